@@ -1,0 +1,94 @@
+"""Axes of symbolic length, and the indices that run over them.
+
+An axis ``A`` of size ``n`` stands for the index set ``{0, ..., n - 1}``, with ``n`` a symbol.
+An :class:`Index` belongs to one axis, so that a sum can only be sifted by an index of the same
+range: ``sum_j delta_ij f_j = f_i`` holds because ``i`` and ``j`` both run over ``A``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from string import ascii_lowercase
+from typing import Any
+
+from sympy import Expr, IndexedBase, Product, Sum, Symbol
+
+
+class Index(Symbol):  # type: ignore[misc]  # sympy ships without annotations
+    """An integer symbol that knows the axis it runs over."""
+
+    __slots__ = ("axis",)
+    axis: Axis
+
+    def __new__(cls, name: str, axis: Axis) -> Index:
+        """Two indices are equal when their names and their axes are."""
+        index = Symbol.__xnew__(cls, name, integer=True, nonnegative=True)
+        index.axis = axis
+        return index  # type: ignore[no-any-return]
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (*super()._hashable_content(), self.axis.name, self.axis.size)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (self.name, self.axis), {}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An index set ``{0, ..., size - 1}``; ``letters`` are the names its indices take."""
+
+    name: str
+    size: Symbol
+    letters: str = "ijkl"
+
+    def index(self, name: str) -> Index:
+        """The index of this axis with the given name."""
+        return Index(name, self)
+
+    def indices(self, names: str) -> tuple[Index, ...]:
+        """Several indices at once, named as ``sympy.symbols`` names symbols."""
+        return tuple(self.index(name) for name in names.replace(",", " ").split())
+
+    def fresh(self, taken: Iterable[Symbol]) -> Index:
+        """An index whose name no symbol in ``taken`` has: the capture-safe choice of a name."""
+        used = {symbol.name for symbol in taken}
+        return self.index(next(name for name in self._names() if name not in used))
+
+    def _names(self) -> Iterator[str]:
+        yield from self.letters
+        yield from (c for c in ascii_lowercase if c not in self.letters)
+        yield from (f"{self.letters[0]}_{k}" for k in count())
+
+    def limits(self, index: Index) -> tuple[Index, int, Expr]:
+        """The limits ``(index, 0, size - 1)`` of a sum over the whole axis."""
+        if index.axis != self:
+            raise ValueError(
+                f"index {index} runs over the axis {index.axis.name!r}, but the sum is over "
+                f"{self.name!r}: take an index made by {self.name}.index(...)"
+            )
+        return (index, 0, self.size - 1)
+
+    def sum(self, summand: Expr, index: Index) -> Expr:
+        """``sum_{index = 0}^{size - 1} summand``."""
+        return Sum(summand, self.limits(index))
+
+    def product(self, factor: Expr, index: Index) -> Expr:
+        """``prod_{index = 0}^{size - 1} factor``."""
+        return Product(factor, self.limits(index))
+
+
+def total(summand: Expr, index: Index) -> Expr:
+    """The sum over the whole axis of ``index``."""
+    return index.axis.sum(summand, index)
+
+
+def labels_axis() -> Axis:
+    """The axis of labels or classes, of symbolic length ``n``."""
+    return Axis("labels", Symbol("n", integer=True, positive=True))
+
+
+def array(name: str, **assumptions: bool) -> IndexedBase:
+    """A symbolic array of real entries; further SymPy assumptions hold entry by entry."""
+    return IndexedBase(name, real=True, **assumptions)

@@ -1,0 +1,231 @@
+"""Capture-safe differentiation of expressions with sums and products over symbolic axes.
+
+The derivative of an indexed entry is ``d s_j / d s_i = delta_ij``; everything else is the chain
+rule. Two things go wrong in general tools and are guarded here: a bound index that has the name of
+the index of differentiation is renamed first (SymPy differentiates by the bound index instead,
+sympy#21891), and deltas are sifted by the axis of the index, so that no ``Piecewise`` and no
+leaked index is left (sympy#27359).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Product,
+    S,
+    Sum,
+    Symbol,
+    log,
+)
+from sympy.core.function import Function
+from sympy.printing.printer import Printer
+
+from derive.axis import Index
+
+Variable = Indexed | Symbol
+Aggregate = Sum | Product
+
+
+class Partial(Expr):  # type: ignore[misc]  # sympy ships without annotations
+    """An unevaluated partial derivative ``d expression / d variable``."""
+
+    @property
+    def expression(self) -> Expr:
+        """What is differentiated."""
+        return self.args[0]
+
+    @property
+    def variable(self) -> Variable:
+        """What it is differentiated by."""
+        return self.args[1]
+
+    def _latex(self, printer: Printer) -> str:
+        below = printer._print(self.variable)
+        return rf"\frac{{\partial}}{{\partial {below}}} {printer.parenthesize(self.expression, 50)}"
+
+    def _sympystr(self, printer: Printer) -> str:
+        return f"d/d{printer._print(self.variable)} ({printer._print(self.expression)})"
+
+
+def opened(aggregate: Aggregate, taken: Collection[Index] = ()) -> tuple[Index, Expr]:
+    """The outermost bound index and what is summed (or multiplied) over it.
+
+    SymPy flattens nested sums into one with several limits, the outermost last; this undoes it.
+    The index is renamed when ``taken`` holds it: inner sums are renamed along, as they must be.
+    """
+    *inner, limits = aggregate.limits
+    index = limits[0]
+    if not isinstance(index, Index) or tuple(limits) != index.axis.limits(index):
+        raise ValueError(
+            f"{aggregate} does not run over a whole axis: write it with Axis.sum or Axis.product"
+        )
+    body = aggregate.func(aggregate.function, *inner) if inner else aggregate.function
+    if index not in taken:
+        return index, body
+    fresh = index.axis.fresh({*taken, *indices_of(aggregate)})
+    return fresh, body.xreplace({index: fresh})
+
+
+def over(aggregate: Aggregate, index: Index, body: Expr) -> Expr:
+    """A sum (or product) of the same kind over the whole axis of ``index``."""
+    return aggregate.func(body, index.axis.limits(index))
+
+
+def indices_of(expression: Expr) -> set[Index]:
+    """Every index that occurs, free or bound."""
+    return expression.atoms(Index)
+
+
+def free_indices(expression: Expr) -> set[Index]:
+    """The indices that occur free."""
+    return {symbol for symbol in expression.free_symbols if isinstance(symbol, Index)}
+
+
+def derivative(expression: Expr, variable: Variable) -> Expr:
+    """``d expression / d variable`` with deltas left in place."""
+    if isinstance(expression, Partial):
+        return derivative(resolve(expression), variable)
+    if isinstance(expression, Indexed):
+        return _derivative_of_entry(expression, variable)
+    if isinstance(expression, Symbol):
+        return S.One if expression == variable else S.Zero
+    if isinstance(expression, Sum | Product):
+        return _derivative_of_aggregate(expression, variable)
+    if isinstance(expression, Add):
+        return Add(*(derivative(term, variable) for term in expression.args))
+    if isinstance(expression, Mul):
+        return _derivative_of_product(expression.args, variable)
+    if isinstance(expression, Pow):
+        return _derivative_of_power(expression, variable)
+    if isinstance(expression, KroneckerDelta) or not expression.args:
+        return S.Zero
+    if isinstance(expression, Function):
+        return Add(
+            *(
+                expression.fdiff(position) * derivative(argument, variable)
+                for position, argument in enumerate(expression.args, start=1)
+            )
+        )
+    raise TypeError(f"cannot differentiate {type(expression).__name__}: {expression}")
+
+
+def _derivative_of_entry(entry: Indexed, variable: Variable) -> Expr:
+    if not isinstance(variable, Indexed) or entry.base != variable.base:
+        return S.Zero
+    return Mul(*(KroneckerDelta(a, b) for a, b in zip(entry.indices, variable.indices, strict=True)))
+
+
+def _derivative_of_aggregate(aggregate: Aggregate, variable: Variable) -> Expr:
+    taken = free_indices(variable) if isinstance(variable, Indexed) else set()
+    index, body = opened(aggregate, taken)
+    slope = derivative(body, variable)
+    if slope == 0:
+        return S.Zero
+    if isinstance(aggregate, Sum):
+        return over(aggregate, index, slope)
+    # Logarithmic derivative: the factors of the products used here are positive.
+    return aggregate * Sum(slope / body, index.axis.limits(index))
+
+
+def _derivative_of_product(factors: tuple[Expr, ...], variable: Variable) -> Expr:
+    terms = []
+    for position, factor in enumerate(factors):
+        slope = derivative(factor, variable)
+        if slope != 0:
+            terms.append(Mul(*factors[:position], slope, *factors[position + 1 :]))
+    return Add(*terms)
+
+
+def _derivative_of_power(power: Pow, variable: Variable) -> Expr:
+    base, exponent = power.args
+    slope = exponent * base ** (exponent - 1) * derivative(base, variable)
+    growth = derivative(exponent, variable)
+    return slope + power * log(base) * growth if growth != 0 else slope
+
+
+def sift(expression: Expr) -> Expr:
+    """Carry out every ``sum_j delta_ij f_j = f_i`` and contract ``delta_ij`` powers."""
+    if isinstance(expression, Sum):
+        return _sift_sum(expression)
+    if isinstance(expression, Pow) and isinstance(expression.base, KroneckerDelta):
+        return expression.base if expression.exp.is_positive else expression
+    if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
+        return expression
+    return expression.func(*(sift(argument) for argument in expression.args))
+
+
+def _sift_sum(aggregate: Sum) -> Expr:
+    index, body = opened(aggregate)
+    body = sift(body)
+    if not any(index in delta.free_symbols for delta in body.atoms(KroneckerDelta)):
+        return over(aggregate, index, body)
+    sifted, kept = [], []
+    for term in _terms_by_delta(body):
+        target = _delta_target(term, index)
+        if target is None:
+            kept.append(term)
+        else:
+            sifted.append(replace_index(term, index, target))
+    return Add(*sifted, *([over(aggregate, index, Add(*kept))] if kept else []))
+
+
+def _terms_by_delta(body: Expr) -> list[Expr]:
+    """The terms of ``body``, with only those brackets opened that hide a delta."""
+    if isinstance(body, Add):
+        return [term for argument in body.args for term in _terms_by_delta(argument)]
+    for factor in Mul.make_args(body):
+        if isinstance(factor, Add) and factor.has(KroneckerDelta):
+            rest = body / factor
+            return [term for part in factor.args for term in _terms_by_delta(rest * part)]
+    return [body]
+
+
+def _delta_target(term: Expr, index: Index) -> Index | None:
+    """The index that a delta factor of ``term`` ties ``index`` to, if there is one."""
+    for factor in Mul.make_args(term):
+        if isinstance(factor, KroneckerDelta) and index in factor.args:
+            other = next(argument for argument in factor.args if argument != index)
+            if not isinstance(other, Index) or other.axis != index.axis:
+                raise ValueError(
+                    f"{factor} ties {index} of the axis {index.axis.name!r} to {other}, which does "
+                    "not run over the same axis"
+                )
+            return other
+    return None
+
+
+def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
+    """Substitute a free index; bound indices of the target's name are renamed before."""
+    if isinstance(expression, Sum | Product):
+        bound, body = opened(expression, {target})
+        if bound == index or index not in expression.free_symbols:
+            return expression
+        return over(expression, bound, replace_index(body, index, target))
+    if expression == index:
+        return target
+    if not expression.args or index not in expression.free_symbols:
+        return expression
+    return expression.func(*(replace_index(a, index, target) for a in expression.args))
+
+
+def resolve(expression: Expr) -> Expr:
+    """Carry out every :class:`Partial` in the expression, innermost first, and sift."""
+    if isinstance(expression, Partial):
+        return sift(derivative(resolve(expression.expression), expression.variable))
+    if not expression.has(Partial):
+        return expression
+    return expression.func(*(resolve(argument) for argument in expression.args))
+
+
+def partial(expression: Expr, *variables: Variable) -> Expr:
+    """The unevaluated derivative by each variable in turn."""
+    for variable in variables:
+        expression = Partial(expression, variable)
+    return expression

@@ -1,0 +1,166 @@
+"""Signs decided by structure, for every length of every axis.
+
+``e^x > 0``; a sum of non-negative terms is non-negative, and positive once one term is; a square is
+non-negative; ``1 - t >= 0`` for ``t`` in [0, 1]; ``a t + b (1 - t) > 0`` for positive ``a``, ``b``
+(one of the weights is at least 1/2), and likewise with square roots of the weights. A sign that no
+rule yields is :attr:`Sign.UNKNOWN`, never a guess.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, exp, factor_terms, log
+
+from derive.axis import Index
+from derive.calculus import opened
+from derive.facts import NOTHING_ASSUMED, Facts
+
+
+class Sign(Enum):
+    """What is known of the sign of an expression, for all values that the facts allow."""
+
+    POSITIVE = "> 0"
+    NONNEGATIVE = ">= 0"
+    UNKNOWN = "unknown"
+
+
+def sign(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Sign:
+    """The strongest of ``> 0`` and ``>= 0`` that the rules yield."""
+    if expression.is_positive:
+        return Sign.POSITIVE
+    if isinstance(expression, exp):
+        return Sign.POSITIVE if expression.args[0].is_extended_real is not False else Sign.UNKNOWN
+    if isinstance(expression, Indexed) and facts.inside_unit_interval(expression.base):
+        return Sign.POSITIVE
+    if isinstance(expression, Indexed) and facts.in_unit_interval(expression.base):
+        return Sign.NONNEGATIVE
+    handler = _HANDLERS.get(type(expression))
+    found = handler(expression, facts) if handler else Sign.UNKNOWN
+    return Sign.NONNEGATIVE if found is Sign.UNKNOWN and expression.is_nonnegative else found
+
+
+def is_positive(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
+    """True when the rules yield ``> 0``."""
+    return sign(expression, facts) is Sign.POSITIVE
+
+
+def is_nonnegative(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
+    """True when the rules yield ``>= 0`` or ``> 0``."""
+    return sign(expression, facts) is not Sign.UNKNOWN
+
+
+def _sign_of_sum(expression: Sum, facts: Facts) -> Sign:
+    # Every axis has at least one entry, but masks may empty a sum: positivity needs the summand.
+    return sign(expression.function, facts)
+
+
+def _sign_of_add(expression: Add, facts: Facts) -> Sign:
+    complement = _sign_of_complement(expression, facts)
+    if complement is not Sign.UNKNOWN:
+        return complement
+    if _is_weighted_average(expression, facts):
+        return Sign.POSITIVE
+    signs = [sign(term, facts) for term in expression.args]
+    if Sign.UNKNOWN in signs:
+        return _sign_of_factored(expression, facts)
+    return Sign.POSITIVE if Sign.POSITIVE in signs else Sign.NONNEGATIVE
+
+
+def _sign_of_complement(expression: Add, facts: Facts) -> Sign:
+    """``1 - t`` for ``t`` in the unit interval and ``1 - delta_ij``."""
+    rest = 1 - expression
+    if isinstance(rest, KroneckerDelta):
+        return Sign.NONNEGATIVE
+    if isinstance(rest, Indexed) and facts.inside_unit_interval(rest.base):
+        return Sign.POSITIVE
+    if isinstance(rest, Indexed) and facts.in_unit_interval(rest.base):
+        return Sign.NONNEGATIVE
+    return Sign.UNKNOWN
+
+
+def _is_weighted_average(expression: Add, facts: Facts) -> bool:
+    """A term ``a t^p`` and a term ``b (1 - t)^q`` with positive ``a``, ``b``, ``p``, ``q``."""
+    weighted = {}
+    for term in expression.args:
+        for factor in Mul.make_args(term):
+            base, power = factor.as_base_exp()
+            if power.is_positive and is_nonnegative(base, facts):
+                rest = term / factor
+                if is_positive(rest, facts):
+                    weighted[base] = term
+    others = [term for term in expression.args if term not in weighted.values()]
+    return any(1 - base in weighted for base in weighted) and all(
+        is_nonnegative(term, facts) for term in others
+    )
+
+
+def _sign_of_factored(expression: Add, facts: Facts) -> Sign:
+    """``c x - c y``: take the common factor out, within sums over one axis too."""
+    factored = factor_terms(_merge_sums(expression))
+    return Sign.UNKNOWN if factored == expression else sign(factored, facts)
+
+
+def _merge_sums(expression: Add) -> Expr:
+    """``c sum_j f_j - c sum_j g_j = c sum_j (f_j - g_j)``."""
+    merged: dict[tuple[Expr, Index], Expr] = {}
+    rest = []
+    for term in expression.args:
+        aggregate = next((f for f in Mul.make_args(term) if isinstance(f, Sum)), None)
+        if aggregate is None:
+            rest.append(term)
+            continue
+        index, body = opened(aggregate)
+        number, outer = (term / aggregate).as_coeff_Mul()
+        merged[outer, index] = merged.get((outer, index), S.Zero) + number * body
+    if len(merged) + len(rest) == len(expression.args):
+        return expression
+    sums = (c * index.axis.sum(factor_terms(f), index) for (c, index), f in merged.items())
+    return Add(*rest, *sums)
+
+
+def _sign_of_mul(expression: Mul, facts: Facts) -> Sign:
+    signs = [sign(factor, facts) for factor in _with_sign_inside(expression)]
+    if Sign.UNKNOWN in signs:
+        return Sign.UNKNOWN
+    return Sign.POSITIVE if all(s is Sign.POSITIVE for s in signs) else Sign.NONNEGATIVE
+
+
+def _with_sign_inside(expression: Mul) -> list[Expr]:
+    """The factors, a leading minus multiplied into the first bracket: ``-(t - 1) = 1 - t``."""
+    number, rest = expression.as_coeff_Mul()
+    factors = list(Mul.make_args(rest))
+    position = next((k for k, f in enumerate(factors) if isinstance(f, Add)), None)
+    if number.is_negative and position is not None:
+        factors[position] = Add(*(-term for term in factors[position].args))
+        number = -number
+    return [number, *factors]
+
+
+def _sign_of_pow(expression: Pow, facts: Facts) -> Sign:
+    base, power = expression.args
+    of_base = sign(base, facts)
+    if of_base is Sign.POSITIVE:
+        return Sign.POSITIVE
+    if of_base is Sign.NONNEGATIVE and power.is_positive:
+        return Sign.NONNEGATIVE
+    return Sign.NONNEGATIVE if power.is_even and power.is_positive else Sign.UNKNOWN
+
+
+def _sign_of_log(expression: log, facts: Facts) -> Sign:
+    above_one = expression.args[0] - S.One
+    return sign(above_one, facts)
+
+
+def _sign_of_delta(expression: KroneckerDelta, facts: Facts) -> Sign:
+    return Sign.NONNEGATIVE
+
+
+_HANDLERS = {
+    Sum: _sign_of_sum,
+    Add: _sign_of_add,
+    Mul: _sign_of_mul,
+    Pow: _sign_of_pow,
+    log: _sign_of_log,
+    KroneckerDelta: _sign_of_delta,
+}
