@@ -1,0 +1,123 @@
+r"""The five losses as the documents write them, for any kind of number.
+
+Nothing here is rearranged for floats.  The formulas are read next to the documents, term by term,
+and are then run in arithmetic that can afford it: mpmath numbers of any precision, or power series
+over real balls.
+
+    softmax_cross_entropy   -sum_j t_j log(e^{s_j} / sum_i e^{s_i})                       7359-1
+    binary_cross_entropy    sum_i t_i log(1 + e^{-s_i}) + (1 - t_i) log(1 + e^{s_i})      9064-10
+    zlpr                    log(1 + sum_{neg,pos} e^{s_i - s_j} + sum_neg e^{s_i - s_0}
+                                  + sum_pos e^{s_0 - s_j})                                7359-10
+    soft_zlpr               log(1 + sum_i t_i e^{-s_i}) + log(1 + sum_i (1-t_i) e^{s_i})  9064-16
+    unified                 log(1 + sum_{i,j} (1-t_i) t_j e^{scale (s_i - s_j + margin)}) 7359-9
+
+ZLPR is taken with its cross terms, before it is factorised, and the unified loss with its double
+sum: so the factorised forms that the numeric core uses are tested, not assumed.
+A term of weight 0 is left out, not multiplied by 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["DEFINITIONS", "Arithmetic"]
+
+Number = Any  # mpf, arb or arb_series; and a float for a label
+
+
+class Arithmetic(NamedTuple):
+    """What a number type must offer: reading a float exactly, exp and log."""
+
+    number: Callable[[float], Number]
+    exp: Callable[[Number], Number]
+    log: Callable[[Number], Number]
+
+
+Definition = Callable[..., Number]
+
+
+def softmax_cross_entropy(
+    scores: Sequence[Number], labels: Sequence[float], arithmetic: Arithmetic
+) -> Number:
+    """-sum_j t_j log(e^{s_j} / sum_i e^{s_i})."""
+    number, exp, log = arithmetic
+    powers = [exp(s) for s in scores]
+    partition = sum(powers)
+    return -sum(
+        (number(t) * log(e / partition) for e, t in zip(powers, labels, strict=True) if t),
+        number(0.0),
+    )
+
+
+def binary_cross_entropy(
+    scores: Sequence[Number], labels: Sequence[float], arithmetic: Arithmetic
+) -> Number:
+    """sum_i t_i log(1 + e^{-s_i}) + (1 - t_i) log(1 + e^{s_i})."""
+    number, exp, log = arithmetic
+    total = number(0.0)
+    for s, t in zip(scores, labels, strict=True):
+        if t > 0:
+            total = total + number(t) * log(1 + exp(-s))
+        if t < 1:
+            total = total + (1 - number(t)) * log(1 + exp(s))
+    return total
+
+
+def zlpr(
+    scores: Sequence[Number],
+    labels: Sequence[float],
+    arithmetic: Arithmetic,
+    *,
+    threshold: float = 0.0,
+) -> Number:
+    """log(1 + sum_{neg,pos} e^{s_i-s_j} + sum_neg e^{s_i-s_0} + sum_pos e^{s_0-s_j})."""
+    number, exp, log = arithmetic
+    s0 = number(threshold)
+    negatives = [s for s, t in zip(scores, labels, strict=True) if t == 0]
+    positives = [s for s, t in zip(scores, labels, strict=True) if t == 1]
+    inside = number(1.0)
+    for i in negatives:
+        inside = inside + exp(i - s0) + sum(exp(i - j) for j in positives)
+    for j in positives:
+        inside = inside + exp(s0 - j)
+    return log(inside)
+
+
+def soft_zlpr(scores: Sequence[Number], labels: Sequence[float], arithmetic: Arithmetic) -> Number:
+    """log(1 + sum_i t_i e^{-s_i}) + log(1 + sum_i (1 - t_i) e^{s_i})."""
+    number, exp, log = arithmetic
+    pairs = list(zip(scores, labels, strict=True))
+    positive = sum((number(t) * exp(-s) for s, t in pairs if t > 0), number(1.0))
+    negative = sum(((1 - number(t)) * exp(s) for s, t in pairs if t < 1), number(1.0))
+    return log(positive) + log(negative)
+
+
+def unified(
+    scores: Sequence[Number],
+    labels: Sequence[float],
+    arithmetic: Arithmetic,
+    *,
+    scale: float = 1.0,
+    margin: float = 0.0,
+) -> Number:
+    """log(1 + sum_{i,j} (1 - t_i) t_j e^{scale (s_i - s_j + margin)}), i = j included."""
+    number, exp, log = arithmetic
+    gamma, m = number(scale), number(margin)
+    pairs = list(zip(scores, labels, strict=True))
+    inside = number(1.0)
+    for s_i, t_i in pairs:
+        for s_j, t_j in pairs:
+            if t_i < 1 and t_j > 0:
+                weight = (1 - number(t_i)) * number(t_j)
+                inside = inside + weight * exp(gamma * (s_i - s_j + m))
+    return log(inside)
+
+
+DEFINITIONS: Mapping[str, Definition] = {
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "zlpr": zlpr,
+    "soft_zlpr": soft_zlpr,
+    "unified": unified,
+}

@@ -1,0 +1,123 @@
+"""One row as the oracle sees it: exact numbers, checked, with the masked labels taken out.
+
+A score of -inf is the limit of a score that falls without bound.  With weight 0 its label adds
+exactly nothing to any loss here, so it is dropped before any arithmetic and its derivatives are 0.
+With positive weight the loss itself is +inf and its derivatives are left undefined.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["LOSSES", "Row", "parameters_of", "read_row"]
+
+# Parameters and their defaults; the names are those of the constructors in the numeric core.
+LOSSES: Mapping[str, Mapping[str, float]] = {
+    "softmax_cross_entropy": {},
+    "binary_cross_entropy": {},
+    "zlpr": {"threshold": 0.0},
+    "soft_zlpr": {},
+    "unified": {"scale": 1.0, "margin": 0.0},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Finite scores with their labels and vector; `kept` are their places in the row given."""
+
+    scores: Sequence[float]
+    labels: Sequence[float]
+    vector: Sequence[float] | None
+    kept: Sequence[int]
+    size: int
+    infinite: bool = False
+
+
+def parameters_of(loss: str, given: Mapping[str, float]) -> dict[str, float]:
+    """The parameters of `loss` with its defaults filled in.
+
+    ValueError for a loss or a parameter that does not exist, or one that is not finite.
+    """
+    if loss not in LOSSES:
+        raise ValueError(f"unknown loss {loss!r}: expected one of {', '.join(LOSSES)}")
+    unknown = set(given) - set(LOSSES[loss])
+    if unknown:
+        known = ", ".join(LOSSES[loss]) or "none"
+        raise ValueError(f"{loss} has no parameter {sorted(unknown)}: it has {known}")
+    filled = {**LOSSES[loss], **given}
+    if not all(math.isfinite(value) for value in filled.values()):
+        raise ValueError(f"parameters of {loss} must be finite, got {filled}")
+    return filled
+
+
+def read_row(
+    loss: str,
+    scores: Sequence[float],
+    labels: Sequence[float],
+    vector: Sequence[float] | None = None,
+) -> Row:
+    """Check one row and take the labels with score -inf out of it.
+
+    Scores are finite or -inf, labels in [0, 1] (in {0, 1} for zlpr), the vector finite; all of one
+    length.  ValueError says which of these does not hold.
+    """
+    _check(loss, scores, labels, vector)
+    size = len(scores)
+    if not any(s == -math.inf for s in scores):
+        return Row(scores, labels, vector, range(size), size)
+    kept = [i for i in range(size) if scores[i] != -math.inf]
+    masked_positive = any(labels[i] > 0 for i in range(size) if scores[i] == -math.inf)
+    return Row(
+        scores=[scores[i] for i in kept],
+        labels=[labels[i] for i in kept],
+        vector=None if vector is None else [vector[i] for i in kept],
+        kept=kept,
+        size=size,
+        infinite=masked_positive and _positive_at_minus_inf_counts(loss, scores, labels),
+    )
+
+
+def _positive_at_minus_inf_counts(
+    loss: str, scores: Sequence[float], labels: Sequence[float]
+) -> bool:
+    """Whether a positive at -inf makes the loss +inf; only the unified loss can escape it.
+
+    That loss compares scores with scores: without a negative weight there is no pair, hence 0.
+    """
+    if loss != "unified":
+        return True
+    if all(t == 1 for t in labels):
+        return False
+    if any(t < 1 and s != -math.inf for s, t in zip(scores, labels, strict=True)):
+        return True
+    raise ValueError(
+        "unified: every score of weight below 1 is -inf and so is a positive; the difference "
+        "of two infinite scores has no value: give finite scores on one side"
+    )
+
+
+def _check(
+    loss: str,
+    scores: Sequence[float],
+    labels: Sequence[float],
+    vector: Sequence[float] | None,
+) -> None:
+    others = (labels,) if vector is None else (labels, vector)
+    if any(len(other) != len(scores) for other in others):
+        lengths = ", ".join(str(len(x)) for x in (scores, *others))
+        raise ValueError(f"scores, labels and vector must have one length, got {lengths}")
+    for s in scores:
+        if not s < math.inf:
+            raise ValueError(f"scores must be finite or -inf, got {s}")
+    for t in labels:
+        if not 0 <= t <= 1:
+            raise ValueError(f"labels must lie in [0, 1], got {t}")
+    if loss == "zlpr" and not all(t in (0, 1) for t in labels):
+        soft = next(t for t in labels if t not in (0, 1))
+        raise ValueError(f"zlpr takes labels 0 and 1, got {soft}: use soft_zlpr for soft labels")
+    if vector is not None and not all(math.isfinite(v) for v in vector):
+        raise ValueError("the vector must be finite")
+    if loss == "softmax_cross_entropy" and all(s == -math.inf for s in scores):
+        raise ValueError("softmax_cross_entropy needs at least one score above -inf in a row")
