@@ -16,7 +16,7 @@ taken as a refutation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import lcm
 from typing import Any
 
@@ -51,6 +51,9 @@ from derive.axis import Index
 from derive.calculus import opened, replace_index, resolve
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.sign import is_positive
+
+
+_Factors = list[tuple[Expr, int]]
 
 
 def normal_form(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Expr:
@@ -195,18 +198,26 @@ class Generators:
         return self._generator(exp(scale * monomial)) ** power
 
     def _enter_log(self, logarithm: log) -> Expr:
-        numerator, denominator = fraction(cancel(together(self.enter(logarithm.args[0]))))
-        parts = [(*factor_list(numerator), 1), (*factor_list(denominator), -1)]
-        factors = [(f, sign * m) for _, fs, sign in parts for f, m in fs]
-        constants = [(c, sign) for c, _, sign in parts]
-        if not all(self._is_positive(f) for f in [*(f for f, _ in factors), parts[0][0]]):
-            return self._generator(log(self.leave(numerator / denominator)))
-        terms = [sign * self._log_of_number(c) for c, sign in constants]
-        terms += [multiplicity * self._log_of_factor(f) for f, multiplicity in factors]
-        return Add(*terms)
+        value = cancel(together(self.enter(logarithm.args[0])))
+        number, factors = S.One, []
+        for part, direction in zip(fraction(value), (1, -1), strict=True):
+            constant, found = factor_list(part)
+            number *= constant**direction
+            for factor, multiplicity in found:
+                oriented = self._positive(factor)
+                if oriented is None:
+                    return self._generator(log(self.leave(value)))
+                number *= (1 if oriented == factor else -1) ** multiplicity
+                factors.append((oriented, direction * multiplicity))
+        if not number.is_positive:
+            return self._generator(log(self.leave(value)))
+        terms = [multiplicity * self._log_of_factor(f) for f, multiplicity in factors]
+        return Add(self._log_of_number(number), *terms)
 
-    def _is_positive(self, value: Expr) -> bool:
-        return is_positive(self.leave(value), self.facts)
+    def _positive(self, factor: Expr) -> Expr | None:
+        """The factor or its negative, whichever is positive; factoring fixes no sign."""
+        candidates = (factor, expand(-factor))
+        return next((c for c in candidates if is_positive(self.leave(c), self.facts)), None)
 
     def _log_of_number(self, number: Rational) -> Expr:
         """Logarithms of primes are independent over the rationals."""
@@ -245,30 +256,36 @@ class Generators:
         value = self.enter(replace_index(body, index, private))
         numerator, denominator = fraction(cancel(together(value)))
         outer, laurent, dense = self._split_denominator(denominator, private)
-        return self._sum_of_fraction(numerator, laurent, dense, private) / outer
+        parts = self._adic(self.contract(numerator), dense)
+        sums = (self._sum_of_terms(top, laurent, below, private) for top, below in parts)
+        return Add(*sums) / outer
 
-    def _split_denominator(self, denominator: Expr, index: Index) -> tuple[Expr, Expr, Expr]:
-        """Factors free of the index, generators that depend on it, and the rest."""
+    def _split_denominator(self, denominator: Expr, index: Index) -> tuple[Expr, Expr, _Factors]:
+        """Factors free of the index, generators that depend on it, and the other factors."""
         constant, factors = factor_list(denominator)
-        outer, laurent, dense = constant, S.One, S.One
+        outer, laurent, dense = constant, S.One, []
         for factor, multiplicity in factors:
             if not self._depends(factor, index):
                 outer *= factor**multiplicity
             elif factor.is_Symbol:
                 laurent *= factor**multiplicity
             else:
-                dense *= factor**multiplicity
-        return outer, laurent, expand(dense)
+                dense.append((factor, multiplicity))
+        return outer, laurent, dense
 
-    def _sum_of_fraction(self, numerator: Expr, laurent: Expr, dense: Expr, index: Index) -> Expr:
-        numerator = self.contract(numerator)
-        if dense == 1:
-            return self._sum_of_terms(numerator, laurent, S.One, index)
-        symbols = [g for g in self.atom_of if g in dense.free_symbols]
-        (quotient,), remainder = reduced(numerator, [dense], *symbols, order="lex")
-        return self._sum_of_terms(expand(quotient), laurent, S.One, index) + self._sum_of_terms(
-            expand(remainder), laurent, dense, index
-        )
+    def _adic(self, numerator: Expr, dense: _Factors) -> Iterator[tuple[Expr, Expr]]:
+        """Expand in powers of each factor: ``N / f^m = sum_k N_k / f^{m-k}``, ``N_k`` reduced."""
+        if not dense:
+            yield numerator, S.One
+            return
+        (factor, multiplicity), *others = dense
+        symbols = [g for g in self.atom_of if g in factor.free_symbols]
+        for power in range(multiplicity, 0, -1):
+            (quotient,), remainder = reduced(numerator, [factor], *symbols, order="lex")
+            for top, below in self._adic(expand(remainder), others):
+                yield top, below * factor**power
+            numerator = expand(quotient)
+        yield from self._adic(numerator, others)
 
     def _sum_of_terms(self, numerator: Expr, laurent: Expr, dense: Expr, index: Index) -> Expr:
         result = S.Zero

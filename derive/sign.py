@@ -56,27 +56,47 @@ def _sign_of_sum(expression: Sum, facts: Facts) -> Sign:
 
 
 def _sign_of_add(expression: Add, facts: Facts) -> Sign:
-    complement = _sign_of_complement(expression, facts)
-    if complement is not Sign.UNKNOWN:
-        return complement
-    if _is_weighted_average(expression, facts):
+    bounded = _sign_by_bound(expression, facts)
+    if bounded is Sign.POSITIVE or _is_weighted_average(expression, facts):
         return Sign.POSITIVE
-    signs = [sign(term, facts) for term in expression.args]
-    if Sign.UNKNOWN in signs:
-        return _sign_of_factored(expression, facts)
-    return Sign.POSITIVE if Sign.POSITIVE in signs else Sign.NONNEGATIVE
+    if bounded is Sign.NONNEGATIVE:
+        return bounded
+    return _sign_of_factored(expression, facts)
 
 
-def _sign_of_complement(expression: Add, facts: Facts) -> Sign:
-    """``1 - t`` for ``t`` in the unit interval and ``1 - delta_ij``."""
-    rest = 1 - expression
-    if isinstance(rest, KroneckerDelta):
-        return Sign.NONNEGATIVE
-    if isinstance(rest, Indexed) and facts.inside_unit_interval(rest.base):
+def _sign_by_bound(expression: Add, facts: Facts) -> Sign:
+    """``1 - t + ...``: what is subtracted is at most 1, the rest is non-negative."""
+    least, strict = S.Zero, False
+    for term in expression.args:
+        number, rest = term.as_coeff_Mul()
+        if rest == 1:
+            least += number
+        elif number.is_negative and _at_most_one(rest, facts):
+            least += number
+            strict = strict or _below_one(rest, facts)
+        else:
+            found = sign(term, facts)
+            if found is Sign.UNKNOWN:
+                return Sign.UNKNOWN
+            strict = strict or found is Sign.POSITIVE
+    if least.is_positive or (least.is_zero and strict):
         return Sign.POSITIVE
-    if isinstance(rest, Indexed) and facts.in_unit_interval(rest.base):
-        return Sign.NONNEGATIVE
-    return Sign.UNKNOWN
+    return Sign.NONNEGATIVE if least.is_zero else Sign.UNKNOWN
+
+
+def _at_most_one(expression: Expr, facts: Facts) -> bool:
+    return all(
+        isinstance(factor, KroneckerDelta)
+        or (isinstance(factor, Indexed) and facts.in_unit_interval(factor.base))
+        for factor in Mul.make_args(expression)
+    )
+
+
+def _below_one(expression: Expr, facts: Facts) -> bool:
+    return any(
+        isinstance(factor, Indexed) and facts.inside_unit_interval(factor.base)
+        for factor in Mul.make_args(expression)
+    )
 
 
 def _is_weighted_average(expression: Add, facts: Facts) -> bool:

@@ -1,0 +1,164 @@
+"""Rigorous evaluation of an indexed expression at one rational point, with Arb balls.
+
+The expression is written out for explicit lengths (every sum becomes its terms) and evaluated in
+ball arithmetic, so that two results whose balls do not meet are certainly different. This route
+shares nothing with the normal form: derivatives are taken by SymPy on the written-out scalars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from flint import arb, ctx, fmpq
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Indexed,
+    Integer,
+    KroneckerDelta,
+    Max,
+    Mul,
+    Pow,
+    Product,
+    Rational,
+    Sum,
+    Symbol,
+    diff,
+    exp,
+    log,
+)
+
+from derive.axis import Axis, Index
+from derive.calculus import Partial, opened
+
+Entry = tuple[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Lengths, index values and rational entries at which an expression is evaluated."""
+
+    sizes: Mapping[Axis, int]
+    indices: Mapping[Index, int]
+    entries: Mapping[Entry, Rational]
+    scalars: Mapping[Symbol, Rational] = field(default_factory=dict)
+
+    def describe(self) -> dict[str, str]:
+        """The point in words: lengths, free indices, entries, parameters."""
+        lines = {str(axis.size): str(size) for axis, size in self.sizes.items()}
+        lines |= {index.name: str(value) for index, value in self.indices.items()}
+        lines |= {
+            f"{name}[{', '.join(map(str, where))}]": str(value)
+            for (name, where), value in self.entries.items()
+        }
+        return lines | {symbol.name: str(value) for symbol, value in self.scalars.items()}
+
+
+def write_out(expression: Expr, point: Point) -> Expr:
+    """The expression for explicit lengths: a scalar expression in one symbol for each entry."""
+    return _write_out(expression, point, dict(point.indices))
+
+
+def _write_out(expression: Expr, point: Point, where: Mapping[Index, int]) -> Expr:
+    if isinstance(expression, Index):
+        return Integer(where[expression])
+    if isinstance(expression, Indexed):
+        positions = tuple(where[index] for index in expression.indices)
+        return entry_symbol(str(expression.base), positions)
+    if isinstance(expression, Sum | Product):
+        index, body = opened(expression)
+        values = range(point.sizes[index.axis])
+        parts = (_write_out(body, point, {**where, index: value}) for value in values)
+        return Add(*parts) if isinstance(expression, Sum) else Mul(*parts)
+    if isinstance(expression, Partial):
+        inner = _write_out(expression.expression, point, where)
+        return diff(inner, _write_out(expression.variable, point, where))
+    if isinstance(expression, Symbol):
+        lengths = {axis.size: Integer(size) for axis, size in point.sizes.items()}
+        return lengths.get(expression, expression)
+    if not expression.args:
+        return expression
+    return expression.func(*(_write_out(argument, point, where) for argument in expression.args))
+
+
+def entry_symbol(name: str, positions: tuple[int, ...]) -> Symbol:
+    """The scalar that stands for one entry of an array."""
+    return Symbol(f"{name}[{','.join(map(str, positions))}]", real=True)
+
+
+def enclose(expression: Expr, point: Point, precision: int) -> arb:
+    """A ball that holds the value of the expression at the point, worked in ``precision`` bits."""
+    values = {
+        entry_symbol(name, where): value for (name, where), value in point.entries.items()
+    } | dict(point.scalars)
+    before = ctx.prec
+    ctx.prec = precision
+    try:
+        return _ball(write_out(expression, point), values, {})
+    finally:
+        ctx.prec = before
+
+
+def _ball(expression: Expr, values: Mapping[Symbol, Rational], seen: dict[Expr, arb]) -> arb:
+    if expression not in seen:
+        seen[expression] = _ball_of(expression, values, seen)
+    return seen[expression]
+
+
+def _ball_of(expression: Expr, values: Mapping[Symbol, Rational], seen: dict[Expr, arb]) -> arb:
+    if isinstance(expression, Symbol):
+        return _rational(values[expression])
+    if isinstance(expression, Rational):
+        return _rational(expression)
+    if isinstance(expression, Pow):
+        return _power(expression, values, seen)
+    operation = _OPERATIONS.get(expression.func)
+    if operation is None:
+        raise TypeError(f"no ball arithmetic for {expression.func.__name__}: {expression}")
+    return operation([_ball(argument, values, seen) for argument in expression.args])
+
+
+def _rational(value: Rational) -> arb:
+    return arb(fmpq(int(value.p), int(value.q)))
+
+
+def _power(power: Pow, values: Mapping[Symbol, Rational], seen: dict[Expr, arb]) -> arb:
+    base = _ball(power.base, values, seen)
+    if isinstance(power.exp, Integer):
+        return base ** int(power.exp)
+    return base ** _ball(power.exp, values, seen)
+
+
+def _sum(parts: list[arb]) -> arb:
+    return sum(parts, arb(0))
+
+
+def _product(parts: list[arb]) -> arb:
+    result = arb(1)
+    for part in parts:
+        result *= part
+    return result
+
+
+def _maximum(parts: list[arb]) -> arb:
+    result = parts[0]
+    for part in parts[1:]:
+        result = result.max(part)
+    return result
+
+
+def _delta(parts: list[arb]) -> arb:
+    return arb(1 if parts[0] == parts[1] else 0)
+
+
+_OPERATIONS: dict[type, Callable[[list[arb]], arb]] = {
+    Add: _sum,
+    Mul: _product,
+    Max: _maximum,
+    Abs: lambda parts: abs(parts[0]),
+    exp: lambda parts: parts[0].exp(),
+    log: lambda parts: parts[0].log(),
+    KroneckerDelta: _delta,
+}

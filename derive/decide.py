@@ -1,0 +1,224 @@
+"""Are two expressions equal, for every length? Three answers, and no fourth.
+
+:class:`Proved` comes from the normal form (equality) or the sign rules (inequality) only.
+:class:`Refuted` carries a point at which ball arithmetic separates the sides. Everything else is
+:class:`Undecided`. A proof is cross-examined: should the refuter separate what the prover has
+proved, one of the two is unsound and :class:`Contradiction` stops the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+
+from flint import arb
+from sympy import Expr, Indexed, Rational, S, Symbol
+
+from derive.axis import Axis, Index
+from derive.balls import Entry, Point, enclose
+from derive.calculus import indices_of
+from derive.facts import NOTHING_ASSUMED, Facts
+from derive.normal_form import vanishes
+from derive.sign import is_nonnegative, is_positive
+
+# Bits of the balls in which the sides are compared, first try to last.
+PRECISIONS = (64, 192, 512)
+# Lengths that counterexamples are looked for at, smallest first, and the points tried at each.
+LENGTHS = (1, 2, 3)
+POINTS_A_LENGTH = 12
+# Points at which every proof is cross-examined, at each length.
+EXAMINATIONS = 1
+# Python's Random with this seed draws the points, so that a counterexample is the same each run.
+SEED = 7359
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A point, and the two sides enclosed there in balls that do not meet."""
+
+    point: Point
+    left: arb
+    right: arb
+
+    def describe(self) -> str:
+        """One line: the point and the digits of both sides."""
+        where = ", ".join(f"{name} = {value}" for name, value in self.point.describe().items())
+        return f"{where}: left {self.left.str(12, radius=False)}, right {_digits(self.right)}"
+
+
+def _digits(ball: arb) -> str:
+    return str(ball.str(12, radius=False))
+
+
+@dataclass(frozen=True)
+class Proved:
+    """Decided for every length."""
+
+    how: str
+
+    def __str__(self) -> str:
+        return f"proved ({self.how})"
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """Decided by a point that separates the sides."""
+
+    counterexample: Counterexample
+
+    def __str__(self) -> str:
+        return f"refuted at {self.counterexample.describe()}"
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """Neither proved nor refuted; says what was tried."""
+
+    tried: str
+
+    def __str__(self) -> str:
+        return f"undecided (tried: {self.tried})"
+
+
+Decision = Proved | Refuted | Undecided
+Separates = Callable[[arb, arb], bool]
+
+
+class Contradiction(AssertionError):
+    """The prover and the refuter disagree: the machinery itself is unsound."""
+
+
+def equal(left: Expr, right: Expr, facts: Facts = NOTHING_ASSUMED) -> Decision:
+    """Is ``left = right`` for every length and every value that the facts allow?"""
+    proved = vanishes(left - right, facts)
+    return _decide(left, right, facts, proved, "normal form", _differ)
+
+
+def nonnegative(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Decision:
+    """Is ``expression >= 0`` for every length and every value that the facts allow?"""
+    proved = is_nonnegative(expression, facts)
+    return _decide(expression, S.Zero, facts, proved, "sign rules", _below)
+
+
+def positive(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Decision:
+    """Is ``expression > 0`` for every length and every value that the facts allow?"""
+    proved = is_positive(expression, facts)
+    return _decide(expression, S.Zero, facts, proved, "sign rules", _not_above)
+
+
+def _differ(left: arb, right: arb) -> bool:
+    return not left.overlaps(right)
+
+
+def _below(left: arb, right: arb) -> bool:
+    return bool(left < right)
+
+
+def _not_above(left: arb, right: arb) -> bool:
+    return bool(left <= right)
+
+
+def _decide(
+    left: Expr, right: Expr, facts: Facts, proved: bool, how: str, separates: Separates
+) -> Decision:
+    points = EXAMINATIONS if proved else POINTS_A_LENGTH
+    found = _separating_point(left, right, facts, points, separates)
+    if proved and found:
+        raise Contradiction(f"proved by {how}, yet {found.describe()}: {left} against {right}")
+    if proved:
+        return Proved(how)
+    if found:
+        return Refuted(found)
+    tried = f"{how}; {POINTS_A_LENGTH} points at each length {LENGTHS} up to {PRECISIONS[-1]} bits"
+    return Undecided(tried)
+
+
+def _separating_point(
+    left: Expr, right: Expr, facts: Facts, points: int, separates: Separates
+) -> Counterexample | None:
+    for point in sample_points((left, right), facts, points):
+        for precision in PRECISIONS:
+            a, b = enclose(left, point, precision), enclose(right, point, precision)
+            if not (a.is_finite() and b.is_finite()):
+                break  # outside the domain, such as log 0: no verdict from this point
+            if separates(a, b):
+                return Counterexample(point, a, b)
+    return None
+
+
+def sample_points(expressions: tuple[Expr, ...], facts: Facts, count: int) -> Iterator[Point]:
+    """Rational points that obey the facts, at each length in turn, always the same ones."""
+    random = Random(SEED)
+    indices = sorted(set().union(*(indices_of(e) for e in expressions)), key=str)
+    axes = sorted({index.axis for index in indices} | _axes_of_arrays(expressions), key=str)
+    for length in LENGTHS:
+        sizes = dict.fromkeys(axes, length)
+        for _ in range(count):
+            yield _point(expressions, facts, sizes, random)
+
+
+def _axes_of_arrays(expressions: tuple[Expr, ...]) -> set[Axis]:
+    entries = set().union(*(e.atoms(Indexed) for e in expressions))
+    return {index.axis for entry in entries for index in entry.indices if isinstance(index, Index)}
+
+
+def _point(
+    expressions: tuple[Expr, ...], facts: Facts, sizes: dict[Axis, int], random: Random
+) -> Point:
+    free = set().union(*(e.free_symbols for e in expressions))
+    lengths = {axis.size for axis in sizes}
+    indices = {
+        symbol: random.randrange(sizes[symbol.axis])
+        for symbol in sorted((f for f in free if isinstance(f, Index)), key=str)
+    }
+    scalars = {
+        symbol: _scalar(symbol, random)
+        for symbol in sorted(_scalars_of(expressions) - lengths, key=str)
+    }
+    entries: dict[Entry, Rational] = {}
+    for array in _arrays(expressions):
+        entries |= _entries(array, facts, sizes, random)
+    return Point(sizes, indices, entries, scalars)
+
+
+def _scalars_of(expressions: tuple[Expr, ...]) -> set[Symbol]:
+    symbols = set().union(*(e.atoms(Symbol) for e in expressions))
+    names = {entry.base.label for e in expressions for entry in e.atoms(Indexed)}
+    return {s for s in symbols if not isinstance(s, Index) and s not in names}
+
+
+def _arrays(expressions: tuple[Expr, ...]) -> list[Indexed]:
+    """One entry of each array that occurs: it tells the name and the axes."""
+    entries = {str(a.base): a for e in expressions for a in sorted(e.atoms(Indexed), key=str)}
+    return [entries[name] for name in sorted(entries)]
+
+
+def _scalar(symbol: Symbol, random: Random) -> Rational:
+    value = Rational(random.randint(-6, 6), 4)
+    return abs(value) + Rational(1, 4) if symbol.is_positive else value
+
+
+def _entries(
+    array: Indexed, facts: Facts, sizes: dict[Axis, int], random: Random
+) -> dict[Entry, Rational]:
+    shape = [range(sizes[index.axis]) for index in array.indices]
+    places = list(product(*shape))
+    values = [_value(array, facts, random) for _ in places]
+    if array.base in facts.distribution:
+        values = [value / sum(values) for value in values]
+    return {(str(array.base), place): value for place, value in zip(places, values, strict=True)}
+
+
+def _value(array: Indexed, facts: Facts, random: Random) -> Rational:
+    if array.base in facts.hard:
+        return Rational(random.randint(0, 1))
+    if array.base in facts.distribution:
+        return Rational(random.randint(1, 5))
+    if facts.inside_unit_interval(array.base):
+        return Rational(random.randint(1, 7), 8)
+    if facts.in_unit_interval(array.base):
+        return Rational(random.randint(0, 8), 8)
+    value = Rational(random.randint(-12, 12), 4)
+    return abs(value) + Rational(1, 4) if array.is_positive else value

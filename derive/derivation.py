@@ -1,0 +1,146 @@
+"""Derivations: chains of steps, each decided by machine, whose trace is the computation.
+
+A step states ``left relation right`` and carries the rule that led to it, its conditions and the
+decision. The result of a derivation is the right-hand side of its last equation, so that a trace
+cannot drift from what is used. A derivation holds when every one of its steps is proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from sympy import Expr, S, Symbol
+
+from derive.calculus import resolve
+from derive.decide import Decision, Proved, equal, nonnegative, positive
+from derive.facts import NOTHING_ASSUMED, Facts
+from derive.inference import forces
+from derive.series import at, first_order
+
+
+class Relation(Enum):
+    """What a step states about its two sides."""
+
+    EQUAL = "="
+    POSITIVE = ">"
+    NONNEGATIVE = ">="
+    FORCES = "= 0  ==>  0 ="
+    TRUNCATES = "~"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decided statement ``left relation right``."""
+
+    rule: str
+    left: Expr
+    relation: Relation
+    right: Expr
+    decision: Decision
+    note: str = ""
+    dropped: Expr | None = None
+
+    @property
+    def holds(self) -> bool:
+        """True when the step is proved."""
+        return isinstance(self.decision, Proved)
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A titled chain of decided steps.
+
+    ``claims`` are the ids of the statements it decides; ``names`` abbreviates subexpressions when
+    the derivation is shown, and never takes part in a decision.
+    """
+
+    loss: str
+    topic: str
+    title: str
+    start: Expr
+    claims: tuple[str, ...] = ()
+    facts: Facts = NOTHING_ASSUMED
+    names: tuple[tuple[Symbol, Expr], ...] = ()
+    steps: tuple[Step, ...] = field(default_factory=tuple)
+
+    @property
+    def id(self) -> str:
+        """``loss.topic``: the claim id of the derivation itself."""
+        return f"{self.loss}.{self.topic}"
+
+    @property
+    def result(self) -> Expr:
+        """The right-hand side of the last equation, or the start where there is none yet."""
+        sides = [step.right for step in self.steps if step.relation is Relation.EQUAL]
+        return sides[-1] if sides else self.start
+
+    @property
+    def current(self) -> Expr:
+        """What the next step of the chain starts from."""
+        chained = (Relation.EQUAL, Relation.TRUNCATES)
+        sides = [step.right for step in self.steps if step.relation in chained]
+        return sides[-1] if sides else self.start
+
+    @property
+    def holds(self) -> bool:
+        """True when there is a step and every step is proved."""
+        return bool(self.steps) and all(step.holds for step in self.steps)
+
+    def to(
+        self, rule: str, target: Expr | Callable[[Expr], Expr], note: str = ""
+    ) -> Derivation:
+        """The chain goes on: the current expression equals ``target`` (or ``target(current)``)."""
+        before = self.current
+        after = target(before) if callable(target) else target
+        return self._add(rule, before, Relation.EQUAL, after, note)
+
+    def differentiate(self) -> Derivation:
+        """Carry out the partial derivatives of the current expression, capture-safe."""
+        return self.to("differentiate", resolve)
+
+    def lemma(self, rule: str, left: Expr, right: Expr, note: str = "") -> Derivation:
+        """An equation beside the chain; the chain then goes on from its right-hand side."""
+        return self._add(rule, left, Relation.EQUAL, right, note)
+
+    def positive(self, rule: str, expression: Expr, note: str = "") -> Derivation:
+        """``expression > 0``."""
+        return self._add(rule, expression, Relation.POSITIVE, S.Zero, note)
+
+    def nonnegative(self, rule: str, expression: Expr, note: str = "") -> Derivation:
+        """``expression >= 0``."""
+        return self._add(rule, expression, Relation.NONNEGATIVE, S.Zero, note)
+
+    def forces(self, rule: str, expression: Expr, root: Expr, note: str = "") -> Derivation:
+        """``expression = 0`` only where ``root = 0``."""
+        return self._add(rule, expression, Relation.FORCES, root, note)
+
+    def truncate(self, rule: str, graded: Expr, grade: Symbol, kept: Expr) -> Derivation:
+        """Keep the orders 0 and 1 in ``grade`` of a factor of the current expression.
+
+        ``graded`` at grade 1 is the factor; ``kept`` must be its value plus its slope at grade 0.
+        What is dropped is stated: the factor less what is kept.
+        """
+        factor = at(graded, grade, S.One)
+        after = self.current.xreplace({factor: kept})
+        if after == self.current:
+            raise ValueError(f"{factor} does not occur in {self.current}: nothing to truncate")
+        decision = equal(first_order(graded, grade), kept, self.facts)
+        step = Step(rule, self.current, Relation.TRUNCATES, after, decision, dropped=factor - kept)
+        return self._with(step)
+
+    def _add(
+        self, rule: str, left: Expr, relation: Relation, right: Expr, note: str
+    ) -> Derivation:
+        return self._with(Step(rule, left, relation, right, self._decide(left, relation, right), note))
+
+    def _decide(self, left: Expr, relation: Relation, right: Expr) -> Decision:
+        if relation is Relation.EQUAL:
+            return equal(left, right, self.facts)
+        if relation is Relation.FORCES:
+            return forces(left, right, self.facts)
+        return (positive if relation is Relation.POSITIVE else nonnegative)(left, self.facts)
+
+    def _with(self, step: Step) -> Derivation:
+        return replace(self, steps=(*self.steps, step))

@@ -1,0 +1,216 @@
+"""Reduction form: a few sums over an axis, then an elementwise map of them.
+
+Each loss here, its gradient and its Hessian-vector product have this shape::
+
+    A   = 1 + sum_j t_j e^{-s_j}          reductions, each over one axis
+    g_i = F(A, ..., s_i, t_i)             one elementwise line
+
+It is found by three moves that hold for every length: what does not depend on the bound index
+leaves the sum (also out of an exponent, ``e^{s_i - s_j} = e^{s_i} e^{-s_j}``), sums over nothing
+are ``n``, and a sum whose terms share no such factor is split where the split separates indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    IndexedBase,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Product,
+    Sum,
+    Symbol,
+    expand,
+    expand_mul,
+)
+from sympy import exp as exponential
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+from derive.axis import Index
+from derive.calculus import bound_index, free_indices, resolve, sift
+
+
+def reduction_form(expression: Expr) -> Expr:
+    """The expression with nothing left under a sum that does not depend on its index."""
+    return _reduced(sift(resolve(expression)))
+
+
+def _reduced(expression: Expr) -> Expr:
+    if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
+        return expression
+    if isinstance(expression, Sum):
+        return _reduced_sum(_reduced(expression.function), bound_index(expression))
+    if isinstance(expression, Product):
+        return expression.func(_reduced(expression.function), *expression.limits)
+    return expression.func(*(_reduced(argument) for argument in expression.args))
+
+
+def _reduced_sum(body: Expr, index: Index) -> Expr:
+    if index not in body.free_symbols:
+        return index.axis.size * body
+    outside: dict[Expr, list[Expr]] = {}
+    for term in Add.make_args(_separable(body, index)):
+        outer, inner = split_factor(term, index)
+        outside.setdefault(outer, []).append(inner)
+    return Add(*(_product(outer, inner, index) for outer, inner in outside.items()))
+
+
+def _product(outer: Expr, inner: list[Expr], index: Index) -> Expr:
+    body = Add(*inner)
+    if index not in body.free_symbols:
+        return outer * index.axis.size * body
+    return outer * index.axis.sum(body, index)
+
+
+def _separable(body: Expr, index: Index) -> Expr:
+    """The body multiplied out, where that frees it of every other index; else as it is.
+
+    Never multiplied out without need: ``sum_j t_j (s_j - L)`` is more accurate than the
+    difference of ``sum_j t_j s_j`` and ``L sum_j t_j``.
+    """
+    if free_indices(body) <= {index}:
+        return body
+    terms = expand_mul(body)
+    inner = [split_factor(term, index)[1] for term in Add.make_args(terms)]
+    return terms if all(free_indices(part) <= {index} for part in inner) else body
+
+
+def split_factor(term: Expr, index: Index) -> tuple[Expr, Expr]:
+    """``term = outer * inner`` with everything that does not depend on ``index`` in ``outer``."""
+    outer, inner = [], []
+    for factor in Mul.make_args(term):
+        if isinstance(factor, exponential):
+            rest, own = split_sum(factor.args[0], index)
+            outer.append(exponential(rest))
+            inner.append(exponential(own))
+        else:
+            (inner if index in factor.free_symbols else outer).append(factor)
+    return Mul(*outer), Mul(*inner)
+
+
+def split_sum(expression: Expr, index: Index) -> tuple[Expr, Expr]:
+    """``expression = rest + own`` with ``own`` the terms that depend on ``index``."""
+    terms = Add.make_args(expand(expression, deep=False, func=False))
+    own = [term for term in terms if index in term.free_symbols]
+    return Add(*(term for term in terms if index not in term.free_symbols)), Add(*own)
+
+
+# --- axes ---
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The indices that arrays are laid out by: the outputs first, then what sums need besides."""
+
+    outputs: tuple[Index, ...]
+    extra: tuple[Index, ...] = ()
+
+    @property
+    def order(self) -> tuple[Index, ...]:
+        """Every index, in the order of the array axes."""
+        return self.outputs + self.extra
+
+
+def assign_axes(expression: Expr, outputs: tuple[Index, ...]) -> tuple[Expr, Frame]:
+    """The expression with each bound index renamed to the first index of its axis that is free.
+
+    Equal summands are then the same object wherever they stand, ``sum_j t_j e^{-s_j}`` in a
+    gradient at ``i`` becomes ``sum_i t_i e^{-s_i}``, and what an array holds is written once.
+    """
+    slots = list(outputs)
+    renamed = _assign(expression, {index: index for index in outputs}, slots)
+    return renamed, Frame(outputs, tuple(slots[len(outputs) :]))
+
+
+def _assign(expression: Expr, names: dict[Index, Index], slots: list[Index]) -> Expr:
+    if isinstance(expression, ExprWithLimits):
+        index, body = expression.limits[0][0], expression.function
+        used = {names[other] for other in free_indices(body) if other != index}
+        slot = _first_free(index, used, slots)
+        inner = _assign(body, {**names, index: slot}, slots)
+        return expression.func(inner, index.axis.limits(slot))
+    if isinstance(expression, Index):
+        return names[expression]
+    if not expression.args or isinstance(expression, IndexedBase):
+        return expression
+    return expression.func(*(_assign(argument, names, slots) for argument in expression.args))
+
+
+def _first_free(index: Index, used: set[Index], slots: list[Index]) -> Index:
+    for slot in slots:
+        if slot.axis == index.axis and slot not in used:
+            return slot
+    # A bound index keeps its own name where that is free.
+    slot = index if index not in slots else index.axis.fresh(slots)
+    slots.append(slot)
+    return slot
+
+
+# --- the sums, named ---
+
+
+@dataclass(frozen=True)
+class Reductions:
+    """Named sums, inner ones first, and the elementwise expression in terms of them."""
+
+    sums: tuple[tuple[Symbol, Expr], ...]
+    elementwise: Expr
+
+
+def named_reductions(
+    expression: Expr, outputs: tuple[Index, ...], names: Iterable[str]
+) -> Reductions:
+    """The sums that hold once for a whole row, under the given names, and what is made of them.
+
+    A sum that depends on an output index stays where it is. ``1 + sum`` and ``sum`` are named
+    alike: the name stands for the largest expression without a free index.
+    """
+    assigned, _ = assign_axes(reduction_form(expression), outputs)
+    supply, found = iter(names), dict[Expr, Symbol]()
+    elementwise = _name_sums(assigned, supply, found)
+    return Reductions(tuple((symbol, total) for total, symbol in found.items()), elementwise)
+
+
+def _name_sums(expression: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
+    if not expression.has(Sum, Product) or isinstance(expression, Indexed):
+        return expression
+    if not _is_row_sum(expression):
+        return expression.func(*(_name_sums(part, supply, found) for part in expression.args))
+    # What is inside is named first, so that later names may use it.
+    parts = expression.args if isinstance(expression, Add) else (expression,)
+    inner = [_name_inside(part, supply, found) for part in parts]
+    return _named(Add(*inner), supply, found)
+
+
+def _name_inside(term: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
+    if not isinstance(term, Sum | Product):
+        return term
+    return term.func(_name_sums(term.function, supply, found), *term.limits)
+
+
+def _named(total: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Symbol:
+    if total not in found:
+        found[total] = Symbol(next(supply), positive=True)
+    return found[total]
+
+
+def _is_row_sum(expression: Expr) -> bool:
+    """A sum without free index, or a number plus such a sum."""
+    if free_indices(expression):
+        return False
+    if isinstance(expression, Sum | Product):
+        return True
+    return isinstance(expression, Add) and all(
+        term.is_Number or isinstance(term, Sum) for term in expression.args
+    )
+
+
+def is_reciprocal(factor: Expr) -> bool:
+    """A power with a negative whole exponent."""
+    return isinstance(factor, Pow) and factor.exp.is_Integer and bool(factor.exp < 0)
