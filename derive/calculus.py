@@ -9,12 +9,13 @@ leaked index is left (sympy#27359).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from sympy import (
     Add,
     Expr,
     Indexed,
+    IndexedBase,
     KroneckerDelta,
     Mul,
     Pow,
@@ -213,6 +214,16 @@ def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
     if not expression.args or index not in expression.free_symbols:
         return expression
     return expression.func(*(replace_index(a, index, target) for a in expression.args))
+
+
+def map_entries(
+    expression: Expr, array: IndexedBase, image: Callable[..., Expr]
+) -> Expr:
+    """Replace every entry ``array[i, ...]`` by ``image(i, ...)``."""
+    return expression.replace(
+        lambda node: isinstance(node, Indexed) and node.base == array,
+        lambda node: image(*node.indices),
+    )
 
 
 def resolve(expression: Expr) -> Expr:

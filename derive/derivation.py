@@ -41,6 +41,7 @@ class Step:
     decision: Decision
     note: str = ""
     dropped: Expr | None = None
+    aside: bool = False
 
     @property
     def holds(self) -> bool:
@@ -72,15 +73,9 @@ class Derivation:
 
     @property
     def result(self) -> Expr:
-        """The right-hand side of the last equation, or the start where there is none yet."""
-        sides = [step.right for step in self.steps if step.relation is Relation.EQUAL]
-        return sides[-1] if sides else self.start
-
-    @property
-    def current(self) -> Expr:
-        """What the next step of the chain starts from."""
+        """Where the chain has come to: the right-hand side of its last step."""
         chained = (Relation.EQUAL, Relation.TRUNCATES)
-        sides = [step.right for step in self.steps if step.relation in chained]
+        sides = [step.right for step in self.steps if step.relation in chained and not step.aside]
         return sides[-1] if sides else self.start
 
     @property
@@ -92,17 +87,21 @@ class Derivation:
         self, rule: str, target: Expr | Callable[[Expr], Expr], note: str = ""
     ) -> Derivation:
         """The chain goes on: the current expression equals ``target`` (or ``target(current)``)."""
-        before = self.current
+        before = self.result
         after = target(before) if callable(target) else target
         return self._add(rule, before, Relation.EQUAL, after, note)
+
+    def assuming(self, facts: Facts) -> Derivation:
+        """The same chain under other facts about the arrays, for the steps that follow."""
+        return replace(self, facts=facts)
 
     def differentiate(self) -> Derivation:
         """Carry out the partial derivatives of the current expression, capture-safe."""
         return self.to("differentiate", resolve)
 
     def lemma(self, rule: str, left: Expr, right: Expr, note: str = "") -> Derivation:
-        """An equation beside the chain; the chain then goes on from its right-hand side."""
-        return self._add(rule, left, Relation.EQUAL, right, note)
+        """An equation beside the chain."""
+        return self._with(Step(rule, left, Relation.EQUAL, right, self._decide(left, Relation.EQUAL, right), note, aside=True))
 
     def positive(self, rule: str, expression: Expr, note: str = "") -> Derivation:
         """``expression > 0``."""
@@ -123,11 +122,11 @@ class Derivation:
         What is dropped is stated: the factor less what is kept.
         """
         factor = at(graded, grade, S.One)
-        after = self.current.xreplace({factor: kept})
-        if after == self.current:
-            raise ValueError(f"{factor} does not occur in {self.current}: nothing to truncate")
+        after = self.result.xreplace({factor: kept})
+        if after == self.result:
+            raise ValueError(f"{factor} does not occur in {self.result}: nothing to truncate")
         decision = equal(first_order(graded, grade), kept, self.facts)
-        step = Step(rule, self.current, Relation.TRUNCATES, after, decision, dropped=factor - kept)
+        step = Step(rule, self.result, Relation.TRUNCATES, after, decision, dropped=factor - kept)
         return self._with(step)
 
     def _add(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sympy import Add, Expr, Mul, Pow, Sum
 
-from derive.calculus import free_indices, opened
+from derive.calculus import free_indices, opened, replace_index
 from derive.decide import Decision, Proved, Undecided
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.sign import is_nonnegative, is_positive
@@ -28,12 +28,12 @@ def forces(expression: Expr, root: Expr, facts: Facts = NOTHING_ASSUMED) -> Deci
 def _term_forces(term: Expr, root: Expr, facts: Facts) -> bool:
     if isinstance(term, Sum):
         return _sum_forces(term, root, facts)
-    factors = Mul.make_args(term)
-    return any(
-        _factor_forces(factor, root, facts)
-        and all(is_positive(other, facts) for other in factors if other != factor)
-        for factor in factors
-    )
+    critical = [f for f in Mul.make_args(term) if not is_positive(f, facts)]
+    if len(critical) == 1 and isinstance(critical[0], Sum):
+        return _sum_forces(critical[0], root, facts)
+    # A product vanishes where the product of the bases of its powers does.
+    bases = Mul(*(f.base if isinstance(f, Pow) and f.exp.is_positive else f for f in critical))
+    return bases in (root, -root)
 
 
 def _sum_forces(aggregate: Sum, root: Expr, facts: Facts) -> bool:
@@ -41,10 +41,6 @@ def _sum_forces(aggregate: Sum, root: Expr, facts: Facts) -> bool:
     index, body = opened(aggregate)
     if not is_nonnegative(body, facts):
         return False
-    candidates = [i for i in free_indices(root) if i.axis == index.axis]
-    return any(_term_forces(body.xreplace({index: i}), root, facts) for i in candidates)
-
-
-def _factor_forces(factor: Expr, root: Expr, facts: Facts) -> bool:
-    base = factor.base if isinstance(factor, Pow) and factor.exp.is_positive else factor
-    return base in (root, -root) or (isinstance(base, Sum) and _sum_forces(base, root, facts))
+    free = sorted(free_indices(root), key=str)
+    candidates = [i for i in free if i.axis == index.axis]
+    return any(_term_forces(replace_index(body, index, i), root, facts) for i in candidates)

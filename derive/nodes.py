@@ -101,6 +101,9 @@ class off_top(Node):  # noqa: N801
 class Largest(ExprWithLimits):  # type: ignore[misc]
     """``max_j f_j`` over a whole axis."""
 
+    is_commutative = True
+    is_extended_real = True
+
     def __new__(cls, body: Expr, *limits: tuple[Any, ...]) -> Largest:
         return Expr.__new__(cls, body, *(S(limit) for limit in limits))  # type: ignore[no-any-return]
 

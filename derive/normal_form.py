@@ -91,6 +91,7 @@ class Generators:
         self.facts = facts
         self.root = root
         self.sums = 0
+        self.entered: dict[Expr, Expr] = {}
         self.symbol_of: dict[Expr, Symbol] = {}
         self.atom_of: dict[Symbol, Expr] = {}
         # A generator g with g^q = radicand, for roots of what is not a monomial.
@@ -98,6 +99,11 @@ class Generators:
 
     def enter(self, expression: Expr) -> Expr:
         """The expression as a rational expression in generator symbols."""
+        if expression not in self.entered:
+            self.entered[expression] = self._enter(expression)
+        return self.entered[expression]
+
+    def _enter(self, expression: Expr) -> Expr:
         if isinstance(expression, Rational):
             return expression
         if isinstance(expression, Add | Mul):
@@ -281,6 +287,8 @@ class Generators:
         (factor, multiplicity), *others = dense
         symbols = [g for g in self.atom_of if g in factor.free_symbols]
         for power in range(multiplicity, 0, -1):
+            if numerator == 0:
+                return
             (quotient,), remainder = reduced(numerator, [factor], *symbols, order="lex")
             for top, below in self._adic(expand(remainder), others):
                 yield top, below * factor**power

@@ -33,7 +33,7 @@ from sympy import exp as exponential
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.axis import Index
-from derive.calculus import bound_index, free_indices, resolve, sift
+from derive.calculus import free_indices, opened, over, resolve, sift
 
 
 def reduction_form(expression: Expr) -> Expr:
@@ -45,9 +45,11 @@ def _reduced(expression: Expr) -> Expr:
     if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
         return expression
     if isinstance(expression, Sum):
-        return _reduced_sum(_reduced(expression.function), bound_index(expression))
+        index, body = opened(expression)
+        return _reduced_sum(_reduced(body), index)
     if isinstance(expression, Product):
-        return expression.func(_reduced(expression.function), *expression.limits)
+        index, body = opened(expression)
+        return over(expression, index, _reduced(body))
     return expression.func(*(_reduced(argument) for argument in expression.args))
 
 
@@ -130,11 +132,10 @@ def assign_axes(expression: Expr, outputs: tuple[Index, ...]) -> tuple[Expr, Fra
 
 def _assign(expression: Expr, names: dict[Index, Index], slots: list[Index]) -> Expr:
     if isinstance(expression, ExprWithLimits):
-        index, body = expression.limits[0][0], expression.function
+        index, body = opened(expression)
         used = {names[other] for other in free_indices(body) if other != index}
         slot = _first_free(index, used, slots)
-        inner = _assign(body, {**names, index: slot}, slots)
-        return expression.func(inner, index.axis.limits(slot))
+        return over(expression, slot, _assign(body, {**names, index: slot}, slots))
     if isinstance(expression, Index):
         return names[expression]
     if not expression.args or isinstance(expression, IndexedBase):
@@ -191,7 +192,8 @@ def _name_sums(expression: Expr, supply: Iterator[str], found: dict[Expr, Symbol
 def _name_inside(term: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
     if not isinstance(term, Sum | Product):
         return term
-    return term.func(_name_sums(term.function, supply, found), *term.limits)
+    index, body = opened(term)
+    return over(term, index, _name_sums(body, supply, found))
 
 
 def _named(total: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Symbol:

@@ -26,7 +26,7 @@ from sympy import expand
 from sympy import log as logarithm
 
 from derive.axis import Index, total
-from derive.calculus import bound_index, free_indices, replace_index
+from derive.calculus import free_indices, opened, over, replace_index
 from derive.nodes import (
     ArgLargest,
     Largest,
@@ -101,18 +101,15 @@ def _stable(expression: Expr) -> Expr:
     if not expression.args or isinstance(expression, Indexed | IndexedBase | KroneckerDelta):
         return expression
     if isinstance(expression, Add):
-        return _collected([_complement(_stable(term)) for term in expression.args])
+        return _collected([_stable(term) for term in expression.args])
     if isinstance(expression, logarithm):
         return _stable_log(expression.args[0])
     if isinstance(expression, Mul | Sum | Pow) and _grows(expression):
         return _stable_product(expression)
     if isinstance(expression, Sum | Product):
-        return expression.func(_stable(expression.function), *expression.limits)
+        index, body = opened(expression)
+        return over(expression, index, _stable(body))
     return expression.func(*(_stable(argument) for argument in expression.args))
-
-
-def _complement(term: Expr) -> Expr:
-    return term
 
 
 def _collected(terms: list[Expr]) -> Expr:
@@ -187,7 +184,7 @@ def _part(term: Expr) -> Part:
     exponent, sums, others = _factors(term)
     mantissa = _stable(Mul(*others))
     if len(sums) == 1:
-        index, body = bound_index(sums[0]), sums[0].function
+        index, body = opened(sums[0])
         own, inner, rest = _factors(body)
         weight = _stable(Mul(*inner, *rest))
         return Part(mantissa, exponent, index, weight, own)
@@ -253,8 +250,8 @@ class Fraction:
 
     def multiply_by_sum(self, factor: Sum) -> None:
         """Multiply by a sum over exponentials, under the shift of a denominator if one fits."""
-        index = bound_index(factor)
-        exponent, inner, rest = _factors(factor.function)
+        index, body = opened(factor)
+        exponent, inner, rest = _factors(body)
         weights = [_stable(weight) for weight in (*inner, *rest)]
         for family in self.families:
             member = family.at(index)
@@ -327,8 +324,8 @@ def _stable_product(expression: Expr) -> Expr:
     exponent, sigmoids, divisors = _take_sigmoids(exponent, divisors)
     fraction = Fraction(exponent, [*map(_stable_power, kept), *sigmoids])
     if not divisors and len(sums) == 1 and exponent == 0:
-        body = _stable(sums[0].function)
-        return Mul(*fraction.others, sums[0].func(body, *sums[0].limits))
+        index, body = opened(sums[0])
+        return Mul(*fraction.others, total(_stable(body), index))
     for base, power in divisors:
         fraction.divide(base, power)
     for factor in sums:
@@ -392,8 +389,8 @@ def _stable_log(argument: Expr) -> Expr:
 
 def argument_sum(product: Product) -> Expr:
     """``log prod_j f_j = sum_j log f_j``: the product may overflow, the sum does not."""
-    inner = _stable_log(product.function)
-    return Sum(inner, *product.limits)
+    index, body = opened(product)
+    return total(_stable_log(body), index)
 
 
 def _log_of_product(argument: Expr) -> Expr:
@@ -433,8 +430,8 @@ def _log_of_sum(argument: Expr) -> Expr:
 
 def _log_partition(argument: Sum) -> Expr:
     """``log sum_j e^{x_j}``: without weights the largest term is taken out as 1."""
-    index = bound_index(argument)
-    exponent, sums, others = _factors(argument.function)
+    index, body = opened(argument)
+    exponent, sums, others = _factors(body)
     if sums or others != []:
         scaled = scaled_sum(argument)
         return scaled.exponent + logarithm(scaled.mantissa)

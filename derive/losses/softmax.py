@@ -10,7 +10,7 @@ from __future__ import annotations
 from sympy import Expr, KroneckerDelta, S, Symbol, exp, log
 
 from derive.axis import Axis, array, total
-from derive.calculus import partial
+from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
 from derive.facts import distribution
 from derive.losses.loss import SymbolicLoss
@@ -103,10 +103,7 @@ def derive_linear_layer() -> Derivation:
     x, weights, bias = array("x"), array("W"), array("b")
 
     def layer(expression: Expr) -> Expr:
-        return expression.replace(
-            lambda node: node.is_Indexed and node.base == s,
-            lambda node: total(x[e] * weights[e, node.indices[0]], e) + bias[node.indices[0]],
-        )
+        return map_entries(expression, s, lambda to: total(x[e] * weights[e, to], e) + bias[to])
 
     start = partial(layer(VALUE), weights[a, i])
     chain = LOSS.begin("linear-layer", "Weight and bias gradient, s = x W + b", start)
@@ -120,9 +117,7 @@ def derive_shift() -> Derivation:
     a = Symbol("a", real=True)
 
     def shifted(expression: Expr) -> Expr:
-        return expression.replace(
-            lambda node: node.is_Indexed and node.base == s, lambda node: node + a
-        )
+        return map_entries(expression, s, lambda index: s[index] + a)
 
     chain = LOSS.begin("shift", "Invariance under a common shift", shifted(VALUE))
     chain = chain.to("the shift cancels", VALUE)
@@ -150,9 +145,7 @@ def derive_optimum() -> Derivation:
     """Positive labels are recovered as ``t = softmax(s)``; the minimum is their entropy."""
 
     def at_optimum(expression: Expr) -> Expr:
-        return expression.replace(
-            lambda node: node.is_Indexed and node.base == s, lambda node: log(t[node.indices[0]])
-        )
+        return map_entries(expression, s, lambda index: log(t[index]))
 
     chain = LOSS.begin("optimum", "Stationary point and minimum", at_optimum(p - t[i]))
     chain = chain.to("at s = log t, for positive t, the gradient vanishes", S.Zero)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from sympy import Expr, IndexedBase, KroneckerDelta, S, Symbol, exp, log, sqrt
 
 from derive.axis import Index, total
-from derive.calculus import partial
+from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
 from derive.facts import Facts, hard, soft, strictly_soft
 from derive.losses.loss import SymbolicLoss, Topic
@@ -162,10 +162,11 @@ def derive_from_bce(loss: SymbolicLoss) -> Derivation:
     positive, negative = graded_products(label)
     chain = loss.begin("from-bce", "From binary cross-entropy, cut inside the logs", bce_value(label))
     chain = chain.to("logs of products", product_form(label))
-    chain = chain.lemma("second order of the positive side", second_order(positive), _second(label))
-    chain = chain.lemma("back to the two logs", product_form(label), product_form(label))
     chain = chain.truncate("first order, positive side", positive, GRADE, a)
-    return chain.truncate("first order, negative side", negative, GRADE, b)
+    chain = chain.truncate("first order, negative side", negative, GRADE, b)
+    note = "the binomial series itself converges for s_i > 0 only; the remainder is exact for all s"
+    second = second_order(positive)
+    return chain.lemma("first of the dropped orders, positive side", second, _second(label), note)
 
 
 def _second(label: IndexedBase) -> Expr:
@@ -209,15 +210,9 @@ def derive_threshold() -> Derivation:
 def derive_hard_reduction() -> Derivation:
     """At labels in {0, 1} soft ZLPR is ZLPR: each label enters one sum only."""
     chain = SOFT_ZLPR.begin("hard-labels", "Reduction to hard labels", y[k] * (1 - y[k]))
-    chain = _assume(chain, hard(y)).to("each label has weight in one sum only", S.Zero)
+    chain = chain.assuming(hard(y)).to("each label has weight in one sum only", S.Zero)
     at_hard = SOFT_ZLPR.value.xreplace({t: y})
     return chain.lemma("the two losses agree", at_hard, ZLPR.value.xreplace({S0: S.Zero}))
-
-
-def _assume(chain: Derivation, facts: Facts) -> Derivation:
-    from dataclasses import replace
-
-    return replace(chain, facts=facts)
 
 
 def derive_optimum() -> Derivation:
@@ -249,10 +244,7 @@ def _derive_where_equal(chain: Derivation, gap: Expr, difference: Expr, total_: 
 
 def _at_link(expression: Expr) -> Expr:
     """The expression with every label replaced by ``sigma(2s)``."""
-    return expression.replace(
-        lambda node: node.is_Indexed and node.base == t,
-        lambda node: sigmoid(2 * s[node.indices[0]]),
-    )
+    return map_entries(expression, t, lambda index: sigmoid(2 * s[index]))
 
 
 def derive_stationarity() -> Derivation:
@@ -285,7 +277,7 @@ def derive_bounds() -> Derivation:
     rest_a = 1 + total(others * t[k] * exp(-s[k]), k)
     rest_b = 1 + total(others * (1 - t[k]) * exp(s[k]), k)
     chain = SOFT_ZLPR.begin("bounds", "Gradient bound with the best constant", 1 - (q - p))
-    chain = _assume(chain, strictly_soft(t)).to("1 - q_i is the mass of the others", p + rest_b / b)
+    chain = chain.assuming(strictly_soft(t)).to("1 - q_i is the mass of the others", p + rest_b / b)
     chain = chain.positive("hence grad_i < 1", p + rest_b / b)
     chain = chain.lemma("likewise", 1 + (q - p), q + rest_a / a)
     chain = chain.positive("hence grad_i > -1", q + rest_a / a)
