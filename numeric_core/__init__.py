@@ -1,0 +1,37 @@
+"""The numeric core: multi-label losses on any array-API namespace, accurate to a few ulp.
+
+    import numpy as np
+    from numeric_core import soft_zlpr
+
+    value, gradient = soft_zlpr.value_and_grad(scores, labels)
+
+Each loss is an object.  Call it for the value; `.value_and_grad`, `.hvp` and `.hessian` give its
+derivatives, `.probabilities` and `.predict` read scores.  Arrays are (*batch, n), the label axis
+anywhere; results have the dtype and live on the device of the scores.
+"""
+
+from numeric_core.loss import Loss
+from numeric_core.losses.softmax import SoftmaxCrossEntropy, softmax_cross_entropy
+from numeric_core.losses.unified import Unified, unified
+from numeric_core.losses.zlpr import (
+    ZLPR,
+    BinaryCrossEntropy,
+    SoftZLPR,
+    binary_cross_entropy,
+    soft_zlpr,
+    zlpr,
+)
+
+__all__ = [
+    "ZLPR",
+    "BinaryCrossEntropy",
+    "Loss",
+    "SoftZLPR",
+    "SoftmaxCrossEntropy",
+    "Unified",
+    "binary_cross_entropy",
+    "soft_zlpr",
+    "softmax_cross_entropy",
+    "unified",
+    "zlpr",
+]

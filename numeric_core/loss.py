@@ -1,0 +1,250 @@
+"""What all losses share: one row after the other, along any axis, in any namespace.
+
+A loss maps a row of n scores s and n labels t to a number.  `Loss` turns arrays (*batch, n) with
+the label axis anywhere into prepared rows (label axis last, compute dtype, checked), asks the
+subclass for the mathematics on them, and turns the result back: dtype, device and axis are those
+of the scores.  Value, gradient, Hessian-vector product and Hessian are those of each row's own
+loss; nothing is summed or averaged over the batch.
+
+    loss(s, t)                     (*batch,)        l
+    loss.value_and_grad(s, t)      + (*batch, n)    l, dl / ds_i
+    loss.hvp(s, t, v)              (*batch, n)      sum_k d2l / (ds_i ds_k) v_k
+    loss.hessian(s, t)             (*batch, n, n)   d2l / (ds_i ds_k), the label axis moved last
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from array_api_compat import device
+
+from numeric_core import checks
+from numeric_core.namespace import (
+    Array,
+    Namespace,
+    compute_dtype,
+    constant,
+    finfo_max,
+    namespace,
+    read,
+    round_to,
+)
+
+__all__ = ["Loss", "Rows", "score_rows"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Scores and labels as a loss sees them: (*batch, n) in the compute dtype.
+
+    scores are finite: -inf has become -finfo.max.  bound is max |s| over all rows, inf where it
+    could not be read.  labels: None where only the scores are asked for.  masked: where a score is a mask; None when there is none for sure.
+    infinite: where a score was -inf under a label > 0 (masked_positives="value" only).
+    """
+
+    xp: Namespace
+    scores: Array
+    labels: Array
+    axis: int
+    dtype: Any
+    bound: float
+    masked: Array | None = None
+    infinite: Array | None = None
+
+    def per_row(self, value: Array) -> Array:
+        """(*batch,) in the dtype of the scores."""
+        return round_to(self.xp, value, self.dtype)
+
+    def per_label(self, x: Array) -> Array:
+        """(*batch, n) -> the dtype and the axis order of the scores."""
+        return self.xp.moveaxis(round_to(self.xp, x, self.dtype), -1, self.axis)
+
+
+class Loss(ABC):
+    """A loss of rows.  Subclasses supply `_value`, `_gradient`, ... on prepared rows.
+
+    Common parameters.  scores: floats, finite or -inf (a masked label).  labels: same shape, in
+    [0, 1], float, integer or bool; converted to the compute dtype.  axis: the label axis.
+    masked_positives: "error", or "value" for the true loss of a masked label with label > 0.
+    check: False skips the checks of values (not of shapes and dtypes); bad values then give
+    unspecified results.
+
+    Common errors.  TypeError: no arrays, arrays of different libraries, scores that are not
+    floating.  ValueError: shapes that differ, axis out of range, scores nan or +inf, labels nan or
+    outside [0, 1], a masked label with label > 0.
+    """
+
+    empty_rows: ClassVar[bool] = True
+    """Whether a row of n = 0 labels has a loss (0)."""
+
+    def __call__(
+        self,
+        scores: Array,
+        labels: Array,
+        *,
+        axis: int = -1,
+        masked_positives: str = "error",
+        check: bool = True,
+    ) -> Array:
+        """The loss of every row: (*batch,)."""
+        rows = self._rows(scores, labels, axis, masked_positives, check)
+        if rows.scores.shape[-1] == 0:
+            return rows.per_row(rows.xp.sum(rows.scores, axis=-1))
+        return rows.per_row(self._value(rows))
+
+    def value_and_grad(
+        self,
+        scores: Array,
+        labels: Array,
+        *,
+        axis: int = -1,
+        masked_positives: str = "error",
+        check: bool = True,
+    ) -> tuple[Array, Array]:
+        """The loss of every row, (*batch,), and its gradient, the shape of scores."""
+        rows = self._rows(scores, labels, axis, masked_positives, check)
+        if rows.scores.shape[-1] == 0:
+            return rows.per_row(rows.xp.sum(rows.scores, axis=-1)), rows.per_label(rows.scores)
+        value, gradient = self._value_and_gradient(rows)
+        return rows.per_row(value), rows.per_label(gradient)
+
+    def hvp(
+        self,
+        scores: Array,
+        labels: Array,
+        vector: Array,
+        *,
+        axis: int = -1,
+        masked_positives: str = "error",
+        check: bool = True,
+    ) -> Array:
+        """The Hessian of every row times its part of vector: the shape of scores."""
+        rows = self._rows(scores, labels, axis, masked_positives, check)
+        v = _vector(rows, vector, scores, check)
+        if rows.scores.shape[-1] == 0:
+            return rows.per_label(rows.scores)
+        return rows.per_label(self._hvp(rows, v))
+
+    def hessian(
+        self,
+        scores: Array,
+        labels: Array,
+        *,
+        axis: int = -1,
+        masked_positives: str = "error",
+        check: bool = True,
+    ) -> Array:
+        """The Hessian of every row: (*batch, n, n), symmetric to the last bit."""
+        rows = self._rows(scores, labels, axis, masked_positives, check)
+        if rows.scores.shape[-1] == 0:
+            return rows.per_row(rows.scores[..., None])
+        diagonal, off_diagonal = self._hessian(rows)
+        n = diagonal.shape[-1]
+        index = rows.xp.arange(n, device=device(diagonal))
+        on_diagonal = index[:, None] == index[None, :]
+        return rows.per_row(rows.xp.where(on_diagonal, diagonal[..., None], off_diagonal))
+
+    @abstractmethod
+    def _value(self, rows: Rows) -> Array:
+        """(*batch,)"""
+
+    @abstractmethod
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        """(*batch,), (*batch, n)"""
+
+    @abstractmethod
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        """(*batch, n)"""
+
+    @abstractmethod
+    def _hessian(self, rows: Rows) -> tuple[Array, Array]:
+        """The diagonal (*batch, n), and (*batch, n, n) whose diagonal is not read."""
+
+    def _labels(self, xp: Namespace, scores: Array, labels: Array, check: bool) -> Array:
+        """Labels of the shape of scores, checked, in their own dtype; axis already last."""
+        checks.same_shape("labels", labels, scores)
+        if check:
+            checks.label_range(xp, _numeric(xp, labels))
+        return labels
+
+    def _check_rows(self, rows: Rows) -> None:  # noqa: B027  (a hook: most losses need none)
+        """Further checks of values, where a loss has some."""
+
+    def _rows(
+        self, scores: Array, labels: Array, axis: int, masked_positives: str, check: bool
+    ) -> Rows:
+        checks.masked_positives_choice(masked_positives)
+        xp = namespace(scores=scores, labels=labels)
+        rows = score_rows(xp, scores, axis, check)
+        n = rows.scores.shape[-1]
+        if n == 0 and not self.empty_rows:
+            raise ValueError(
+                f"{type(self).__name__} needs at least one class, "
+                f"got scores of shape {tuple(scores.shape)} with 0 along axis {axis}"
+            )
+        if labels.ndim == scores.ndim:
+            checks.same_shape("labels", labels, scores)
+            labels = xp.moveaxis(labels, rows.axis, -1)
+        labels = self._labels(xp, rows.scores, labels, check)
+        labels = xp.astype(_numeric(xp, labels), rows.scores.dtype)
+        rows = _with_labels(rows, scores, labels, masked_positives, check)
+        if check:
+            self._check_rows(rows)
+        return rows
+
+
+def _numeric(xp: Namespace, labels: Array) -> Array:
+    """bool labels as integers: min, max and comparisons are not defined for bool."""
+    if xp.isdtype(labels.dtype, "bool"):
+        return xp.astype(labels, xp.int8)
+    if not xp.isdtype(labels.dtype, ("integral", "real floating")):
+        raise TypeError(f"labels must be real numbers or bool, got dtype {labels.dtype}")
+    return labels
+
+
+def score_rows(xp: Namespace, scores: Array, axis: int, check: bool) -> Rows:
+    """Scores alone, prepared: as much as `probabilities` and `predict` need."""
+    checks.floating(xp, "scores", scores)
+    position = checks.axis_of(scores, axis)
+    s = xp.moveaxis(scores, position, -1)
+    dtype = compute_dtype(xp, scores.dtype)
+    s = s if s.dtype == dtype else xp.astype(s, dtype)
+    low, high = (0.0, 0.0) if 0 in s.shape else (read(xp.min(s)), read(xp.max(s)))
+    if check:
+        checks.score_values(low, high)
+    bound = math.inf if low is None or high is None else max(-low, high)
+    if bound == math.inf:
+        largest = constant(xp, finfo_max(xp, dtype), s)
+        s = xp.where(s > -largest, s, -largest)
+    return Rows(xp, s, None, position, scores.dtype, bound)
+
+
+def _with_labels(
+    rows: Rows, scores: Array, labels: Array, masked_positives: str, check: bool
+) -> Rows:
+    """Adds labels; finds masks, and the masked labels with label > 0, where there can be some."""
+    xp = rows.xp
+    mask = checks.mask_bound(xp, rows.dtype)
+    masked = infinite = None
+    if rows.bound >= -mask:
+        masked = rows.scores <= mask
+        if masked_positives == "value":
+            # the scores of the rows are finite by now: -inf is seen in the original
+            original = xp.moveaxis(scores, rows.axis, -1)
+            infinite = (original == -math.inf) & (labels > 0)
+        elif check:
+            checks.no_masked_positives(xp, masked, labels)
+    return Rows(xp, rows.scores, labels, rows.axis, rows.dtype, rows.bound, masked, infinite)
+
+
+def _vector(rows: Rows, vector: Array, scores: Array, check: bool) -> Array:
+    """The vector of a Hessian-vector product, axis last and in the compute dtype."""
+    namespace(scores=scores, vector=vector)
+    checks.floating(rows.xp, "vector", vector)
+    checks.same_shape("vector", vector, scores)
+    if check:
+        checks.finite_vector(rows.xp, vector)
+    return rows.xp.astype(rows.xp.moveaxis(vector, rows.axis, -1), rows.scores.dtype)

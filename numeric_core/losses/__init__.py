@@ -1,0 +1,1 @@
+"""One module a loss family; the same names as in `derive.losses`."""

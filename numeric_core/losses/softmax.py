@@ -1,0 +1,137 @@
+"""Softmax cross-entropy (documents 003, 004).
+
+    p = softmax(s),   l = -sum_j t_j log p_j,   T = sum_j t_j (1 up to rounding)
+
+With k a class of the largest score and R = sum_{j != k} e^{s_j - s_k}:
+
+    -log p_j = (s_k - s_j) + log1p(R)
+    l        = sum_j t_j (s_k - s_j) + T log1p(R)               all parts >= 0
+    dl/ds_i  = p_i (T - t_i) - t_i (1 - p_i)
+    H        = T (diag(p) - p p^T),   (H v)_i = T p_i (v_i - sum_j p_j v_j)
+
+1 - p_k = R / (1 + R) and T - t_i = sum_{j != i} t_j are never formed by subtracting from 1: the
+loss and its gradient keep all digits as p_k -> 1 and as t becomes one-hot.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from numeric_core import checks
+from numeric_core.exact import accurate_sum
+from numeric_core.loss import Loss, Rows, score_rows
+from numeric_core.namespace import Array, Namespace, log1p, namespace, one_hot
+from numeric_core.reductions import RowSum, center, probabilities, softmax_sum
+
+__all__ = ["SoftmaxCrossEntropy", "softmax_cross_entropy"]
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Loss):
+    """l = -sum_j t_j log softmax(s)_j.
+
+    labels: a distribution over the classes, (*batch, n), one-hot or soft, whose rows sum to 1
+    within sqrt(eps) of the dtype; or the integer index of the class, (*batch,).
+
+    Limits: s_k -> inf on the class of the label: l -> 0 like R, with all digits until R underflows.
+    A masked class (-inf) has probability 0 and gradient 0.  Rows without an unmasked class, and
+    n = 0, are errors.
+
+    Source: documents 003 eq. 1 and 004 s3; claims 7359-1, 7359-6, SURVEY-37.
+    """
+
+    empty_rows = False
+
+    def probabilities(self, scores: Array, *, axis: int = -1) -> Array:
+        """softmax(s): the shape of scores, each row sums to 1."""
+        rows = score_rows(namespace(scores=scores), scores, axis, check=True)
+        return rows.per_label(probabilities(rows.xp, softmax_sum(rows.xp, rows.scores)))
+
+    def predict(self, scores: Array, *, axis: int = -1) -> Array:
+        """The index of the largest score, the first one of a tie: integers (*batch,)."""
+        rows = score_rows(namespace(scores=scores), scores, axis, check=True)
+        return rows.xp.argmax(rows.scores, axis=-1)
+
+    def _labels(self, xp: Namespace, scores: Array, labels: Array, check: bool) -> Array:
+        integer = xp.isdtype(labels.dtype, "integral")
+        if not (integer and labels.ndim == scores.ndim - 1):
+            return super()._labels(xp, scores, labels, check)
+        if tuple(labels.shape) != tuple(scores.shape[:-1]):
+            raise ValueError(
+                f"a class index must have the shape of scores without the label axis, "
+                f"{tuple(scores.shape[:-1])}, got {tuple(labels.shape)}"
+            )
+        n = scores.shape[-1]
+        if check:
+            checks.class_index(xp, labels, n)
+        return one_hot(xp, labels, n, scores.dtype)
+
+    def _check_rows(self, rows: Rows) -> None:
+        xp = rows.xp
+        if rows.masked is not None:
+            checks.no_masked_rows(xp, rows.masked)
+        tolerance = math.sqrt(float(xp.finfo(rows.dtype).eps))
+        checks.distribution(xp, accurate_sum(xp, rows.labels), tolerance)
+
+    def _value(self, rows: Rows) -> Array:
+        return _value(rows, softmax_sum(rows.xp, rows.scores), _mass(rows))
+
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        xp, t = rows.xp, rows.labels
+        state, mass = softmax_sum(xp, rows.scores), _mass(rows)
+        p, q = probabilities(xp, state), _complements(xp, state)
+        gradient = p * _other_labels(xp, t, mass) - t * q
+        return _value(rows, state, mass), gradient
+
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        p = probabilities(rows.xp, softmax_sum(rows.xp, rows.scores))
+        return _mass(rows) * (p * center(rows.xp, p, None, vector))
+
+    def _hessian(self, rows: Rows) -> tuple[Array, Array]:
+        state, mass = softmax_sum(rows.xp, rows.scores), _mass(rows)
+        p, q = probabilities(rows.xp, state), _complements(rows.xp, state)
+        off_diagonal = -(p[..., :, None] * p[..., None, :]) * mass[..., None]
+        return mass * (p * q), off_diagonal
+
+
+def _mass(rows: Rows) -> Array:
+    """T = sum_j t_j: (*batch, 1)."""
+    return accurate_sum(rows.xp, rows.labels)
+
+
+def _value(rows: Rows, state: RowSum, mass: Array) -> Array:
+    """sum_j t_j (s_k - s_j) + T log1p(R)."""
+    xp, t = rows.xp, rows.labels
+    linear = accurate_sum(xp, t * _gap(rows, state.shift))
+    value = (linear + mass * log1p(xp, state.total))[..., 0]
+    if rows.infinite is not None:
+        value = xp.where(xp.any(rows.infinite, axis=-1), math.inf * xp.ones_like(value), value)
+    return value
+
+
+def _gap(rows: Rows, top: Array) -> Array:
+    """s_k - s_j >= 0, 0 where the label is 0: a mask there has no part in the loss.
+
+    A gap beyond finfo.max saturates at finfo.max.
+    """
+    xp, s = rows.xp, rows.scores
+    lowest = xp.where(top > 0, top, xp.zeros_like(top)) - float(xp.finfo(s.dtype).max)
+    s = xp.where(rows.labels > 0, s, top)
+    return top - xp.where(s > lowest, s, lowest)
+
+
+def _complements(xp: Namespace, state: RowSum) -> Array:
+    """1 - p_i: R / (1 + R) for the classes at the maximum; the others have p_i <= 1/2."""
+    norm = state.null + state.total
+    return xp.where(state.terms == 1, state.total / norm, 1.0 - state.terms / norm)
+
+
+def _other_labels(xp: Namespace, t: Array, mass: Array) -> Array:
+    """sum_{j != i} t_j: T - t_i, summed afresh for the label that has more than half."""
+    dominant = t > 0.5 * mass
+    others = accurate_sum(xp, xp.where(dominant, xp.zeros_like(t), t))
+    return xp.where(dominant, others, mass - t)
+
+
+softmax_cross_entropy = SoftmaxCrossEntropy()

@@ -1,0 +1,265 @@
+"""Row states: a sum of weighted exponentials along the label axis, and what is read from it.
+
+Every loss of the family is the log of such a sum.  With exponents x_i, weights w_i >= 0 and,
+where the loss has one, a null class of exponent 0 (the 1 in log(1 + sum)):
+
+    A = [1 +] sum_i w_i e^{x_i} = e^m (null + total),
+    terms_i = w_i e^{x_i - m},  total = sum_i terms_i,  null = e^{-m} (0 without a null class)
+
+    log A = m + log(null + total),   p_i = terms_i / (null + total),   p_0 = null / (null + total)
+
+The shift m.  Let L = 64 in float32 and 512 in float64 and M = max_i (x_i + log w_i).  With a null
+class m = 0 as long as |M| <= L: no subtraction, hence no error; m = M above, where the sum would
+overflow, and m = -L below, where tiny terms would be lost to underflow before they are summed.
+L is the largest power of two with n e^L finite for every n up to 2^32:
+log(finfo.max) - 32 log 2 = 66.5 and 687.6.
+
+Exponents come as pairs (x, low), x + low being the exact number; low is None when it is 0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numeric_core.exact import accurate_sum, two_diff, two_sum
+from numeric_core.namespace import (
+    Array,
+    Namespace,
+    constant,
+    exp,
+    finfo_max,
+    known,
+    log,
+    log1p,
+)
+
+__all__ = [
+    "RowSum",
+    "center",
+    "complements",
+    "exponent_limit",
+    "exponential_sum",
+    "free_exponential_sum",
+    "log_partition",
+    "null_probability",
+    "probabilities",
+    "softmax_sum",
+]
+
+
+class RowSum(NamedTuple):
+    """A = e^shift (null + total), total = sum(terms); see the module for the symbols.
+
+    terms has shape (*batch, n), the others (*batch, 1).
+    """
+
+    terms: Array
+    total: Array
+    null: Array
+    shift: Array
+
+
+def exponent_limit(xp: Namespace, dtype: object) -> float:
+    """L of the module's text: up to here exponents are taken as they are."""
+    return 512.0 if dtype == xp.float64 else 64.0
+
+
+def exponential_sum(
+    xp: Namespace, x: Array, low: Array | None, weights: Array, *, moderate: bool, hard: bool
+) -> RowSum:
+    """1 + sum_i w_i e^{x_i} as a row state.
+
+    moderate: all |x_i| <= L, known beforehand; then only steps that would do nothing are left
+    out, so a row has the same bits whatever the other rows of its batch are.
+    hard: all weights are 0 or 1.
+    """
+    if moderate:
+        zero = constant(xp, 0.0, x)
+        state = _terms(xp, x, low, weights, zero)
+        if not _underflows(xp, state.total, weights):
+            return state
+    limit = exponent_limit(xp, x.dtype)
+    x, low, top = _clip(xp, x, low, weights, hard)
+    shift = xp.where(top > limit, top, xp.where(top < -limit, -limit + top * 0, top * 0))
+    d, delta = _shifted(x, low, shift)
+    state = _terms(xp, d, delta, weights, shift) if hard else _split_terms(xp, d, delta, weights)
+    return RowSum(state.terms, state.total, exp(xp, -shift), shift)
+
+
+def free_exponential_sum(xp: Namespace, x: Array, low: Array | None, weights: Array) -> RowSum:
+    """sum_i w_i e^{x_i} without a null class; total = 0 and shift = 0 for a row without weights."""
+    x, low, top = _clip(xp, x, low, weights, hard=False)
+    shift = xp.where(xp.any(weights > 0, axis=-1, keepdims=True), top, constant(xp, 0.0, x))
+    d, delta = _shifted(x, low, shift)
+    state = _split_terms(xp, d, delta, weights)
+    return RowSum(state.terms, state.total, xp.zeros_like(shift), shift)
+
+
+def softmax_sum(xp: Namespace, scores: Array) -> RowSum:
+    """sum_i e^{s_i - m}, m = max_i s_i: one of the classes at the maximum is the null class.
+
+    So total = sum_{j != k} e^{s_j - s_k} for one k with s_k = m, which keeps the digits of
+    log(1 + total) and of 1 - p_k.  A tie at the maximum adds e^0 = 1 for each further class.
+    """
+    top = xp.max(scores, axis=-1, keepdims=True)
+    # d >= -finfo.max, so that the difference of two huge scores does not overflow.
+    lowest = xp.where(top > 0, top, xp.zeros_like(top)) - finfo_max(xp, scores.dtype)
+    scores = xp.where(scores > lowest, scores, lowest)
+    d, delta = two_diff(scores, top)
+    terms = _compensated(xp, exp(xp, d), delta)
+    at_top = d == 0
+    ties = xp.sum(xp.astype(at_top, terms.dtype), axis=-1, keepdims=True)
+    rest = accurate_sum(xp, xp.where(at_top, xp.zeros_like(terms), terms))
+    total = rest + xp.where(ties > 1, ties - 1, xp.zeros_like(ties))
+    return RowSum(terms, total, xp.ones_like(top), top)
+
+
+def _terms(xp: Namespace, x: Array, low: Array | None, weights: Array, shift: Array) -> RowSum:
+    terms = weights * _compensated(xp, exp(xp, x), low)
+    return RowSum(terms, accurate_sum(xp, terms), shift + 1.0, shift)
+
+
+def _split_terms(xp: Namespace, d: Array, delta: Array, weights: Array) -> RowSum:
+    """w e^d where e^d alone may overflow: a weight of 2^-149 stands for e^-103.
+
+    d <= L - log w, so e^d = e^{min(d, L)} (e^{r / 2})^2 with r <= 103 (float64: 745).
+    """
+    limit = exponent_limit(xp, d.dtype)
+    over = d > limit
+    capped = xp.where(over, constant(xp, limit, d), d)
+    terms = weights * _compensated(xp, exp(xp, capped), delta)
+    if known(xp.any(over)) is not False:
+        factor = exp(xp, 0.5 * (d - capped))
+        terms = (terms * factor) * factor
+    zero = constant(xp, 0.0, d)
+    return RowSum(terms, accurate_sum(xp, terms), zero, zero)
+
+
+def _compensated(xp: Namespace, e: Array, delta: Array | None) -> Array:
+    """e^{d + delta} from e = e^d; |delta| <= u |d|, so the next order is far below an ulp."""
+    return e if delta is None else e + e * delta
+
+
+def _underflows(xp: Namespace, total: Array, weights: Array) -> bool:
+    """Whether some row is so small that terms lost by underflow could matter in its sum.
+
+    n terms lose at most n 2^-149 (float32); below e^-L the row is taken through the shift.
+    """
+    floor = exp(xp, constant(xp, -exponent_limit(xp, total.dtype), total))
+    small = total < floor
+    if known(xp.any(small)) is False:
+        return False
+    weighted = xp.max(weights, axis=-1, keepdims=True) > 0
+    return known(xp.any(small & weighted)) is not False
+
+
+def _clip(
+    xp: Namespace, x: Array, low: Array | None, weights: Array, hard: bool
+) -> tuple[Array, Array | None, Array]:
+    """Exponents made harmless, and top = max_i (x_i + log w_i), -8 L where there is nothing.
+
+    Labels of weight 0 and exponents more than 8 L below the top get an exponent whose exp is 0
+    in the dtype: no -inf - -inf, no 0 * inf, and no overflow of a difference.
+    """
+    limit = exponent_limit(xp, x.dtype)
+    active = weights > 0
+    lowest = constant(xp, -finfo_max(xp, x.dtype), x)
+    level = x if hard else x + log(xp, xp.where(active, weights, xp.ones_like(weights)))
+    top = xp.max(xp.where(active, level, lowest), axis=-1, keepdims=True)
+    floor = xp.where(top > lowest, top, xp.zeros_like(top)) - 8.0 * limit
+    keep = active & (x > floor)
+    low = None if low is None else xp.where(keep, low, xp.zeros_like(low))
+    return xp.where(keep, x, floor), low, top
+
+
+def _shifted(x: Array, low: Array | None, shift: Array) -> tuple[Array, Array]:
+    """x + low - shift as a pair with |delta| <= u |d|."""
+    d, delta = two_diff(x, shift)
+    return (d, delta) if low is None else two_sum(d, delta + low)
+
+
+def log_partition(xp: Namespace, state: RowSum) -> Array:
+    """log A for a state with a null class: (*batch,).  Relative accuracy also where A is near 1.
+
+    m <= 0: log1p(total / null).  m > 0: m + log(null + total), a sum of which m >= L is all but
+    the last digits.
+    """
+    shifted = state.shift > 0
+    ratio = xp.where(shifted, xp.zeros_like(state.total), state.total) / xp.where(
+        shifted, xp.ones_like(state.null), state.null
+    )
+    amount = xp.where(shifted, state.null + state.total, xp.ones_like(state.total))
+    value = xp.where(shifted, state.shift + log(xp, amount), log1p(xp, ratio))
+    return value[..., 0]
+
+
+def _norm(xp: Namespace, state: RowSum) -> Array:
+    """null + total; 1 for an empty row without a null class, whose terms are all 0."""
+    norm = state.null + state.total
+    return xp.where(norm > 0, norm, xp.ones_like(norm))
+
+
+def probabilities(xp: Namespace, state: RowSum) -> Array:
+    """p_i = terms_i / (null + total): (*batch, n)."""
+    return state.terms / _norm(xp, state)
+
+
+def null_probability(xp: Namespace, state: RowSum) -> Array:
+    """p_0 = null / (null + total): (*batch, 1)."""
+    return state.null / _norm(xp, state)
+
+
+def complements(xp: Namespace, state: RowSum) -> Array:
+    """1 - p_i with relative accuracy, for a state whose null class is none of the labels.
+
+    At most one label has more than half; for it the others are summed, for the rest 1 - p_i
+    loses nothing.
+    """
+    norm = _norm(xp, state)
+    dominant = state.terms > 0.5 * norm
+    others = accurate_sum(xp, xp.where(dominant, xp.zeros_like(state.terms), state.terms))
+    return xp.where(dominant, (state.null + others) / norm, 1.0 - state.terms / norm)
+
+
+def center(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
+    """v_i - sum_j p_j v_j for probabilities p; null: p_0 of a null class, whose v is 0.
+
+    The mean is written c + sum_j p_j (v_j - c).  With c = v_k for a class of p_k >= 1/2, else
+    c = the mean, computed twice, the deviations |v_j - c| have a mean of the order of
+    sum_j p_j |v_i - v_j|, for every i: the result is exact to a few ulp of its largest term.
+    (Without c, p_k (1 - p_k) is lost as p_k -> 1.)
+    """
+    c, settled = _pivot(xp, p, null, v)
+    refined = c + _mean_deviation(xp, p, null, v, c)
+    c = xp.where(settled, c, _into_range(xp, refined, null, v))
+    return (v - c) - _mean_deviation(xp, p, null, v, c)
+
+
+def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> tuple[Array, Array]:
+    """The value of the dominant class, or a first mean; and whether there is a dominant one."""
+    dominant = p >= 0.5
+    lowest = constant(xp, -finfo_max(xp, v.dtype), v)
+    c = xp.max(xp.where(dominant, v, lowest), axis=-1, keepdims=True)
+    settled = xp.any(dominant, axis=-1, keepdims=True)
+    mean = _into_range(xp, accurate_sum(xp, p * v), null, v)
+    c = xp.where(settled, c, mean)
+    if null is not None:
+        c = xp.where(null >= 0.5, xp.zeros_like(c), c)
+        settled = settled | (null >= 0.5)
+    return c, settled
+
+
+def _into_range(xp: Namespace, c: Array, null: Array | None, v: Array) -> Array:
+    """A mean lies between the extremes; rounding must not carry it out (v constant: exactly v)."""
+    low = xp.min(v, axis=-1, keepdims=True)
+    high = xp.max(v, axis=-1, keepdims=True)
+    if null is not None:
+        low = xp.where(low < 0, low, xp.zeros_like(low))
+        high = xp.where(high > 0, high, xp.zeros_like(high))
+    return xp.where(c < low, low, xp.where(c > high, high, c))
+
+
+def _mean_deviation(xp: Namespace, p: Array, null: Array | None, v: Array, c: Array) -> Array:
+    """sum_j p_j (v_j - c), the null class with v = 0 included."""
+    deviation = accurate_sum(xp, p * (v - c))
+    return deviation if null is None else deviation - null * c
