@@ -1,0 +1,104 @@
+"""How a row of exact numbers becomes an array of a route's library, and comes back.
+
+A route computes on arrays of its own library; the samples are numbers of a dtype held in float64.
+`make` puts them into that dtype, `floats` reads a result back: both are exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from verify.formats import Vector
+
+__all__ = ["Arrays", "JaxArrays", "ListArrays", "NumpyArrays", "TorchArrays"]
+
+
+class Arrays(Protocol):
+    """A library's arrays: the dtypes it has, and the way in and out."""
+
+    name: str
+    dtypes: frozenset[str]
+
+    def make(self, values: Vector, dtype: str) -> Any:
+        """An array of `dtype` that holds exactly these numbers, of the same shape."""
+
+    def floats(self, array: Any) -> list[float]:
+        """All elements in row-major order."""
+
+
+class NumpyArrays:
+    """NumPy: float16, float32, float64."""
+
+    name = "numpy"
+    dtypes = frozenset({"float16", "float32", "float64"})
+
+    def make(self, values: Vector, dtype: str) -> Any:
+        """`values` as an array of `dtype`."""
+        return values.astype(dtype)
+
+    def floats(self, array: Any) -> list[float]:
+        """All elements as floats."""
+        return _flat(np.asarray(array, dtype=np.float64))
+
+
+class TorchArrays:
+    """PyTorch on the CPU; all four dtypes."""
+
+    name = "torch"
+    dtypes = frozenset({"float16", "bfloat16", "float32", "float64"})
+
+    def __init__(self) -> None:
+        import torch
+
+        self._torch = torch
+
+    def make(self, values: Vector, dtype: str) -> Any:
+        """`values` as a tensor of `dtype`."""
+        return self._torch.from_numpy(np.array(values)).to(getattr(self._torch, dtype))
+
+    def floats(self, array: Any) -> list[float]:
+        """All elements as floats."""
+        return _flat(array.detach().to(self._torch.float64).numpy())
+
+
+class JaxArrays:
+    """JAX; float64 only where `jax_enable_x64` is set."""
+
+    name = "jax"
+
+    def __init__(self) -> None:
+        import jax
+
+        self._jax = jax
+        wide = {"float64"} if jax.config.jax_enable_x64 else set()
+        self.dtypes = frozenset({"float16", "bfloat16", "float32"} | wide)
+
+    def make(self, values: Vector, dtype: str) -> Any:
+        """`values` as an array of `dtype`, converted before JAX sees it: XLA flushes subnormals."""
+        return self._jax.numpy.asarray(np.asarray(values).astype(self._jax.numpy.dtype(dtype)))
+
+    def floats(self, array: Any) -> list[float]:
+        """All elements as floats."""
+        return _flat(np.asarray(array).astype(np.float64))
+
+
+class ListArrays:
+    """Plain lists of floats, for routes in mpmath or pure Python: one row at a time."""
+
+    name = "list"
+    dtypes = frozenset({"float16", "bfloat16", "float32", "float64"})
+
+    def make(self, values: Vector, dtype: str) -> Any:
+        """The row as a list; the dtype only says on which grid the numbers lie."""
+        return values.tolist()
+
+    def floats(self, array: Any) -> list[float]:
+        """One number or a sequence of numbers, rounded to float64."""
+        return [float(x) for x in array] if hasattr(array, "__len__") else [float(array)]
+
+
+def _flat(values: Vector) -> list[float]:
+    flat: list[float] = values.ravel().tolist()
+    return flat
