@@ -72,8 +72,8 @@ class JaxArrays:
         import jax
 
         self._jax = jax
-        wide = {"float64"} if jax.config.jax_enable_x64 else set()
-        self.dtypes = frozenset({"float16", "bfloat16", "float32"} | wide)
+        widest = str(jax.numpy.asarray(0.0).dtype)  # float64 with jax_enable_x64, else float32
+        self.dtypes = frozenset({"float16", "bfloat16", "float32", widest})
 
     def make(self, values: Vector, dtype: str) -> Any:
         """`values` as an array of `dtype`, converted before JAX sees it: XLA flushes subnormals."""

@@ -85,8 +85,8 @@ def _distribution(pattern: Pattern, form: Format, rng: Generator) -> Vector:
 
 def _smoothed(pattern: Pattern, form: Format, rng: Generator) -> Vector:
     """Label smoothing by 0.1 over the labels that are not masked."""
-    open_labels = ~pattern.masked
-    return 0.9 * _one_hot(pattern, form, rng) + 0.1 * open_labels / open_labels.sum()
+    open_labels = np.asarray(~pattern.masked, dtype=np.float64)
+    return np.asarray(0.9 * _one_hot(pattern, form, rng) + 0.1 * open_labels / open_labels.sum())
 
 
 LABELS: Mapping[str, Mapping[str, Labelling]] = {
