@@ -40,9 +40,10 @@ __all__ = ["Loss", "Rows", "score_rows"]
 class Rows:
     """Scores and labels as a loss sees them: (*batch, n) in the compute dtype.
 
-    scores are finite: -inf has become -finfo.max.  bound is max |s| over all rows, inf where it
-    could not be read.  labels: None where only the scores are asked for.  masked: where a score is a mask; None when there is none for sure.
-    infinite: where a score was -inf under a label > 0 (masked_positives="value" only).
+    scores are finite: -inf has become -finfo.max.  labels: None where only scores are asked for.
+    bound is max |s| over all rows, inf where it could not be read.  masked: where a score is a
+    mask; None when there is none for sure.  infinite: where a score was -inf under a label > 0
+    (masked_positives="value" only).
     """
 
     xp: Namespace

@@ -149,14 +149,16 @@ def _has_float64(x: Array) -> bool:
     return not (is_torch_array(x) and bool(x.device.type == "mps"))
 
 
-def widest_sum(xp: Namespace, x: Array) -> Array | None:
-    """Sum over the last axis (kept), accumulated in float64; None where this gains no precision.
+def widest_sum(xp: Namespace, x: Array) -> tuple[Array, Array] | None:
+    """Sum over the last axis (kept) as a pair, accumulated in float64; None where none is wider.
 
     n additions in float64 cost n 2^-53: below an ulp of float32 for every n up to 2^28.
     """
     if x.dtype == xp.float64 or not _has_float64(x):
         return None
-    return xp.astype(xp.sum(x, axis=-1, keepdims=True, dtype=xp.float64), x.dtype)
+    total = xp.sum(x, axis=-1, keepdims=True, dtype=xp.float64)
+    high = xp.astype(total, x.dtype)
+    return high, xp.astype(total - xp.astype(high, xp.float64), x.dtype)
 
 
 def _elementary(xp: Namespace, name: str, x: Array) -> Array:

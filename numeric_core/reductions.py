@@ -3,10 +3,10 @@
 Every loss of the family is the log of such a sum.  With exponents x_i, weights w_i >= 0 and,
 where the loss has one, a null class of exponent 0 (the 1 in log(1 + sum)):
 
-    A = [1 +] sum_i w_i e^{x_i} = e^m (null + total),
-    terms_i = w_i e^{x_i - m},  total = sum_i terms_i,  null = e^{-m} (0 without a null class)
+    A = [1 +] sum_i w_i e^{x_i} = e^m norm,   norm = null + total,
+    terms_i = w_i e^{x_i - m},   total = sum_i terms_i,   null = e^{-m} (0 without a null class)
 
-    log A = m + log(null + total),   p_i = terms_i / (null + total),   p_0 = null / (null + total)
+    log A = m + log(norm),   p_i = terms_i / norm,   p_0 = null / norm
 
 The shift m.  Let L = 64 in float32 and 512 in float64 and M = max_i (x_i + log w_i).  With a null
 class m = 0 as long as |M| <= L: no subtraction, hence no error; m = M above, where the sum would
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numeric_core.exact import accurate_sum, two_diff, two_sum
+from numeric_core.exact import accurate_sum, sum_pair, two_diff, two_sum
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -48,13 +48,14 @@ __all__ = [
 
 
 class RowSum(NamedTuple):
-    """A = e^shift (null + total), total = sum(terms); see the module for the symbols.
+    """A = e^shift norm, norm = null + sum(terms); see the module for the symbols.
 
-    terms has shape (*batch, n), the others (*batch, 1).
+    terms has shape (*batch, n), the others (*batch, 1).  total = sum(terms); norm is rounded once.
     """
 
     terms: Array
     total: Array
+    norm: Array
     null: Array
     shift: Array
 
@@ -74,16 +75,19 @@ def exponential_sum(
     hard: all weights are 0 or 1.
     """
     if moderate:
-        zero = constant(xp, 0.0, x)
-        state = _terms(xp, x, low, weights, zero)
+        terms = weights * _compensated(xp, exp(xp, x), low)
+        state = _state(xp, terms, constant(xp, 0.0, x), constant(xp, 1.0, x))
         if not _underflows(xp, state.total, weights):
             return state
     limit = exponent_limit(xp, x.dtype)
     x, low, top = _clip(xp, x, low, weights, hard)
     shift = xp.where(top > limit, top, xp.where(top < -limit, -limit + top * 0, top * 0))
     d, delta = _shifted(x, low, shift)
-    state = _terms(xp, d, delta, weights, shift) if hard else _split_terms(xp, d, delta, weights)
-    return RowSum(state.terms, state.total, exp(xp, -shift), shift)
+    if hard:
+        terms = weights * _compensated(xp, exp(xp, d), delta)
+    else:
+        terms = _split_terms(xp, d, delta, weights)
+    return _state(xp, terms, shift, exp(xp, -shift))
 
 
 def free_exponential_sum(xp: Namespace, x: Array, low: Array | None, weights: Array) -> RowSum:
@@ -91,8 +95,8 @@ def free_exponential_sum(xp: Namespace, x: Array, low: Array | None, weights: Ar
     x, low, top = _clip(xp, x, low, weights, hard=False)
     shift = xp.where(xp.any(weights > 0, axis=-1, keepdims=True), top, constant(xp, 0.0, x))
     d, delta = _shifted(x, low, shift)
-    state = _split_terms(xp, d, delta, weights)
-    return RowSum(state.terms, state.total, xp.zeros_like(shift), shift)
+    terms = _split_terms(xp, d, delta, weights)
+    return _state(xp, terms, shift, xp.zeros_like(shift))
 
 
 def softmax_sum(xp: Namespace, scores: Array) -> RowSum:
@@ -109,17 +113,26 @@ def softmax_sum(xp: Namespace, scores: Array) -> RowSum:
     terms = _compensated(xp, exp(xp, d), delta)
     at_top = d == 0
     ties = xp.sum(xp.astype(at_top, terms.dtype), axis=-1, keepdims=True)
-    rest = accurate_sum(xp, xp.where(at_top, xp.zeros_like(terms), terms))
-    total = rest + xp.where(ties > 1, ties - 1, xp.zeros_like(ties))
-    return RowSum(terms, total, xp.ones_like(top), top)
+    high, low = sum_pair(xp, xp.where(at_top, xp.zeros_like(terms), terms))
+    high, error = two_sum(high, xp.where(ties > 1, ties - 1, xp.zeros_like(ties)))
+    low = low + error
+    one = xp.ones_like(top)
+    return RowSum(terms, high + low, _add(one, high, low), one, top)
 
 
-def _terms(xp: Namespace, x: Array, low: Array | None, weights: Array, shift: Array) -> RowSum:
-    terms = weights * _compensated(xp, exp(xp, x), low)
-    return RowSum(terms, accurate_sum(xp, terms), shift + 1.0, shift)
+def _state(xp: Namespace, terms: Array, shift: Array, null: Array) -> RowSum:
+    """The row state of given terms."""
+    high, low = sum_pair(xp, terms)
+    return RowSum(terms, high + low, _add(null, high, low), null, shift)
 
 
-def _split_terms(xp: Namespace, d: Array, delta: Array, weights: Array) -> RowSum:
+def _add(null: Array, high: Array, low: Array) -> Array:
+    """null + high + low, rounded once."""
+    norm, error = two_sum(null, high)
+    return norm + (error + low)
+
+
+def _split_terms(xp: Namespace, d: Array, delta: Array, weights: Array) -> Array:
     """w e^d where e^d alone may overflow: a weight of 2^-149 stands for e^-103.
 
     d <= L - log w, so e^d = e^{min(d, L)} (e^{r / 2})^2 with r <= 103 (float64: 745).
@@ -131,8 +144,7 @@ def _split_terms(xp: Namespace, d: Array, delta: Array, weights: Array) -> RowSu
     if known(xp.any(over)) is not False:
         factor = exp(xp, 0.5 * (d - capped))
         terms = (terms * factor) * factor
-    zero = constant(xp, 0.0, d)
-    return RowSum(terms, accurate_sum(xp, terms), zero, zero)
+    return terms
 
 
 def _compensated(xp: Namespace, e: Array, delta: Array | None) -> Array:
@@ -181,31 +193,29 @@ def _shifted(x: Array, low: Array | None, shift: Array) -> tuple[Array, Array]:
 def log_partition(xp: Namespace, state: RowSum) -> Array:
     """log A for a state with a null class: (*batch,).  Relative accuracy also where A is near 1.
 
-    m <= 0: log1p(total / null).  m > 0: m + log(null + total), a sum of which m >= L is all but
-    the last digits.
+    m <= 0: log1p(total / null).  m > 0: m + log(norm), a sum of which m >= L is nearly all.
     """
     shifted = state.shift > 0
     ratio = xp.where(shifted, xp.zeros_like(state.total), state.total) / xp.where(
         shifted, xp.ones_like(state.null), state.null
     )
-    amount = xp.where(shifted, state.null + state.total, xp.ones_like(state.total))
+    amount = xp.where(shifted, state.norm, xp.ones_like(state.norm))
     value = xp.where(shifted, state.shift + log(xp, amount), log1p(xp, ratio))
     return value[..., 0]
 
 
 def _norm(xp: Namespace, state: RowSum) -> Array:
-    """null + total; 1 for an empty row without a null class, whose terms are all 0."""
-    norm = state.null + state.total
-    return xp.where(norm > 0, norm, xp.ones_like(norm))
+    """norm; 1 for an empty row without a null class, whose terms are all 0."""
+    return xp.where(state.norm > 0, state.norm, xp.ones_like(state.norm))
 
 
 def probabilities(xp: Namespace, state: RowSum) -> Array:
-    """p_i = terms_i / (null + total): (*batch, n)."""
+    """p_i = terms_i / norm: (*batch, n)."""
     return state.terms / _norm(xp, state)
 
 
 def null_probability(xp: Namespace, state: RowSum) -> Array:
-    """p_0 = null / (null + total): (*batch, 1)."""
+    """p_0 = null / norm: (*batch, 1)."""
     return state.null / _norm(xp, state)
 
 

@@ -123,8 +123,7 @@ def _gap(rows: Rows, top: Array) -> Array:
 
 def _complements(xp: Namespace, state: RowSum) -> Array:
     """1 - p_i: R / (1 + R) for the classes at the maximum; the others have p_i <= 1/2."""
-    norm = state.null + state.total
-    return xp.where(state.terms == 1, state.total / norm, 1.0 - state.terms / norm)
+    return xp.where(state.terms == 1, state.total, state.norm - state.terms) / state.norm
 
 
 def _other_labels(xp: Namespace, t: Array, mass: Array) -> Array:
