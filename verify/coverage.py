@@ -209,7 +209,8 @@ def _vector_features(s: Vector, v: Vector) -> dict[str, bool]:
 
 
 def _loss_features(value: arb, form: Format) -> dict[str, bool]:
-    half_smallest = form.smallest_normal * 2.0**-form.bits
+    # As a ball: half of the smallest float64 is no float64.
+    half_smallest = arb((1, form.emin - form.bits))
     return {
         "loss <= 1e-290": value < 1e-290,
         "loss subnormal": half_smallest < value < form.smallest_normal,
