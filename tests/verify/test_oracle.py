@@ -177,6 +177,20 @@ def test_huge_scores_have_tight_finite_answers(loss, size):
     assert abs(reference.value / arb(size) - largest) < 0.01
 
 
+@pytest.mark.parametrize(("loss", "parameters"), VARIANTS)
+@pytest.mark.parametrize("size", [1e12, 3e17, 1e25])  # on both sides of where a shift is taken out
+def test_huge_scores_agree_with_the_definition(loss, parameters, size):
+    labels = [0.0, 1.0, 0.0] if loss in ("zlpr", "softmax_cross_entropy") else [0.25, 1.0, 0.0]
+    for scores in ([size, -1.0, 0.5 * size], [size, size * (1 - 2**-52), 3.0], [1.0, -size, 2.0]):
+        row = (scores, labels, [1.0, 2.0, -0.5])
+        reference, series = (
+            BallOracle(loss, **parameters)(*row),
+            by_series(loss, *row, **parameters),
+        )
+        for closed, ball in zip(_numbers(reference), _numbers(series), strict=True):
+            assert closed.overlaps(ball), (row, closed, ball)
+
+
 def test_large_finite_positive_keeps_its_large_loss():
     reference = BallOracle("zlpr")([-1.7e308, -1.0], [1.0, 0.0])
     assert abs(reference.value / arb(1.7e308) - 1) < 1e-30
