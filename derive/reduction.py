@@ -27,7 +27,6 @@ from sympy import (
     Sum,
     Symbol,
     expand,
-    expand_mul,
 )
 from sympy import exp as exponential
 from sympy.concrete.expr_with_limits import ExprWithLimits
@@ -60,14 +59,14 @@ def _reduced_sum(body: Expr, index: Index) -> Expr:
     for term in Add.make_args(_separable(body, index)):
         outer, inner = split_factor(term, index)
         outside.setdefault(outer, []).append(inner)
-    return Add(*(_product(outer, inner, index) for outer, inner in outside.items()))
+    return Add(*(_product(outer, Add(*inner), index) for outer, inner in outside.items()))
 
 
-def _product(outer: Expr, inner: list[Expr], index: Index) -> Expr:
-    body = Add(*inner)
+def _product(outer: Expr, body: Expr, index: Index) -> Expr:
     if index not in body.free_symbols:
         return outer * index.axis.size * body
-    return outer * index.axis.sum(body, index)
+    # A delta may have come to stand beside its index only now that inner sums are open.
+    return outer * sift(index.axis.sum(body, index))
 
 
 def _separable(body: Expr, index: Index) -> Expr:
@@ -76,11 +75,29 @@ def _separable(body: Expr, index: Index) -> Expr:
     Never multiplied out without need: ``sum_j t_j (s_j - L)`` is more accurate than the
     difference of ``sum_j t_j s_j`` and ``L sum_j t_j``.
     """
-    if free_indices(body) <= {index}:
+    if _is_separated(body, index):
         return body
-    terms = expand_mul(body)
-    inner = [split_factor(term, index)[1] for term in Add.make_args(terms)]
-    return terms if all(free_indices(part) <= {index} for part in inner) else body
+    terms = Add(*(_opened_factors(term, index) for term in Add.make_args(body)))
+    return terms if _is_separated(terms, index) else body
+
+
+def _is_separated(body: Expr, index: Index) -> bool:
+    inner = (split_factor(term, index)[1] for term in Add.make_args(body))
+    return all(free_indices(part) <= {index} for part in inner)
+
+
+def _opened_factors(term: Expr, index: Index) -> Expr:
+    """The product, multiplied out over its factors that mix ``index`` with other indices."""
+    mixed = [f for f in Mul.make_args(term) if isinstance(f, Add) and _mixes(f, index)]
+    if not mixed:
+        return term
+    factor, rest = mixed[0], Mul(*(f for f in Mul.make_args(term) if f != mixed[0]))
+    return Add(*(_opened_factors(rest * part, index) for part in factor.args))
+
+
+def _mixes(factor: Expr, index: Index) -> bool:
+    found = free_indices(factor)
+    return index in found and len(found) > 1
 
 
 def split_factor(term: Expr, index: Index) -> tuple[Expr, Expr]:

@@ -16,33 +16,16 @@ The rules that are used here, one line each with domain and counterexample, are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import reduce
-
-from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Pow, Product, S, Sum
+from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Pow, Product, S, Sum, expand
 from sympy import exp as exponential
-from sympy import expand
 from sympy import log as logarithm
 
-from derive.axis import Index, total
-from derive.calculus import free_indices, opened, over, replace_index
-from derive.nodes import (
-    ArgLargest,
-    Largest,
-    Shift,
-    expm1,
-    finite,
-    gated,
-    larger,
-    log1p,
-    off_top,
-    quotient,
-    sigmoid,
-    softplus,
-    weighted_exp,
-)
-from derive.reduction import is_reciprocal, reduction_form, split_factor
+from derive.axis import total
+from derive.calculus import opened, over
+from derive.collect import collected
+from derive.nodes import ArgLargest, Largest, Shift, expm1, log1p, off_top, sigmoid, softplus
+from derive.reduction import is_reciprocal, reduction_form
+from derive.scaled import Fraction, Part, Scaled, join, term_count
 
 # Exponents up to this are not shifted inside log(1 + sum): e^60 = 1e26, so a float32 sum of 1e12
 # such terms is finite (3e38), and 1 + sum is formed without cancellation whenever the sum is tiny.
@@ -57,38 +40,6 @@ def stable_form(expression: Expr) -> Expr:
     return _stable(reduction_form(expression))
 
 
-@dataclass(frozen=True)
-class Family:
-    """Terms ``weight_j e^{exponent_j + offset}`` of a shifted sum; an index of None: one term."""
-
-    index: Index | None
-    weight: Expr
-    exponent: Expr
-    offset: Expr
-
-    def at(self, index: Index | None) -> Family:
-        """The member at another index."""
-        if self.index is None or index is None or index == self.index:
-            return self
-        weight = replace_index(self.weight, self.index, index)
-        exponent = replace_index(self.exponent, self.index, index)
-        return Family(index, weight, exponent, self.offset)
-
-    @property
-    def term(self) -> Expr:
-        """The member as a node."""
-        return weighted_exp(self.weight, self.exponent + self.offset)
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """``mantissa * e^exponent``, and the families whose members it is made of."""
-
-    mantissa: Expr
-    exponent: Expr
-    families: tuple[Family, ...] = ()
-
-
 def _grows(expression: Expr) -> bool:
     """True when an exponential of something that is not a number occurs."""
     return any(not e.args[0].is_number for e in expression.atoms(exponential))
@@ -101,7 +52,7 @@ def _stable(expression: Expr) -> Expr:
     if not expression.args or isinstance(expression, Indexed | IndexedBase | KroneckerDelta):
         return expression
     if isinstance(expression, Add):
-        return _collected([_stable(term) for term in expression.args])
+        return collected([_stable(term) for term in expression.args])
     if isinstance(expression, logarithm):
         return _stable_log(expression.args[0])
     if isinstance(expression, Mul | Sum | Pow) and _grows(expression):
@@ -112,71 +63,12 @@ def _stable(expression: Expr) -> Expr:
     return expression.func(*(_stable(argument) for argument in expression.args))
 
 
-def _collected(terms: list[Expr]) -> Expr:
-    """The sum with what several terms share as one quotient taken out: ``p_i (v_i - sum p v)``."""
-    if len(terms) == 2 and S.One in terms:
-        other = next(term for term in terms if term != S.One)
-        if isinstance(-other, sigmoid):
-            return sigmoid(-(-other).args[0])
-    terms = list(Add.make_args(Add(*terms)))
-    quotients = [
-        factor
-        for term in terms
-        for factor in Mul.make_args(term)
-        if isinstance(factor, quotient) and free_indices(factor)
-    ]
-    for shared in dict.fromkeys(quotients):
-        inside = [term for term in terms if shared in Mul.make_args(term)]
-        if len(inside) > 1:
-            outside = [term for term in terms if term not in inside]
-            rest = Add(*(Mul(*_without(Mul.make_args(term), shared)) for term in inside))
-            return _collected([*outside, shared * rest]) if outside else shared * rest
-    return Add(*terms)
-
-
-def _without(factors: Iterable[Expr], *gone: Expr) -> list[Expr]:
-    kept = list(factors)
-    for factor in gone:
-        kept.remove(factor)
-    return kept
-
-
 # --- sums of exponentials ---
 
 
-@dataclass(frozen=True)
-class Part:
-    """One term of a sum: ``mantissa e^exponent``, times ``sum_index weight e^own`` if indexed."""
-
-    mantissa: Expr
-    exponent: Expr
-    index: Index | None = None
-    weight: Expr = S.One
-    own: Expr = S.Zero
-    families: tuple[Family, ...] = ()
-
-    @property
-    def largest(self) -> Expr:
-        """The exponent that decides the scale of this term."""
-        if self.index is None:
-            return _gate(self.exponent, self.mantissa)
-        return Largest(
-            _gate(self.own + self.exponent, self.weight), self.index.axis.limits(self.index)
-        )
-
-    def shifted(self, shift: Expr) -> tuple[Expr, Family | None]:
-        """The term with ``e^shift`` taken out, and the family that it belongs to."""
-        if self.index is not None:
-            family = Family(self.index, self.weight, self.own, self.exponent - shift)
-            return self.mantissa * total(family.term, self.index), family
-        if self.exponent == 0 or not free_indices(self.mantissa):
-            return self.mantissa * exponential(self.exponent - shift), None
-        family = Family(None, self.mantissa, self.exponent, -shift)
-        return family.term, family
-
-
-def _gate(exponent: Expr, weight: Expr) -> Expr:
-    return gated(exponent, weight) if free_indices(weight) else exponent
+def scaled_sum(expression: Expr, room: int = 0) -> Scaled:
+    """A positive sum as ``mantissa * e^shift``; see :func:`derive.scaled.join`."""
+    return join([_part(term) for term in Add.make_args(expression)], room)
 
 
 def _part(term: Expr) -> Part:
@@ -189,7 +81,7 @@ def _part(term: Expr) -> Part:
         weight = _stable(Mul(*inner, *rest))
         return Part(mantissa, exponent, index, weight, own)
     scaled = [scaled_sum(factor) for factor in sums]
-    families = tuple(family for each in scaled for family in each.families)
+    families = tuple(family for each in scaled for family in each.own + each.nested)
     mantissa *= Mul(*(each.mantissa for each in scaled))
     exponent += Add(*(each.exponent for each in scaled))
     return Part(mantissa, exponent, families=families)
@@ -208,109 +100,7 @@ def _factors(term: Expr) -> tuple[Expr, list[Sum], list[Expr]]:
     return exponent, sums, others
 
 
-def scaled_sum(expression: Expr, room: int = 0) -> Scaled:
-    """A positive sum as ``mantissa * e^shift`` with the shift that keeps the mantissa in range."""
-    parts = [_part(term) for term in Add.make_args(expression)]
-    shift = _shift([part.largest for part in parts], room)
-    terms = [part.shifted(shift) for part in parts]
-    own = tuple(family for _, family in terms if family is not None)
-    nested = tuple(family for part in parts for family in part.families)
-    return Scaled(Add(*(term for term, _ in terms)), shift, own + nested)
-
-
-def _shift(exponents: list[Expr], room: int) -> Shift:
-    distinct = list(dict.fromkeys(exponents))
-    if len(distinct) == 1:
-        only = distinct[0]
-        return Shift(finite(only) if only.has(gated) else only)
-    others = [exponent for exponent in distinct if exponent != 0]
-    largest = reduce(larger, others)
-    return Shift(larger(largest - room, S.Zero) if S.Zero in distinct else largest)
-
-
 # --- quotients ---
-
-
-@dataclass
-class Fraction:
-    """A product being put together: ``e^exponent * prod numerators / prod denominators``."""
-
-    exponent: Expr
-    others: list[Expr]
-    numerators: list[Expr] = field(default_factory=list)
-    denominators: list[Expr] = field(default_factory=list)
-    families: list[Family] = field(default_factory=list)
-
-    def divide(self, base: Expr, power: int) -> None:
-        """Divide by ``base ** power``, a sum of exponentials."""
-        scaled = scaled_sum(base)
-        self.exponent -= power * scaled.exponent
-        self.denominators += [scaled.mantissa] * power
-        self.families += list(scaled.families) * power
-
-    def multiply_by_sum(self, factor: Sum) -> None:
-        """Multiply by a sum over exponentials, under the shift of a denominator if one fits."""
-        index, body = opened(factor)
-        exponent, inner, rest = _factors(body)
-        weights = [_stable(weight) for weight in (*inner, *rest)]
-        for family in self.families:
-            member = family.at(index)
-            if member.exponent == exponent and _divides(member.weight, weights):
-                weights = _without(weights, *_weights(member.weight))
-                self._take(family)
-                self.exponent -= family.offset
-                self.numerators.append(total(Mul(member.term, *weights), index))
-                return
-        scaled = scaled_sum(factor)
-        self.exponent += scaled.exponent
-        self.numerators.append(scaled.mantissa)
-
-    def multiply_by_members(self) -> None:
-        """Write exponentials in the numerator as members of the families of denominators."""
-        self.exponent = expand(self.exponent)
-        for family in tuple(self.families):
-            for index in sorted(free_indices(self.exponent), key=str):
-                self._try(family, index)
-
-    def _try(self, family: Family, index: Index) -> None:
-        if family not in self.families or not _same_axis(family.index, index):
-            return
-        member = family.at(index)
-        left = expand(self.exponent - member.exponent)
-        if len(Add.make_args(left)) >= len(Add.make_args(self.exponent)) and left != 0:
-            return
-        weight = member.weight if _divides(member.weight, self.others) else S.One
-        self.others = _without(self.others, *_weights(weight))
-        self._take(family)
-        self.numerators.append(weighted_exp(weight, member.exponent + member.offset))
-        self.exponent = expand(left - member.offset)
-
-    def _take(self, family: Family) -> None:
-        self.families.remove(family)
-
-    def value(self) -> Expr:
-        """The product: denominators divide what belongs to them, so that each quotient is small."""
-        scale, numerators, denominators = expand(self.exponent), self.numerators, self.denominators
-        if scale != 0:
-            numerators = [exponential(scale), *numerators]
-        pairs = min(len(numerators), len(denominators))
-        quotients = [
-            quotient(a, b) for a, b in zip(numerators[:pairs], denominators[:pairs], strict=True)
-        ]
-        inverse = [1 / b for b in denominators[pairs:]]
-        return Mul(*self.others, *quotients, *numerators[pairs:], *inverse)
-
-
-def _same_axis(own: Index | None, index: Index) -> bool:
-    return own is None or own.axis == index.axis
-
-
-def _weights(weight: Expr) -> list[Expr]:
-    return [] if weight == 1 else list(Mul.make_args(weight))
-
-
-def _divides(weight: Expr, factors: list[Expr]) -> bool:
-    return all(factors.count(part) >= 1 for part in _weights(weight))
 
 
 def _stable_product(expression: Expr) -> Expr:
@@ -321,17 +111,37 @@ def _stable_product(expression: Expr) -> Expr:
             divisors.append((factor.base, -int(factor.exp)))
         else:
             kept.append(factor)
+    spread = next((factor for factor in kept if divisors and _is_sum_of_exps(factor)), None)
+    if spread is not None:
+        rest = expression / spread
+        return _stable(Add(*(rest * term for term in spread.args)))
     exponent, sigmoids, divisors = _take_sigmoids(exponent, divisors)
     fraction = Fraction(exponent, [*map(_stable_power, kept), *sigmoids])
     if not divisors and len(sums) == 1 and exponent == 0:
         index, body = opened(sums[0])
         return Mul(*fraction.others, total(_stable(body), index))
     for base, power in divisors:
-        fraction.divide(base, power)
+        fraction.divide(scaled_sum(base), power)
     for factor in sums:
-        fraction.multiply_by_sum(factor)
-    fraction.multiply_by_members()
+        _multiply_by_sum(fraction, factor)
+    fraction.take_members()
     return fraction.value()
+
+
+def _multiply_by_sum(fraction: Fraction, factor: Sum) -> None:
+    index, body = opened(factor)
+    exponent, inner, rest = _factors(body)
+    if not fraction.take_sum(index, exponent, [_stable(weight) for weight in (*inner, *rest)]):
+        scaled = scaled_sum(factor)
+        fraction.exponent += scaled.exponent
+        fraction.others.append(scaled.mantissa)
+
+
+def _is_sum_of_exps(factor: Expr) -> bool:
+    """A sum with a term that is a multiple of an exponential: each term needs its own scale."""
+    if not isinstance(factor, Add):
+        return False
+    return any(exponent != 0 or sums for exponent, sums, _ in map(_factors, factor.args))
 
 
 def _stable_power(factor: Expr) -> Expr:
@@ -350,15 +160,10 @@ def _take_sigmoids(
         if x is None:
             rest.append((base, power))
             continue
-        r = min(range(power + 1), key=lambda k: _length(exponent - k * x))
+        r = min(range(power + 1), key=lambda k: term_count(exponent - k * x))
         exponent = expand(exponent - r * x)
         sigmoids += [sigmoid(x) ** r, sigmoid(-x) ** (power - r)]
     return exponent, sigmoids, rest
-
-
-def _length(exponent: Expr) -> int:
-    value = expand(exponent)
-    return 0 if value == 0 else len(Add.make_args(value))
 
 
 def _one_plus_exp(base: Expr) -> Expr | None:
@@ -375,7 +180,7 @@ def _one_plus_exp(base: Expr) -> Expr | None:
 
 def _stable_log(argument: Expr) -> Expr:
     if isinstance(argument, Product):
-        return argument_sum(argument)
+        return _sum_of_logs(argument)
     if isinstance(argument, exponential):
         return _stable(argument.args[0])
     if isinstance(argument, Mul | Pow) and _grows(argument):
@@ -387,7 +192,7 @@ def _stable_log(argument: Expr) -> Expr:
     return logarithm(_stable(argument))
 
 
-def argument_sum(product: Product) -> Expr:
+def _sum_of_logs(product: Product) -> Expr:
     """``log prod_j f_j = sum_j log f_j``: the product may overflow, the sum does not."""
     index, body = opened(product)
     return total(_stable_log(body), index)
@@ -439,6 +244,3 @@ def _log_partition(argument: Sum) -> Expr:
     shift = Shift(Largest(exponent, limits))
     rest = off_top(exponential(exponent - shift), index, ArgLargest(exponent, limits))
     return shift + log1p(total(rest, index))
-
-
-__all__ = ["ROOM", "scaled_sum", "split_factor", "stable_form"]

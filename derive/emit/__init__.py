@@ -1,0 +1,50 @@
+"""From a derived formula to source text: ``emit(formula, target)``.
+
+Every emitted file stands alone: it imports its target library and nothing else, says which claims
+it rests on, and is the same text in every run. How to add a target is told in the README beside
+this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from derive.emit.array_api import array_api_source, numpy_source
+from derive.emit.formula import Formula, UnsupportedNode
+from derive.emit.latex import latex_source
+from derive.emit.mpmath import mpmath_source
+
+TARGETS: dict[str, Callable[[Formula], str]] = {
+    "numpy": numpy_source,
+    "array-api": array_api_source,
+    "mpmath": mpmath_source,
+    "latex": latex_source,
+}
+# LaTeX is read, not run.
+CALLABLE = tuple(target for target in TARGETS if target != "latex")
+
+
+def emit(formula: Formula, target: str = "numpy") -> str:
+    """The formula as a standalone source file of the target.
+
+    Raises ``ValueError`` for a target that is not in ``TARGETS`` and :class:`UnsupportedNode` for
+    a node that the target has no text for.
+    """
+    if target not in TARGETS:
+        raise ValueError(f"there is no target {target!r}: choose one of {', '.join(TARGETS)}")
+    return TARGETS[target](formula)
+
+
+def compile_formula(formula: Formula, target: str = "numpy") -> Callable[..., Any]:
+    """The function that the emitted file defines, made from the same text in memory."""
+    if target not in CALLABLE:
+        raise ValueError(f"{target!r} cannot be called: choose one of {', '.join(CALLABLE)}")
+    source = emit(formula, target)
+    namespace: dict[str, Any] = {"__name__": f"emitted_{formula.name}"}
+    exec(compile(source, f"<emitted {formula.name} for {target}>", "exec"), namespace)
+    function: Callable[..., Any] = namespace[formula.name]
+    return function
+
+
+__all__ = ["CALLABLE", "TARGETS", "Formula", "UnsupportedNode", "compile_formula", "emit"]

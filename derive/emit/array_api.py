@@ -1,0 +1,320 @@
+"""Array targets: ``numpy``, and ``array-api`` for any namespace of the array API standard.
+
+An operation becomes a line of its own when it is used twice or when a person would name it (a
+maximum, an exponential, a long sum); everything else is written where it is used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sympy import Expr, Integer
+
+from derive.emit.formula import Formula, UnsupportedNode
+from derive.emit.program import Op, Program, program, rank
+from derive.emit.text import documentation, header
+
+# How tightly an expression binds, loosest first.
+LOOSE, SUM, PRODUCT, UNARY, POWER, ATOM = range(6)
+# An expression longer than this gets a line of its own: three of them fit on a line of 100.
+LONG = 30
+# What a person names even when it is used once, and the name.
+NAMED = {"max": "peak", "argmax": "top", "exp": "exp"}
+NAMES = {**NAMED, "sum": "sum", "gate": "open", "log1p": "log", "log": "log", "div": "ratio"}
+# A bound of a maximum is written around it, on the same line and under the same name.
+BOUNDS = {"clip", "finite"}
+NOT_NAMED = {"number", "scalar", "array", "rename", "lift", "result"}
+METHODS = {"exp", "log", "log1p", "expm1", "abs", "tanh", "sqrt", "maximum"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """Source text, and how tightly it binds."""
+
+    source: str
+    binding: int = ATOM
+
+    def within(self, binding: int) -> str:
+        """The text as an operand of something that binds so tightly."""
+        return self.source if self.binding >= binding else f"({self.source})"
+
+
+@dataclass
+class Lines:
+    """The body of a function being written, operation by operation."""
+
+    work: Program
+    module: str
+    device: bool
+    written: list[str] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def write(self) -> list[str]:
+        """Every line up to the return statement."""
+        reachable = self._reachable()
+        used = Counter(number for k in reachable for number in self.work.ops[k].operands)
+        for number, op in enumerate(self.work.ops):
+            if number not in reachable:
+                self.texts.append(Text(""))
+                continue
+            text = self._text(op)
+            self.texts.append(text)
+            last = number in self.work.ops[-1].operands
+            if not last and self._deserves_line(number, text, used[number]):
+                self.texts[-1] = self._assign(op, text)
+        return self.written
+
+    def _reachable(self) -> set[int]:
+        found, open_ = set(), [len(self.work.ops) - 1]
+        while open_:
+            number = open_.pop()
+            if number not in found:
+                found.add(number)
+                open_ += self.work.ops[number].operands
+        return found
+
+    def _deserves_line(self, number: int, text: Text, uses: int) -> bool:
+        op = self.work.ops[number]
+        if op.kind in NOT_NAMED or text.binding == ATOM and text.source.isidentifier():
+            return False
+        if uses > 1:
+            return op.kind not in {"neg", "size"} or len(text.source) > 8
+        return (op.kind in NAMED and bool(op.frame or op.kind != "exp")) or len(text.source) > LONG
+
+    def _assign(self, op: Op, text: Text) -> Text:
+        stem = self._stem(op)
+        taken = {str(argument) for argument in self.work.formula.arguments}
+        name = ""
+        while not name or name in taken:
+            self.counts[stem] += 1
+            name = f"{stem}_{self.counts[stem]}"
+        self.written.append(f"{name} = {text.source}")
+        return Text(name)
+
+    def _stem(self, op: Op) -> str:
+        inner = {self.work.ops[number].kind for number in op.operands}
+        if op.kind in BOUNDS:
+            return "peak"
+        if op.kind == "add" and "sum" in inner:
+            return "sum"
+        return NAMES.get(op.kind, "term")
+
+    # --- one operation ---
+
+    def _operands(self, op: Op) -> list[Text]:
+        return [self.texts[number] for number in op.operands]
+
+    def _text(self, op: Op) -> Text:
+        if op.kind in METHODS:
+            return self._call(op.kind, *(text.source for text in self._operands(op)))
+        writer = WRITERS.get(op.kind)
+        if writer is None:
+            raise UnsupportedNode(Integer(0), f"{self.work.target}: {op.kind}")
+        return writer(self, op)
+
+    def _call(self, name: str, *arguments: str) -> Text:
+        return Text(f"{self.module}.{name}({', '.join(arguments)})")
+
+    def _number(self, op: Op) -> Text:
+        value = int(op.data)
+        return Text(str(value), ATOM if value >= 0 else UNARY)
+
+    def _scalar(self, op: Op) -> Text:
+        return Text(str(op.data))
+
+    def _array(self, op: Op) -> Text:
+        name, places = op.data
+        count = len(places)
+        for target in range(count):
+            # Move the axes into the order of the frame, first one first.
+            source = places[target] + sum(later > places[target] for later in places[:target])
+            if source != target:
+                name = f"{self.module}.moveaxis({name}, {source - count}, {target - count})"
+        return Text(name)
+
+    def _rename(self, op: Op) -> Text:
+        return self._operands(op)[0]
+
+    def _lift(self, op: Op) -> Text:
+        (operand,) = self._operands(op)
+        keep: tuple[bool, ...] = op.data
+        own = self.work.frame(op.operands[0])
+        slots = [":" if kept else "None" for kept in keep]
+        if not own:
+            slots = [":"] + ["None"] * (len(keep) - 1)
+        return Text(f"{operand.within(ATOM)}[..., {', '.join(slots)}]")
+
+    def _neg(self, op: Op) -> Text:
+        return Text(f"-{self._operands(op)[0].within(UNARY)}", UNARY)
+
+    def _add(self, op: Op) -> Text:
+        source = ""
+        for text, sign in zip(self._operands(op), op.data, strict=True):
+            # What is subtracted must not be a bare sum; a sum of a sum keeps its order too.
+            operand = text.within(PRODUCT)
+            if source:
+                source += f" + {operand}" if sign > 0 else f" - {operand}"
+            else:
+                source = operand if sign > 0 else f"-{text.within(UNARY)}"
+        return Text(source, SUM)
+
+    def _mul(self, op: Op) -> Text:
+        first, *rest = self._operands(op)
+        factors = [first.within(PRODUCT), *(text.within(UNARY) for text in rest)]
+        return Text(" * ".join(factors), PRODUCT)
+
+    def _div(self, op: Op) -> Text:
+        above, below = self._operands(op)
+        return Text(f"{above.within(PRODUCT)} / {below.within(UNARY)}", PRODUCT)
+
+    def _pow(self, op: Op) -> Text:
+        base, exponent = self._operands(op)
+        return Text(f"{base.within(ATOM)}**{exponent.within(ATOM)}", POWER)
+
+    def _reduction(self, op: Op) -> Text:
+        axis, keep = op.data
+        arguments = [self._operands(op)[0].source, f"axis={axis}", *["keepdims=True"] * keep]
+        return self._call(op.kind, *arguments)
+
+    def _gate(self, op: Op) -> Text:
+        weight, exponent = self._operands(op)
+        condition = f"{weight.within(SUM)} != 0"
+        return self._call("where", condition, exponent.source, f"-{self.module}.inf")
+
+    def _finite(self, op: Op) -> Text:
+        (operand,) = self._operands(op)
+        return self._call("where", f"{self.module}.isfinite({operand.source})", operand.source, "0")
+
+    def _clip(self, op: Op) -> Text:
+        return self._call("clip", self._operands(op)[0].source, "0", "None")
+
+    def _one_or(self, op: Op) -> Text:
+        argument, decay = self._operands(op)
+        return self._call("where", f"{argument.within(SUM)} {op.data} 0", "1", decay.source)
+
+    def _off_top(self, op: Op) -> Text:
+        position, top, value = self._operands(op)
+        condition = f"{position.source} == {top.within(SUM)}"
+        return self._call("where", condition, "0", value.source)
+
+    def _size(self, op: Op) -> Text:
+        name, place = op.data
+        return Text(f"{name}.shape[{place}]")
+
+    def _eye(self, op: Op) -> Text:
+        return self._call("eye", self._size(op).source, f"dtype={op.data[0]}.dtype", *self._on(op))
+
+    def _as_array(self, op: Op) -> Text:
+        (operand,) = self._operands(op)
+        dtype = f"dtype={op.data[0]}.dtype"
+        return self._call("asarray", operand.source, dtype, *self._on(op))
+
+    def _arange(self, op: Op) -> Text:
+        return self._call("arange", self._size(op).source, *self._on(op))
+
+    def _on(self, op: Op) -> list[str]:
+        return [f"device={op.data[0]}.device"] if self.device else []
+
+    def _result(self, op: Op) -> Text:
+        number = op.operands[0]
+        text, own, wanted = self.texts[number], self.work.frame(number), op.frame or ()
+        if own is None:
+            raise ValueError(
+                f"{self.work.formula.name}: the expression holds no array, so the result has no "
+                "shape: use the number itself"
+            )
+        if not wanted:
+            return Text(f"{text.within(ATOM)}[..., 0]")
+        if own == wanted:
+            return text
+        return self._broadcast(text, own, op)
+
+    def _broadcast(self, text: Text, own: tuple[object, ...], op: Op) -> Text:
+        """A result that does not depend on every output index, spread over all of them."""
+        wanted = op.frame or ()
+        lifted = self._lift(Op("lift", op.operands, tuple(index in own for index in wanted)))
+        source = (
+            lifted.source if rank(wanted) > rank(self.work.frame(op.operands[0])) else text.source
+        )
+        shape = [
+            f"{name}.shape[{place}]"
+            for name, place in (self.work.place(index.axis) for index in wanted)
+        ]
+        self.written.append(f"result = {source}")
+        batch = f"*result.shape[:-{len(wanted)}]"
+        return self._call("broadcast_to", "result", f"({batch}, {', '.join(shape)})")
+
+
+WRITERS: dict[str, Callable[[Lines, Op], Text]] = {
+    "number": Lines._number,
+    "scalar": Lines._scalar,
+    "array": Lines._array,
+    "rename": Lines._rename,
+    "lift": Lines._lift,
+    "neg": Lines._neg,
+    "add": Lines._add,
+    "mul": Lines._mul,
+    "div": Lines._div,
+    "pow": Lines._pow,
+    "sum": Lines._reduction,
+    "prod": Lines._reduction,
+    "max": Lines._reduction,
+    "argmax": Lines._reduction,
+    "gate": Lines._gate,
+    "finite": Lines._finite,
+    "clip": Lines._clip,
+    "one_or": Lines._one_or,
+    "off_top": Lines._off_top,
+    "size": Lines._size,
+    "eye": Lines._eye,
+    "arange": Lines._arange,
+    "as_array": Lines._as_array,
+    "result": Lines._result,
+}
+
+
+def numpy_source(formula: Formula) -> str:
+    """A file that imports NumPy alone."""
+    body = _body(formula, "numpy", "np", device=False)
+    signature = f"def {formula.name}({formula.signature()}):"
+    return _file(formula, "numpy", ["import numpy as np"], signature, body)
+
+
+def array_api_source(formula: Formula) -> str:
+    """A file that imports nothing: the namespace is the arrays' own, or is given as ``xp``."""
+    if not formula.arrays:
+        raise ValueError(f"{formula.name} takes no array, so it has no namespace: use 'numpy'")
+    namespace = f"xp = {formula.arrays[0]}.__array_namespace__() if xp is None else xp"
+    body = [namespace, *_body(formula, "array-api", "xp", device=True)]
+    signature = f"def {formula.name}({formula.signature()}, *, xp=None):"
+    return _file(formula, "array-api", [], signature, body)
+
+
+def _body(formula: Formula, target: str, module: str, device: bool) -> list[str]:
+    lines = Lines(program(formula, target), module, device)
+    body = lines.write()
+    return [*body, f"return {lines.texts[-1].source}"]
+
+
+def _file(
+    formula: Formula, target: str, imports: list[str], signature: str, body: list[str]
+) -> str:
+    shapes = _shapes(formula)
+    function = [signature, *documentation(formula, shapes), *(f"    {line}" for line in body)]
+    return (
+        "\n".join([*header(formula, target), *imports, *([""] * 2 if imports else []), *function])
+        + "\n"
+    )
+
+
+def _shapes(formula: Formula) -> list[str]:
+    sizes: dict[str, Expr] = {}
+    for entry in sorted(formula.entries(), key=str):
+        shape = ", ".join(["*batch", *(str(index.axis.size) for index in entry.indices)])
+        sizes.setdefault(f"{entry.base}", shape)
+    result = ", ".join(["*batch", *(str(index.axis.size) for index in formula.outputs)])
+    given = ", ".join(f"{name} ({shape})" for name, shape in sizes.items())
+    return [f"Shapes: {given}; the result ({result}). All arrays of one floating-point dtype."]

@@ -1,0 +1,102 @@
+"""What is emitted: one derived expression, its layout, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from sympy import Expr, Indexed, IndexedBase, Symbol
+
+from derive.axis import Axis, Index
+
+Argument: TypeAlias = "IndexedBase | Symbol"
+
+
+class UnsupportedNode(TypeError):
+    """A target has no text for a node of the expression."""
+
+    def __init__(self, node: Expr, target: str) -> None:
+        super().__init__(
+            f"the target {target!r} has no text for the node {type(node).__name__}: {node}. "
+            "Rewrite the formula without it, or add the node to the printer of that target"
+        )
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression with its free indices in the order of the output axes.
+
+    ``outputs`` is ``()`` for a value, ``(i,)`` for a gradient or a Hessian-vector product and
+    ``(i, j)`` for a Hessian. ``arguments`` are arrays and scalars in call order, ``defaults``
+    the values of scalars that need not be given, ``claims`` the ids that the formula rests on.
+    """
+
+    name: str
+    expression: Expr
+    outputs: tuple[Index, ...]
+    arguments: tuple[Argument, ...]
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    claims: tuple[str, ...] = ()
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        """Every array, scalar and free index must be announced."""
+        free = {s for s in self.expression.free_symbols if isinstance(s, Index)}
+        unknown = sorted(str(index) for index in free - set(self.outputs))
+        if unknown:
+            raise ValueError(
+                f"{self.name}: the expression has the free indices {', '.join(unknown)} besides "
+                f"the outputs {self.outputs}: sum over them or name them as outputs"
+            )
+        missing = sorted(self._used() - {str(argument) for argument in self.arguments})
+        if missing:
+            raise ValueError(
+                f"{self.name}: {', '.join(missing)} occur in the expression but not in the "
+                f"arguments {tuple(map(str, self.arguments))}: add them there"
+            )
+
+    def _used(self) -> set[str]:
+        entries = {str(entry.base) for entry in self.expression.atoms(Indexed)}
+        sizes = {index.axis.size for index in self.expression.atoms(Index)}
+        labels = {entry.base.label for entry in self.expression.atoms(Indexed)}
+        symbols = {
+            str(symbol)
+            for symbol in self.expression.free_symbols
+            if isinstance(symbol, Symbol)
+            and not isinstance(symbol, Index)
+            and symbol not in sizes | labels
+        }
+        return entries | symbols
+
+    @property
+    def arrays(self) -> tuple[IndexedBase, ...]:
+        """The array arguments."""
+        return tuple(a for a in self.arguments if isinstance(a, IndexedBase))
+
+    def entries(self) -> tuple[Indexed, ...]:
+        """The array entries that occur, in the order of the arguments."""
+        order = {str(array): position for position, array in enumerate(self.arrays)}
+        found = self.expression.atoms(Indexed)
+        return tuple(sorted(found, key=lambda entry: (order[str(entry.base)], str(entry))))
+
+    def sizes(self) -> dict[Axis, tuple[str, int]]:
+        """For each axis, an array argument and the place of the axis among its last ones.
+
+        The place counts from the end: -1 is the last axis of the array.
+        """
+        found: dict[Axis, tuple[str, int]] = {}
+        for entry in self.entries():
+            for place, index in enumerate(entry.indices):
+                if isinstance(index, Index):
+                    found.setdefault(index.axis, (str(entry.base), place - len(entry.indices)))
+        return found
+
+    def signature(self) -> str:
+        """The parameters, as they stand between the parentheses of a function definition."""
+        return ", ".join(
+            f"{argument}={self.defaults[str(argument)]!r}"
+            if str(argument) in self.defaults
+            else str(argument)
+            for argument in self.arguments
+        )

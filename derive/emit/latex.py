@@ -1,0 +1,45 @@
+"""Target ``latex``: the sums of a row by name, the formula in terms of them, then as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from sympy import Expr, latex
+
+from derive.calculus import resolve
+from derive.emit.formula import Formula
+from derive.emit.text import header
+from derive.reduction import named_reductions
+
+# The letters that the documents use for these sums.
+LETTERS = "ABCDEFGH"
+
+
+def latex_source(formula: Formula) -> str:
+    """An ``align*`` block; it needs the package amsmath."""
+    form = named_reductions(formula.expression, formula.outputs, _letters(formula))
+    left = _left(formula)
+    rows = [f"{name} &= {latex(total)}" for name, total in form.sums]
+    rows.append(f"{left} &= {latex(form.elementwise)}")
+    if form.sums:
+        rows.append(f"&= {latex(_whole(formula))}")
+    comment = [line.replace("#", "%", 1) for line in header(formula, "latex")]
+    body = " \\\\\n".join(f"  {row}" for row in rows)
+    return "\n".join([*comment[:-1], "\\begin{align*}", body, "\\end{align*}"]) + "\n"
+
+
+def _whole(formula: Formula) -> Expr:
+    return resolve(formula.expression)
+
+
+def _left(formula: Formula) -> str:
+    name = formula.name.replace("_", "\\_")
+    below = f"_{{{' '.join(map(str, formula.outputs))}}}" if formula.outputs else ""
+    return f"\\mathrm{{{name}}}{below}"
+
+
+def _letters(formula: Formula) -> Iterator[str]:
+    taken = {str(argument) for argument in formula.arguments}
+    yield from (letter for letter in LETTERS if letter not in taken)
+    yield from (f"A_{number}" for number in count(1))

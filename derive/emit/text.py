@@ -1,0 +1,80 @@
+"""Formulas as plain text, and the words that every emitted file begins with."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from sympy import E, Expr, Indexed, KroneckerDelta, Mul, Pow, Product, Sum, exp
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
+
+from derive.calculus import opened
+from derive.emit.formula import Formula
+
+# Width of the formula in a docstring; four spaces stand before it.
+WIDTH = 92
+
+
+class TextPrinter(StrPrinter):  # type: ignore[misc]  # sympy ships without annotations
+    """``sum_j t_j e^(-s_j)``: one line that can be read aloud."""
+
+    # Indexed entries bring their own text for SymPy's method name; this one has its own.
+    printmethod = "_text"
+
+    def _print_Indexed(self, node: Indexed) -> str:
+        return f"{node.base}_{''.join(map(str, node.indices))}"
+
+    def _print_Sum(self, node: Sum) -> str:
+        return self._aggregate("sum", node)
+
+    def _print_Product(self, node: Product) -> str:
+        return self._aggregate("prod", node)
+
+    def _aggregate(self, word: str, node: Sum | Product) -> str:
+        index, body = opened(node)
+        return f"{word}_{index} {self.parenthesize(body, PRECEDENCE['Mul'])}"
+
+    def _print_ExpBase(self, node: exp) -> str:
+        return f"e^{self.parenthesize(node.args[0], PRECEDENCE['Atom'])}"
+
+    _print_exp = _print_ExpBase
+
+    def _print_Pow(self, node: Pow, rational: bool = False) -> str:
+        if node.base == E:
+            return self._print_ExpBase(exp(node.exp, evaluate=False))
+        if node.exp.is_Integer and node.exp > 1:
+            return f"{self.parenthesize(node.base, PRECEDENCE['Atom'])}^{node.exp}"
+        return str(super()._print_Pow(node, rational))
+
+    def _print_Mul(self, node: Mul) -> str:
+        return str(super()._print_Mul(node)).replace("*", " ")
+
+    def _print_KroneckerDelta(self, node: KroneckerDelta) -> str:
+        return f"delta_{''.join(map(str, node.args))}"
+
+
+def text(expression: Expr) -> str:
+    """The expression on one line."""
+    return str(TextPrinter().doprint(expression))
+
+
+def header(formula: Formula, target: str) -> list[str]:
+    """The comment at the top of an emitted file."""
+    claims = f" Rests on the claims {', '.join(formula.claims)}." if formula.claims else ""
+    words = f"Emitted by lossproof from the derived formula, target {target}.{claims}"
+    return [*(f"# {line}" for line in wrap(words, WIDTH)), ""]
+
+
+def documentation(formula: Formula, shapes: list[str]) -> list[str]:
+    """The docstring of an emitted function, indented."""
+    left = (
+        f"{formula.name}_{''.join(map(str, formula.outputs))}" if formula.outputs else formula.name
+    )
+    equation = wrap(f"{left} = {text(formula.expression)}", WIDTH - 4, subsequent_indent="    ")
+    title = [*wrap(formula.doc, WIDTH), ""] if formula.doc else []
+    lines = [*title, *(f"    {line}" for line in equation), "", *wrap(" ".join(shapes), WIDTH)]
+    if not title:
+        lines = [f"{formula.name.replace('_', ' ')}:", "", *lines]
+    padded = [f"    {line}" if line else "" for line in lines]
+    padded[0] = f'    """{lines[0]}'
+    return [*padded, '    """']

@@ -1,0 +1,280 @@
+"""Emitted source: every printer on the coverage set, executed and held against the definition."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import array_api_strict
+import mpmath
+import numpy as np
+import pytest
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Number,
+    Pow,
+    Product,
+    Sum,
+    Symbol,
+    exp,
+    log,
+    tanh,
+)
+from sympy import gamma as gamma_function
+
+from derive.axis import Axis, Index
+from derive.emit import CALLABLE, TARGETS, Formula, UnsupportedNode, compile_formula, emit
+from derive.emit import coverage as cover
+
+SEED = 20260
+BATCH = (2, 3)
+SCALARS = {"gamma": 1.5, "m": 0.25, "s0": -0.5}
+NAMES = [formula.name for formula in cover.COVERAGE]
+by_name = {formula.name: formula for formula in cover.COVERAGE}
+
+
+def arrays(formula: Formula, dtype: Any = np.float64) -> dict[str, Any]:
+    """A batch of arrays for the formula; the matrix W has no batch axes."""
+    rng = np.random.default_rng(SEED)
+    found: dict[str, Any] = {}
+    for entry in formula.entries():
+        shape = tuple(cover.LENGTHS[index.axis] for index in entry.indices)
+        name = str(entry.base)
+        low, high = (0, 1) if name in "ty" else (-3, 3)
+        batch = () if name == "W" else BATCH
+        found.setdefault(name, rng.uniform(low, high, batch + shape).astype(dtype))
+    return found
+
+
+def scalars(formula: Formula) -> dict[str, float]:
+    """The scalar arguments of the formula."""
+    return {name: value for name, value in SCALARS.items() if name in map(str, formula.arguments)}
+
+
+def truth(formula: Formula, given: dict[str, Any], row: tuple[int, ...]) -> Any:
+    """The definition, evaluated on one row of the batch."""
+    with mpmath.workdps(40):
+        point = {
+            name: to_mpf(value if name == "W" else value[row]) for name, value in given.items()
+        }
+        return np.array(evaluate(formula, {**point, **scalars(formula)}), dtype=float)
+
+
+def to_mpf(values: Any) -> Any:
+    """Nested lists of mpf, exactly."""
+    if np.ndim(values) == 0:
+        return mpmath.mpf(float(values))
+    return [to_mpf(value) for value in values]
+
+
+# --- direct evaluation: shares nothing with the reduction form, the stable form or a printer ---
+
+Point = Mapping[str, Any]
+FUNCTIONS: dict[type, Callable[[Any], Any]] = {
+    exp: mpmath.exp,
+    log: mpmath.log,
+    Abs: abs,
+    tanh: mpmath.tanh,
+}
+
+
+def evaluate(formula: Formula, point: Point, lengths: Mapping[Axis, int] | None = None) -> Any:
+    """Nested lists of mpf, one level for each output index."""
+    sizes = lengths or cover.LENGTHS
+
+    def level(indices: tuple[Index, ...], where: dict[Index, int]) -> Any:
+        if not indices:
+            return value(formula.expression, point, where, sizes)
+        first, *rest = indices
+        return [level(tuple(rest), {**where, first: p}) for p in range(sizes[first.axis])]
+
+    return level(formula.outputs, {})
+
+
+def value(node: Expr, point: Point, where: Mapping[Index, int], sizes: Mapping[Axis, int]) -> Any:
+    """The expression at one place, by its definition."""
+
+    def of(child: Expr) -> Any:
+        return value(child, point, where, sizes)
+
+    if isinstance(node, Sum | Product):
+        indices = [limit[0] for limit in node.limits]
+        parts = [
+            value(node.function, point, {**where, **dict(zip(indices, places, strict=True))}, sizes)
+            for places in product(*(range(sizes[index.axis]) for index in indices))
+        ]
+        return mpmath.fsum(parts) if isinstance(node, Sum) else mpmath.fprod(parts)
+    if isinstance(node, Indexed):
+        entry = point[str(node.base)]
+        for index in node.indices:
+            entry = entry[where[index]]
+        return entry
+    if isinstance(node, KroneckerDelta):
+        return mpmath.mpf(where[node.args[0]] == where[node.args[1]])
+    if isinstance(node, Number):
+        return mpmath.mpf(int(node.p)) / int(node.q)
+    if isinstance(node, Symbol):
+        named = {axis.size: mpmath.mpf(length) for axis, length in sizes.items()}
+        return named[node] if node in named else mpmath.mpf(point[str(node)])
+    if isinstance(node, Add):
+        return mpmath.fsum(map(of, node.args))
+    if isinstance(node, Mul):
+        return prod(map(of, node.args), start=mpmath.mpf(1))
+    if isinstance(node, Pow):
+        return of(node.base) ** of(node.exp)
+    return FUNCTIONS[type(node)](of(node.args[0]))
+
+
+# --- the targets ---
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numpy_equals_definition(name: str) -> None:
+    formula = by_name[name]
+    given = arrays(formula)
+    result = compile_formula(formula)(**given, **scalars(formula))
+    for row in np.ndindex(*BATCH):
+        np.testing.assert_allclose(result[row], truth(formula, given, row), rtol=2e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_array_api_strict_equals_numpy(name: str) -> None:
+    formula = by_name[name]
+    given = arrays(formula)
+    strict = {name: array_api_strict.asarray(value) for name, value in given.items()}
+    result = compile_formula(formula, "array-api")(**strict, **scalars(formula))
+    expected = compile_formula(formula)(**given, **scalars(formula))
+    np.testing.assert_array_equal(np.asarray(result), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mpmath_equals_definition(name: str) -> None:
+    formula = by_name[name]
+    given = arrays(formula)
+    function = compile_formula(formula, "mpmath")
+    with mpmath.workdps(40):
+        row = {key: to_mpf(value if key == "W" else value[0, 0]) for key, value in given.items()}
+        scalar = {key: mpmath.mpf(value) for key, value in scalars(formula).items()}
+        result = np.array(function(**row, **scalar), dtype=object)
+        expected = np.array(evaluate(formula, {**row, **scalar}), dtype=object)
+        assert result.shape == expected.shape
+        for got, true in zip(result.flat, expected.flat, strict=True):
+            assert mpmath.almosteq(got, true, rel_eps=mpmath.mpf(10) ** -36)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float32_stays_float32(name: str) -> None:
+    formula = by_name[name]
+    result = compile_formula(formula)(**arrays(formula, np.float32), **scalars(formula))
+    assert result.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("target", TARGETS)
+def test_source_stands_alone(name: str, target: str) -> None:
+    source = emit(by_name[name], target)
+    assert "9064-k" in source
+    if target == "latex":
+        assert source.count("\\begin{align*}") == source.count("\\end{align*}") == 1
+        return
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)]
+    modules = [alias.name for node in imports for alias in node.names]
+    assert modules == {"numpy": ["numpy"], "array-api": [], "mpmath": ["mpmath"]}[target]
+    if target != "mpmath":
+        assert max(map(len, source.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_loop_and_no_repetition(name: str) -> None:
+    source = emit(by_name[name])
+    tree = ast.parse(source)
+    loops = (ast.For, ast.While, ast.comprehension)
+    assert not [node for node in ast.walk(tree) if isinstance(node, loops)]
+    calls = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    heavy = [call for call in calls if call.startswith(("np.exp(", "np.sum(", "np.max("))]
+    assert len(heavy) == len(set(heavy))
+
+
+def test_soft_zlpr_gradient_reads_as_written_by_hand() -> None:
+    source = emit(by_name["soft_zlpr_gradient"])
+    assert source.count("np.max(") == 2
+    assert source.count("np.sum(") == 2
+    # One exponential of each side's entries and one of each side's maximum.
+    assert source.count("np.exp(") == 4
+    assert source.count("None]") == 0
+
+
+def test_hessian_does_its_exponentials_on_vectors() -> None:
+    source = emit(by_name["soft_zlpr_hessian"])
+    assert source.count("np.exp(") == 4
+    assert source.count("np.eye(") == 1
+
+
+def test_same_text_in_another_process() -> None:
+    """Nothing may depend on the hash seed of the interpreter."""
+    root = Path(__file__).parents[2]
+    program = (
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
+        "from derive.emit import TARGETS, coverage as cover, emit\n"
+        "print(*(emit(f, target) for f in cover.COVERAGE for target in TARGETS))"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    own = " ".join(emit(f, target) for f in cover.COVERAGE for target in TARGETS)
+    assert texts == {own + "\n"}
+
+
+def test_array_api_namespace_can_be_given() -> None:
+    formula = by_name["soft_zlpr_gradient"]
+    given = arrays(formula)
+    result = compile_formula(formula, "array-api")(*given.values(), xp=np)
+    np.testing.assert_array_equal(result, compile_formula(formula)(*given.values()))
+
+
+def test_torch_through_its_namespace() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional test dependency")
+    namespace = pytest.importorskip("array_api_compat.torch", reason="needs array-api-compat")
+    for formula in cover.COVERAGE:
+        given = arrays(formula)
+        tensors = {name: torch.asarray(value) for name, value in given.items()}
+        result = compile_formula(formula, "array-api")(**tensors, **scalars(formula), xp=namespace)
+        expected = compile_formula(formula)(**given, **scalars(formula))
+        np.testing.assert_allclose(result.numpy(), expected, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("target", CALLABLE)
+def test_unsupported_node_is_named(target: str) -> None:
+    formula = cover.formula("odd", cover.total(gamma_function(cover.s[cover.j]), cover.j))
+    with pytest.raises(UnsupportedNode, match=rf"'{target}'.*node gamma: gamma\(s\[j\]\)"):
+        emit(formula, target)
+
+
+def test_bad_requests_say_what_is_expected() -> None:
+    formula = by_name["soft_zlpr"]
+    with pytest.raises(ValueError, match="no target 'cobol': choose one of numpy"):
+        emit(formula, "cobol")
+    with pytest.raises(ValueError, match="'latex' cannot be called"):
+        compile_formula(formula, "latex")
+    with pytest.raises(ValueError, match="free indices i besides the outputs"):
+        cover.formula("loose", cover.s[cover.i])
+    with pytest.raises(ValueError, match="t occur in the expression but not in the arguments"):
+        Formula("forgot", cover.SOFT_VALUE, (), (cover.s,))
