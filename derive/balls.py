@@ -23,6 +23,7 @@ from sympy import (
     Pow,
     Product,
     Rational,
+    S,
     Sum,
     Symbol,
     diff,
@@ -88,6 +89,10 @@ def entry_symbol(name: str, positions: tuple[int, ...]) -> Symbol:
     return Symbol(f"{name}[{','.join(map(str, positions))}]", real=True)
 
 
+class OutsideDomain(ArithmeticError):
+    """The expression certainly has no real value at the point: a log of -1, a division by 0."""
+
+
 def enclose(expression: Expr, point: Point, precision: int) -> arb:
     """A ball that holds the value of the expression at the point, worked in ``precision`` bits."""
     values = {
@@ -112,9 +117,15 @@ def _ball_of(expression: Expr, values: Mapping[Symbol, Rational], seen: dict[Exp
         return _rational(values[expression])
     if isinstance(expression, Rational):
         return _rational(expression)
+    if expression is S.Pi:
+        return arb.pi()
+    if expression is S.Exp1:
+        return arb(1).exp()
     if isinstance(expression, Pow):
         return _power(expression, values, seen)
     operation = _OPERATIONS.get(expression.func)
+    if expression in _NOT_REAL:
+        raise OutsideDomain(str(expression))
     if operation is None:
         raise TypeError(f"no ball arithmetic for {expression.func.__name__}: {expression}")
     return operation([_ball(argument, values, seen) for argument in expression.args])
@@ -126,9 +137,19 @@ def _rational(value: Rational) -> arb:
 
 def _power(power: Pow, values: Mapping[Symbol, Rational], seen: dict[Expr, arb]) -> arb:
     base = _ball(power.base, values, seen)
+    if base == 0 and power.exp.is_negative:
+        raise OutsideDomain(str(power))
     if isinstance(power.exp, Integer):
         return base ** int(power.exp)
+    if base < 0:
+        raise OutsideDomain(str(power))
     return base ** _ball(power.exp, values, seen)
+
+
+def _logarithm(parts: list[arb]) -> arb:
+    if parts[0] <= 0:
+        raise OutsideDomain(f"log {parts[0]}")
+    return parts[0].log()
 
 
 def _sum(parts: list[arb]) -> arb:
@@ -153,12 +174,15 @@ def _delta(parts: list[arb]) -> arb:
     return arb(1 if parts[0] == parts[1] else 0)
 
 
+# What SymPy leaves where a written-out expression has no real value.
+_NOT_REAL = (S.ImaginaryUnit, S.ComplexInfinity, S.NaN, S.Infinity, S.NegativeInfinity)
+
 _OPERATIONS: dict[type, Callable[[list[arb]], arb]] = {
     Add: _sum,
     Mul: _product,
     Max: _maximum,
     Abs: lambda parts: abs(parts[0]),
     exp: lambda parts: parts[0].exp(),
-    log: lambda parts: parts[0].log(),
+    log: _logarithm,
     KroneckerDelta: _delta,
 }

@@ -26,7 +26,6 @@ from sympy import (
     log,
 )
 from sympy.core.function import Function
-from sympy.printing.printer import Printer
 
 from derive.axis import Index
 
@@ -46,13 +45,6 @@ class Partial(Expr):  # type: ignore[misc]  # sympy ships without annotations
     def variable(self) -> Variable:
         """What it is differentiated by."""
         return self.args[1]
-
-    def _latex(self, printer: Printer) -> str:
-        below = printer._print(self.variable)
-        return rf"\frac{{\partial}}{{\partial {below}}} {printer.parenthesize(self.expression, 50)}"
-
-    def _sympystr(self, printer: Printer) -> str:
-        return f"d/d{printer._print(self.variable)} ({printer._print(self.expression)})"
 
 
 def opened(aggregate: Aggregate, taken: Collection[Index] = ()) -> tuple[Index, Expr]:

@@ -17,6 +17,7 @@ from derive.calculus import resolve
 from derive.decide import Decision, Proved, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
+from derive.render import as_html, render
 from derive.series import at, first_order
 
 
@@ -32,16 +33,22 @@ class Relation(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One decided statement ``left relation right``."""
+    """One decided statement ``left relation right`` under its facts.
+
+    A truncation is decided by an ``equation`` of its own: value plus slope at grade 0 against what
+    is kept. For an equality the equation is the statement itself.
+    """
 
     rule: str
     left: Expr
     relation: Relation
     right: Expr
     decision: Decision
+    facts: Facts
     note: str = ""
-    dropped: Expr | None = None
     aside: bool = False
+    dropped: Expr | None = None
+    equation: tuple[Expr, Expr] | None = None
 
     @property
     def holds(self) -> bool:
@@ -89,7 +96,18 @@ class Derivation:
         """The chain goes on: the current expression equals ``target`` (or ``target(current)``)."""
         before = self.result
         after = target(before) if callable(target) else target
+        if after == before and self.steps:
+            return self  # a rewrite that changes nothing is not a step
         return self._add(rule, before, Relation.EQUAL, after, note)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def _repr_markdown_(self) -> str:
+        return render(self, "markdown")
+
+    def __str__(self) -> str:
+        return render(self, "text")
 
     def assuming(self, facts: Facts) -> Derivation:
         """The same chain under other facts about the arrays, for the steps that follow."""
@@ -101,7 +119,7 @@ class Derivation:
 
     def lemma(self, rule: str, left: Expr, right: Expr, note: str = "") -> Derivation:
         """An equation beside the chain."""
-        return self._with(Step(rule, left, Relation.EQUAL, right, self._decide(left, Relation.EQUAL, right), note, aside=True))
+        return self._add(rule, left, Relation.EQUAL, right, note, aside=True)
 
     def positive(self, rule: str, expression: Expr, note: str = "") -> Derivation:
         """``expression > 0``."""
@@ -125,14 +143,34 @@ class Derivation:
         after = self.result.xreplace({factor: kept})
         if after == self.result:
             raise ValueError(f"{factor} does not occur in {self.result}: nothing to truncate")
-        decision = equal(first_order(graded, grade), kept, self.facts)
-        step = Step(rule, self.result, Relation.TRUNCATES, after, decision, dropped=factor - kept)
-        return self._with(step)
+        equation = (first_order(graded, grade), kept)
+        step = Step(
+            rule,
+            self.result,
+            Relation.TRUNCATES,
+            after,
+            equal(*equation, self.facts),
+            self.facts,
+            dropped=factor - kept,
+            equation=equation,
+        )
+        return replace(self, steps=(*self.steps, step))
 
     def _add(
-        self, rule: str, left: Expr, relation: Relation, right: Expr, note: str
+        self,
+        rule: str,
+        left: Expr,
+        relation: Relation,
+        right: Expr,
+        note: str,
+        aside: bool = False,
     ) -> Derivation:
-        return self._with(Step(rule, left, relation, right, self._decide(left, relation, right), note))
+        equation = (left, right) if relation is Relation.EQUAL else None
+        decision = self._decide(left, relation, right)
+        step = Step(
+            rule, left, relation, right, decision, self.facts, note, aside, equation=equation
+        )
+        return replace(self, steps=(*self.steps, step))
 
     def _decide(self, left: Expr, relation: Relation, right: Expr) -> Decision:
         if relation is Relation.EQUAL:
@@ -140,6 +178,3 @@ class Derivation:
         if relation is Relation.FORCES:
             return forces(left, right, self.facts)
         return (positive if relation is Relation.POSITIVE else nonnegative)(left, self.facts)
-
-    def _with(self, step: Step) -> Derivation:
-        return replace(self, steps=(*self.steps, step))

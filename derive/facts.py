@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sympy import IndexedBase, latex
+from sympy import IndexedBase
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,26 @@ class Facts:
         return base in self.open_unit
 
     def describe(self) -> tuple[str, ...]:
-        """One line of LaTeX for each assumption."""
-        templates = {
-            "unit": "{0}_i \\in [0, 1]",
-            "open_unit": "{0}_i \\in (0, 1)",
-            "hard": "{0}_i \\in \\{{0, 1\\}}",
-            "distribution": "{0}_i \\ge 0, \\; \\textstyle\\sum_i {0}_i = 1",
-        }
+        """One formula in LaTeX for each assumption."""
+        return self._fill(
+            unit=r"{0}_i \in [0, 1]",
+            open_unit=r"{0}_i \in (0, 1)",
+            hard=r"{0}_i \in \{{0, 1\}}",
+            distribution=r"{0}_i \ge 0, \; \textstyle\sum_i {0}_i = 1",
+        )
+
+    def describe_text(self) -> tuple[str, ...]:
+        """One line of text for each assumption."""
+        return self._fill(
+            unit="{0}_i in [0, 1]",
+            open_unit="{0}_i in (0, 1)",
+            hard="{0}_i in {{0, 1}}",
+            distribution="{0}_i >= 0, Σ_i {0}_i = 1",
+        )
+
+    def _fill(self, **templates: str) -> tuple[str, ...]:
         return tuple(
-            template.format(latex(base))
+            template.format(base)
             for kind, template in templates.items()
             for base in sorted(getattr(self, kind), key=str)
         )

@@ -8,7 +8,7 @@ This holds for every ``x_j > -1``, also where the binomial series itself diverge
 
 from __future__ import annotations
 
-from sympy import Expr, S, Symbol
+from sympy import Expr, Product, S, Symbol
 
 from derive.calculus import Partial, resolve
 
@@ -17,8 +17,10 @@ GRADE = Symbol("z", nonnegative=True)
 
 
 def at(expression: Expr, symbol: Symbol, value: Expr) -> Expr:
-    """The expression with the symbol set to a value."""
-    return expression.xreplace({symbol: value})
+    """The expression with the symbol set to a value; products of ones are dropped."""
+    return expression.xreplace({symbol: value}).replace(
+        lambda node: isinstance(node, Product) and node.function == 1, lambda node: S.One
+    )
 
 
 def slope(graded: Expr, grade: Symbol = GRADE) -> Expr:

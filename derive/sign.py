@@ -117,8 +117,12 @@ def _is_weighted_average(expression: Add, facts: Facts) -> bool:
 
 def _sign_of_factored(expression: Add, facts: Facts) -> Sign:
     """``c x - c y``: take the common factor out, within sums over one axis too."""
-    factored = factor_terms(_merge_sums(expression))
-    return Sign.UNKNOWN if factored == expression else sign(factored, facts)
+    merged = _merge_sums(expression)
+    if merged != expression:
+        return sign(merged, facts)
+    factored = factor_terms(expression)
+    _, rest = factored.as_coeff_Mul()
+    return Sign.UNKNOWN if isinstance(rest, Add) else sign(factored, facts)
 
 
 def _merge_sums(expression: Add) -> Expr:

@@ -1,0 +1,115 @@
+"""Mutants of true formulas: one sign, factor, index or exponent changed, and nothing else.
+
+A verifier that cannot fail is worthless. Each equation of a derivation is mutated in every place
+that the rules below reach, and the decision must refute the mutant. A mutant that is proved is
+still true (a sign in front of zero, say): it is reported as such and never counted as caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sympy import Add, Expr, Indexed, Mul, Pow, Product, Rational, Sum, exp
+
+from derive.axis import Index
+from derive.calculus import free_indices, opened, over
+from derive.decide import Decision, Proved, Refuted, equal, nonnegative
+from derive.derivation import Derivation, Relation, Step
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A changed formula, and what was changed in words."""
+
+    change: str
+    expression: Expr
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mutant of one step and the decision on it."""
+
+    derivation: str
+    rule: str
+    change: str
+    decision: Decision
+
+    @property
+    def caught(self) -> bool:
+        """True when the mutant was refuted by a counterexample."""
+        return isinstance(self.decision, Refuted)
+
+    @property
+    def still_true(self) -> bool:
+        """True when the change left a true statement."""
+        return isinstance(self.decision, Proved)
+
+
+def mutants(expression: Expr) -> Iterator[Mutant]:
+    """Every mutant of the expression by one change, each different from it and from the others."""
+    seen = {expression}
+    for mutant in _mutants(expression, sorted(free_indices(expression), key=str)):
+        if mutant.expression not in seen:
+            seen.add(mutant.expression)
+            yield mutant
+
+
+def try_derivation(derivation: Derivation, most: int | None = None) -> list[Trial]:
+    """Mutate every step of a derivation, at most ``most`` times each, and decide the mutants."""
+    return [
+        Trial(derivation.id, step.rule, change, decision)
+        for step in derivation.steps
+        for change, decision in list(_try_step(step))[:most]
+    ]
+
+
+def _try_step(step: Step) -> Iterator[tuple[str, Decision]]:
+    if step.equation is not None:
+        left, right = step.equation
+        for mutant in mutants(right):
+            yield mutant.change, equal(left, mutant.expression, step.facts)
+    elif step.relation is not Relation.FORCES:
+        yield "sign of the whole", nonnegative(-step.left, step.facts)
+
+
+def _mutants(node: Expr, free: list[Index]) -> Iterator[Mutant]:
+    yield from _mutants_here(node, free)
+    if isinstance(node, Indexed):
+        return
+    if isinstance(node, Sum | Product):
+        index, body = opened(node)
+        for inner in _mutants(body, [*free, index]):
+            yield Mutant(inner.change, over(node, index, inner.expression))
+        return
+    for position, argument in enumerate(node.args):
+        for inner in _mutants(argument, free):
+            arguments = [*node.args[:position], inner.expression, *node.args[position + 1 :]]
+            yield Mutant(inner.change, node.func(*arguments))
+
+
+def _mutants_here(node: Expr, free: list[Index]) -> Iterator[Mutant]:
+    if isinstance(node, Add):
+        for term in node.args:
+            yield Mutant(f"sign of {term}", node - 2 * term)
+            yield Mutant(f"factor 2 on {term}", node + term)
+    elif isinstance(node, Mul | Sum):
+        yield Mutant(f"sign of {node}", -node)
+        yield Mutant(f"factor 2 on {node}", 2 * node)
+    elif isinstance(node, exp):
+        yield Mutant(f"sign of the exponent of {node}", exp(-node.args[0]))
+        yield Mutant(f"factor 2 in the exponent of {node}", exp(2 * node.args[0]))
+    elif isinstance(node, Pow) and isinstance(node.exp, Rational):
+        yield Mutant(f"exponent of {node}", Pow(node.base, node.exp + 1))
+    elif isinstance(node, Indexed):
+        yield from _other_index(node, free)
+
+
+def _other_index(entry: Indexed, free: list[Index]) -> Iterator[Mutant]:
+    for position, index in enumerate(entry.indices):
+        for other in free:
+            if other != index and other.axis == index.axis:
+                indices = [*entry.indices[:position], other, *entry.indices[position + 1 :]]
+                yield Mutant(
+                    f"index {index} of {entry} read as {other}", entry.base[tuple(indices)]
+                )
