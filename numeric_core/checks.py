@@ -137,7 +137,7 @@ def no_masked_positives(xp: Namespace, masked: Array, labels: Array) -> None:
     hit = masked & (labels > 0)
     if known(xp.any(hit)) is not True:
         return
-    count = int(xp.sum(xp.astype(hit, xp.int64)))
+    count = int(xp.sum(xp.astype(hit, xp.float32)))
     raise ValueError(
         f"{count} masked label{'s' if count > 1 else ''} (score -inf, or at most max(-1e7, "
         "finfo.min)) marked positive (label > 0): expected label 0 where a score is masked. "

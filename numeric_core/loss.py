@@ -28,6 +28,7 @@ from numeric_core.namespace import (
     compute_dtype,
     constant,
     finfo_max,
+    move_axis,
     namespace,
     read,
     round_to,
@@ -61,7 +62,11 @@ class Rows:
 
     def per_label(self, x: Array) -> Array:
         """(*batch, n) -> the dtype and the axis order of the scores."""
-        return self.xp.moveaxis(round_to(self.xp, x, self.dtype), -1, self.axis)
+        return self.per_choice(round_to(self.xp, x, self.dtype))
+
+    def per_choice(self, x: Array) -> Array:
+        """(*batch, n) of any dtype -> the axis order of the scores."""
+        return move_axis(self.xp, x, x.ndim - 1, self.axis)
 
 
 class Loss(ABC):
@@ -141,7 +146,7 @@ class Loss(ABC):
         """The Hessian of every row: (*batch, n, n), symmetric to the last bit."""
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
-            return rows.per_row(rows.scores[..., None])
+            return rows.per_row(rows.xp.reshape(rows.scores, (*rows.scores.shape, 0)))
         diagonal, off_diagonal = self._hessian(rows)
         n = diagonal.shape[-1]
         index = rows.xp.arange(n, device=device(diagonal))
@@ -188,7 +193,7 @@ class Loss(ABC):
             )
         if labels.ndim == scores.ndim:
             checks.same_shape("labels", labels, scores)
-            labels = xp.moveaxis(labels, rows.axis, -1)
+            labels = move_axis(xp, labels, rows.axis, labels.ndim - 1)
         labels = self._labels(xp, rows.scores, labels, check)
         labels = xp.astype(_numeric(xp, labels), rows.scores.dtype)
         rows = _with_labels(rows, scores, labels, masked_positives, check)
@@ -210,7 +215,7 @@ def score_rows(xp: Namespace, scores: Array, axis: int, check: bool) -> Rows:
     """Scores alone, prepared: as much as `probabilities` and `predict` need."""
     checks.floating(xp, "scores", scores)
     position = checks.axis_of(scores, axis)
-    s = xp.moveaxis(scores, position, -1)
+    s = move_axis(xp, scores, position, scores.ndim - 1)
     dtype = compute_dtype(xp, scores.dtype)
     s = s if s.dtype == dtype else xp.astype(s, dtype)
     low, high = (0.0, 0.0) if 0 in s.shape else (read(xp.min(s)), read(xp.max(s)))
@@ -234,7 +239,7 @@ def _with_labels(
         masked = rows.scores <= mask
         if masked_positives == "value":
             # the scores of the rows are finite by now: -inf is seen in the original
-            original = xp.moveaxis(scores, rows.axis, -1)
+            original = move_axis(xp, scores, rows.axis, scores.ndim - 1)
             infinite = (original == -math.inf) & (labels > 0)
         elif check:
             checks.no_masked_positives(xp, masked, labels)
@@ -248,4 +253,5 @@ def _vector(rows: Rows, vector: Array, scores: Array, check: bool) -> Array:
     checks.same_shape("vector", vector, scores)
     if check:
         checks.finite_vector(rows.xp, vector)
-    return rows.xp.astype(rows.xp.moveaxis(vector, rows.axis, -1), rows.scores.dtype)
+    v = move_axis(rows.xp, vector, rows.axis, vector.ndim - 1)
+    return rows.xp.astype(v, rows.scores.dtype)

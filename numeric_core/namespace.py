@@ -45,6 +45,7 @@ __all__ = [
     "known",
     "log",
     "log1p",
+    "move_axis",
     "namespace",
     "one_hot",
     "read",
@@ -96,6 +97,18 @@ def finfo_min(xp: Namespace, dtype: Any) -> float:
 def constant(xp: Namespace, value: float, like: Array) -> Array:
     """A 0-dimensional array of the dtype and on the device of `like`."""
     return xp.asarray(value, dtype=like.dtype, device=device(like))
+
+
+def move_axis(xp: Namespace, x: Array, source: int, destination: int) -> Array:
+    """xp.moveaxis for axes counted from 0; x itself when there is nothing to move.
+
+    By permute_dims, which torch.func.vmap can batch (it cannot batch moveaxis).
+    """
+    if source == destination:
+        return x
+    axes = [k for k in range(x.ndim) if k != source]
+    axes.insert(destination, source)
+    return xp.permute_dims(x, tuple(axes))
 
 
 def one_hot(xp: Namespace, index: Array, n: int, dtype: Any) -> Array:

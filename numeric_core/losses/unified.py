@@ -115,7 +115,7 @@ class Unified(Loss):
             chosen = rows.scores > threshold
         else:
             chosen = _largest(rows, k)
-        return rows.xp.moveaxis(chosen, -1, rows.axis)
+        return rows.per_choice(chosen)
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, self._pairs(rows))

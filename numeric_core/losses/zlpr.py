@@ -71,7 +71,7 @@ class _ThresholdLoss(Loss):
     def predict(self, scores: Array, *, axis: int = -1) -> Array:
         """s > s0: booleans of the shape of scores."""
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
-        return rows.xp.moveaxis(rows.scores > self.threshold, -1, rows.axis)
+        return rows.per_choice(rows.scores > self.threshold)
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, *self._sides(rows))
@@ -161,7 +161,7 @@ class BinaryCrossEntropy(Loss):
     def predict(self, scores: Array, *, axis: int = -1) -> Array:
         """s > 0: booleans of the shape of scores."""
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
-        return rows.xp.moveaxis(rows.scores > 0, -1, rows.axis)
+        return rows.per_choice(rows.scores > 0)
 
     def _value(self, rows: Rows) -> Array:
         return self._from_tail(rows, _tail(rows))

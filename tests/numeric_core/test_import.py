@@ -1,0 +1,28 @@
+"""What `import numeric_core` brings along, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+FOREIGN = ("sympy", "mpmath", "flint", "torch", "jax", "cupy", "dask", "derive", "verify", "scipy")
+
+
+def run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_no_foreign_library_is_imported() -> None:
+    loaded = run("import sys, numeric_core; print(*sys.modules)").split()
+    assert not set(FOREIGN) & {name.split(".")[0] for name in loaded}
+
+
+def test_import_costs_no_more_than_numpy_and_50_ms() -> None:
+    code = (
+        "import time, numpy; t = time.process_time(); import numeric_core;"
+        "print(time.process_time() - t)"
+    )
+    # CPU time, the best of three: a busy machine must not fail a correct import
+    assert min(float(run(code)) for _ in range(3)) < 0.050
