@@ -226,7 +226,7 @@ def _arrays(expressions: tuple[Expr, ...]) -> list[Indexed]:
 
 def _scalar(symbol: Symbol, random: Random) -> Rational:
     value = Rational(random.randint(-6, 6), 4)
-    return abs(value) + Rational(1, 4) if symbol.is_positive else value
+    return _of_sign(symbol, value)
 
 
 def _entries(
@@ -249,5 +249,11 @@ def _value(array: Indexed, facts: Facts, random: Random) -> Rational:
         return Rational(random.randint(1, 7), 8)
     if facts.in_unit_interval(array.base):
         return Rational(random.randint(0, 8), 8)
-    value = Rational(random.randint(-12, 12), 4)
-    return abs(value) + Rational(1, 4) if array.is_positive else value
+    return _of_sign(array, Rational(random.randint(-12, 12), 4))
+
+
+def _of_sign(symbol: Expr, value: Rational) -> Rational:
+    """The value, or one near it that the symbol's own assumption on its sign allows."""
+    if symbol.is_positive:
+        return abs(value) + Rational(1, 4)
+    return abs(value) if symbol.is_nonnegative else value

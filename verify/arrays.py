@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import mpmath
 import numpy as np
 
 from verify.formats import Vector
 
-__all__ = ["Arrays", "JaxArrays", "ListArrays", "NumpyArrays", "TorchArrays"]
+__all__ = ["Arrays", "JaxArrays", "MpfArrays", "NumpyArrays", "TorchArrays"]
 
 
 class Arrays(Protocol):
@@ -84,15 +85,15 @@ class JaxArrays:
         return _flat(np.asarray(array).astype(np.float64))
 
 
-class ListArrays:
-    """Plain lists of floats, for routes in mpmath or pure Python: one row at a time."""
+class MpfArrays:
+    """Lists of mpmath numbers, for emitted mpmath code: one row at a time, nothing is rounded."""
 
-    name = "list"
+    name = "mpmath"
     dtypes = frozenset({"float16", "bfloat16", "float32", "float64"})
 
     def make(self, values: Vector, dtype: str) -> Any:
-        """The row as a list; the dtype only says on which grid the numbers lie."""
-        return values.tolist()
+        """The row as a list of mpf; the dtype only says on which grid the numbers lie."""
+        return [mpmath.mpf(x) for x in values.tolist()]
 
     def floats(self, array: Any) -> list[float]:
         """One number or a sequence of numbers, rounded to float64."""

@@ -65,12 +65,14 @@ def measure(
     arrays: Arrays | None = None,
     quantities: Sequence[str] = QUANTITIES,
     batch: bool = False,
+    absolute: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> AccuracyTable:
     """The errors of one route over the samples, each component against the oracle.
 
     `arrays` are those of the route's library (NumPy by default); samples of a dtype that it lacks
-    are counted in `not_run`.  `progress` is called with the number of samples just done.
+    are counted in `not_run`.  `absolute` states errors against the size of the quantity (1, or the largest
+    entry of the vector) wherever a component's own scale is smaller.  `progress` is called with the number of samples just done.
     """
     arrays = NumpyArrays() if arrays is None else arrays
     table = AccuracyTable()
@@ -88,7 +90,7 @@ def measure(
                 table.failures += [Failure(*key, sample.id, message) for sample in group]
                 continue
             for sample, got in zip(group, rows, strict=True):
-                table.record(key, *_compare(quantity, sample, got, oracle(sample)))
+                table.record(key, *_compare(quantity, sample, got, oracle(sample), absolute))
         if progress is not None:
             progress(len(group))
     return table
@@ -143,12 +145,15 @@ def _check_result(result: Any, quantity: str, group: list[Sample], batch: bool) 
 
 
 def _compare(
-    quantity: str, sample: Sample, got: list[float], reference: Reference
+    quantity: str, sample: Sample, got: list[float], reference: Reference, absolute: bool
 ) -> tuple[int, Worst | None]:
     """How many numbers were compared, and the worst of them."""
     truth, scale = _truth(quantity, reference)
     if not truth:  # n = 0, or derivatives of an infinite value
         return 0, None
+    if absolute:
+        size = _size(quantity, sample)
+        scale = [own.max(size) for own in scale]
     places = [0] if quantity == "value" else reference.components
     asked = got if quantity == "value" else [got[i] for i in places]
     errors = ulp_errors(asked, truth, scale, sample.dtype)
@@ -164,6 +169,11 @@ def _compare(
         input=_show(sample, with_vector=quantity == "hvp"),
     )
     return len(errors), worst
+
+
+def _size(quantity: str, sample: Sample) -> arb:
+    """Gradient entries are bounded by 1, those of a Hessian-vector product by the vector's."""
+    return arb(float(np.max(np.abs(sample.vector), initial=0.0))) if quantity == "hvp" else arb(1)
 
 
 def _truth(quantity: str, reference: Reference) -> tuple[Sequence[arb], Sequence[arb]]:

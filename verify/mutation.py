@@ -28,22 +28,20 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Trial:
-    """A mutant of one step and the decision on it."""
+    """A mutant of one step and what was decided on it, as plain data."""
 
     derivation: str
     rule: str
     change: str
-    decision: Decision
+    evidence: str
+    caught: bool
+    still_true: bool
 
-    @property
-    def caught(self) -> bool:
-        """True when the mutant was refuted by a counterexample."""
-        return isinstance(self.decision, Refuted)
-
-    @property
-    def still_true(self) -> bool:
-        """True when the change left a true statement."""
-        return isinstance(self.decision, Proved)
+    @classmethod
+    def of(cls, derivation: str, rule: str, change: str, decision: Decision) -> Trial:
+        """The trial that ended in this decision."""
+        refuted, proved = isinstance(decision, Refuted), isinstance(decision, Proved)
+        return cls(derivation, rule, change, str(decision), refuted, proved)
 
 
 def mutants(expression: Expr) -> Iterator[Mutant]:
@@ -58,19 +56,26 @@ def mutants(expression: Expr) -> Iterator[Mutant]:
 def try_derivation(derivation: Derivation, most: int | None = None) -> list[Trial]:
     """Mutate every step of a derivation, at most ``most`` times each, and decide the mutants."""
     return [
-        Trial(derivation.id, step.rule, change, decision)
+        Trial.of(derivation.id, step.rule, change, decision)
         for step in derivation.steps
-        for change, decision in list(_try_step(step))[:most]
+        for change, decision in _try_step(step, most)
     ]
 
 
-def _try_step(step: Step) -> Iterator[tuple[str, Decision]]:
+def _try_step(step: Step, most: int | None) -> Iterator[tuple[str, Decision]]:
     if step.equation is not None:
         left, right = step.equation
-        for mutant in mutants(right):
+        for mutant in _spread(list(mutants(right)), most):
             yield mutant.change, equal(left, mutant.expression, step.facts)
     elif step.relation is not Relation.FORCES:
         yield "sign of the whole", nonnegative(-step.left, step.facts)
+
+
+def _spread(found: list[Mutant], most: int | None) -> list[Mutant]:
+    """At most ``most`` of them, evenly spaced, so that every kind and depth has its chance."""
+    if most is None or len(found) <= most:
+        return found
+    return [found[position * len(found) // most] for position in range(most)]
 
 
 def _mutants(node: Expr, free: list[Index]) -> Iterator[Mutant]:

@@ -1,0 +1,59 @@
+"""From a loss to what can be emitted: the results of its derivations as formulas.
+
+Nothing is emitted that is not proved: the expression of a formula is the last step of a derivation
+that holds.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from derive.derivation import Derivation
+from derive.emit import Formula
+from derive.emit.formula import Argument
+from derive.losses import SymbolicLoss, loss_named
+from derive.losses.symbols import i, j, s, v
+
+#: The quantities that every loss has, with the free indices of each.
+QUANTITIES = {"value": (), "gradient": (i,), "hvp": (i,), "hessian": (i, j)}
+
+
+class NotProved(RuntimeError):
+    """A derivation has a step that is not proved: nothing rests on it."""
+
+
+@cache
+def formula_of(name: str, quantity: str) -> Formula:
+    """The formula of one quantity of a loss, ready for :func:`derive.emit.emit`.
+
+    Raises ``ValueError`` for a loss or a quantity that is not known and :class:`NotProved` where
+    the derivation does not hold.
+    """
+    loss = loss_named(name)
+    if quantity not in QUANTITIES:
+        raise ValueError(f"no quantity {quantity!r}: choose one of {', '.join(QUANTITIES)}")
+    derivation = proved(loss, quantity) if quantity in loss.topics else None
+    result = loss.value if quantity == "value" or derivation is None else derivation.result
+    return Formula(
+        name=f"{name}_{quantity}",
+        expression=result,
+        outputs=QUANTITIES[quantity],
+        arguments=_arguments(loss, quantity),
+        defaults={str(symbol): default for symbol, default in loss.parameters},
+        claims=(f"{name}.{quantity}", *(derivation.claims if derivation else ())),
+        doc=f"{quantity.capitalize()} of {name}, row by row.",
+    )
+
+
+def proved(loss: SymbolicLoss, topic: str) -> Derivation:
+    """The derivation of a topic, if every step of it is proved."""
+    derivation = loss.derive(topic)
+    if not derivation.holds:
+        broken = next(step for step in derivation.steps if not step.holds)
+        raise NotProved(f"{derivation.id}: step {broken.rule!r} is {broken.decision}")
+    return derivation
+
+
+def _arguments(loss: SymbolicLoss, quantity: str) -> tuple[Argument, ...]:
+    vector = (v,) if quantity == "hvp" else ()
+    return (s, loss.labels, *vector, *(symbol for symbol, _ in loss.parameters))

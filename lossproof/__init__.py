@@ -1,0 +1,43 @@
+"""Machine-checked multi-label losses: derived for every n, decided by machine, exact to the ulp.
+
+    import lossproof
+    value, gradient = lossproof.soft_zlpr.value_and_grad(scores, labels)
+
+The losses are those of :mod:`numeric_core`; ``lossproof verify`` on the command line decides every
+step of their derivations and measures their accuracy.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from numeric_core import (
+    ZLPR,
+    BinaryCrossEntropy,
+    Loss,
+    SoftmaxCrossEntropy,
+    SoftZLPR,
+    Unified,
+    binary_cross_entropy,
+    soft_zlpr,
+    softmax_cross_entropy,
+    unified,
+    zlpr,
+)
+
+__version__ = version("lossproof")
+
+__all__ = [
+    "ZLPR",
+    "BinaryCrossEntropy",
+    "Loss",
+    "SoftZLPR",
+    "SoftmaxCrossEntropy",
+    "Unified",
+    "__version__",
+    "binary_cross_entropy",
+    "soft_zlpr",
+    "softmax_cross_entropy",
+    "unified",
+    "zlpr",
+]

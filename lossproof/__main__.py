@@ -1,0 +1,5 @@
+"""``python -m lossproof``: the command line."""
+
+from lossproof.cli import main
+
+main()

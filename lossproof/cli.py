@@ -1,0 +1,133 @@
+"""The command line: ``lossproof verify | derive | emit | losses``.
+
+The heavy packages are imported inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from lossproof import __version__
+
+
+class Problem(click.ClickException):
+    """Bad input, told in one line with what was expected; exit status 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lossproof")
+def main() -> None:
+    """Machine-checked mathematics of loss functions."""
+
+
+@main.command()
+@click.option("--only", metavar="LOSS", multiple=True, help="This loss only; may be repeated.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: min(4, os.cpu_count() or 1),
+    show_default="processors, at most 4",
+    help="Processes to work in.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the whole report here, atomically.",
+)
+@click.option("--thorough", is_flag=True, help="All samples and all mutants: minutes, not seconds.")
+def verify(only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: bool) -> None:
+    """Re-derive every loss, decide every step, measure the accuracy; exit 1 if anything fails."""
+    from verify.run import plan, write_atomically
+    from verify.run import verify as run
+
+    from lossproof.screen import progress_bar, show_report
+
+    _check_writable(json_file)
+    tasks = _or_problem(plan, only or None, thorough)
+    console = Console()
+    with progress_bar(console, len(tasks)) as advance:
+        report = run(tasks, jobs, advance)
+    show_report(console, report)
+    if json_file is not None:
+        write_atomically(json_file, report.as_dict())
+    sys.exit(0 if report.passed else 1)
+
+
+@main.command()
+@click.argument("loss")
+@click.argument("topic", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "latex", "markdown"]),
+    default="text",
+    show_default=True,
+)
+def derive(loss: str, topic: str | None, form: str) -> None:
+    """Show the derivation of TOPIC (gradient, hessian, optimum, ...) of LOSS; all of them without."""
+    from derive.losses import loss_named
+    from derive.render import render
+
+    symbolic = _or_problem(loss_named, loss)
+    topics = (topic,) if topic else symbolic.topics
+    holds = True
+    for name in topics:
+        derivation = _or_problem(symbolic.derive, name)
+        holds = holds and derivation.holds
+        click.echo(render(derivation, form) + "\n")
+    sys.exit(0 if holds else 1)
+
+
+@main.command()
+@click.argument("loss")
+@click.argument("quantity")
+@click.option("--target", default="numpy", show_default=True, help="numpy, array-api, mpmath, latex.")
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file instead of the screen.",
+)
+def emit(loss: str, quantity: str, target: str, output: Path | None) -> None:
+    """Emit QUANTITY (value, gradient, hvp, hessian) of LOSS as a standalone source file."""
+    from derive.emit import emit as source_of
+    from derive.formulas import formula_of
+
+    source = _or_problem(source_of, _or_problem(formula_of, loss, quantity), target)
+    if output is None:
+        click.echo(source)
+    else:
+        _check_writable(output)
+        output.write_text(source, encoding="utf-8")
+
+
+@main.command()
+def losses() -> None:
+    """List the losses and what can be derived about each."""
+    from derive.losses import LOSSES
+
+    from lossproof.screen import show_losses
+
+    show_losses(Console(), LOSSES.values())
+
+
+def _or_problem(function, *arguments):  # type: ignore[no-untyped-def]  # any function, any result
+    """Call it, and turn the errors that restate the user's input into a message."""
+    try:
+        return function(*arguments)
+    except ValueError as error:
+        raise Problem(str(error)) from error
+
+
+def _check_writable(path: Path | None) -> None:
+    """Before the work, not after it."""
+    if path is not None and not path.parent.is_dir():
+        raise Problem(f"cannot write {path}: there is no folder {path.parent}")

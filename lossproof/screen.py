@@ -1,0 +1,127 @@
+"""What the commands show: tables and a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from derive.losses import SymbolicLoss
+    from verify.accuracy import Line
+    from verify.run import DerivationOutcome, Report, Task
+
+DTYPES = ("float64", "float32", "float16")
+# Problems shown on the screen; the JSON report has them all.
+SHOWN_PROBLEMS = 12
+
+
+@contextmanager
+def progress_bar(console: Console, total: int) -> Iterator[Callable[[Task], object]]:
+    """A bar over the tasks of a run; yields what is to be called with each task done."""
+    columns = (
+        TextColumn("{task.description}", justify="left"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("verifying", total=total)
+        yield lambda task: progress.update(bar, advance=1, description=task.title)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """The report on one screen: what is proved, how exact it is, and whether all of it holds."""
+    if report.derivations:
+        console.print(_derivation_table(report.derivations))
+    if report.comparisons:
+        console.print(_accuracy_table(list(report.accuracy)))
+        console.print(_coverage_line(report))
+    for problem in report.problems[:SHOWN_PROBLEMS]:
+        console.print(f"[red]failed[/red] {problem}", highlight=False)
+    hidden = len(report.problems) - SHOWN_PROBLEMS
+    if hidden > 0:
+        console.print(f"... and {hidden} more (see --json)")
+    verdict = "[green]verified[/green]" if report.passed else "[red]not verified[/red]"
+    console.print(f"{verdict} in {report.seconds:.0f} s", highlight=False)
+
+
+def _derivation_table(outcomes: list[DerivationOutcome]) -> Table:
+    table = Table(title="Derivations, for every n", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("loss", "derivations", "steps proved", "document claims", "mutants refuted"):
+        table.add_column(name, justify="left" if name == "loss" else "right", no_wrap=True)
+    for loss in dict.fromkeys(outcome.loss for outcome in sorted(outcomes, key=lambda o: o.id)):
+        table.add_row(loss, *_derivation_cells([o for o in outcomes if o.loss == loss]))
+    if len({outcome.loss for outcome in outcomes}) > 1:
+        table.add_row("all", *_derivation_cells(outcomes))
+    return table
+
+
+def _derivation_cells(outcomes: list[DerivationOutcome]) -> tuple[str, ...]:
+    holding = sum(outcome.holds for outcome in outcomes)
+    steps = [proved for outcome in outcomes for _, _, proved in outcome.steps]
+    claims = {claim for outcome in outcomes if outcome.holds for claim in outcome.claims}
+    trials = [trial for outcome in outcomes for trial in outcome.trials if not trial.still_true]
+    return (
+        f"{holding} of {len(outcomes)}",
+        f"{sum(steps)} of {len(steps)}",
+        str(len(claims)),
+        f"{sum(trial.caught for trial in trials)} of {len(trials)}",
+    )
+
+
+def _accuracy_table(lines: list[Line]) -> Table:
+    title = "Largest error in ulp: numeric core by dtype, emitted code; worst float64 sample"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("loss", no_wrap=True)
+    table.add_column("quantity", no_wrap=True)
+    for name in (*DTYPES, "emitted"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("worst sample", overflow="fold")
+    for loss, quantity in dict.fromkeys((line.loss, line.quantity) for line in lines):
+        own = [line for line in lines if (line.loss, line.quantity) == (loss, quantity)]
+        table.add_row(loss if quantity == "value" else "", quantity, *_accuracy_cells(own))
+    return table
+
+
+def _accuracy_cells(lines: list[Line]) -> list[str]:
+    core = [line for line in lines if line.route.startswith("core")]
+    emitted = [line for line in lines if line.route.startswith("emitted")]
+    cells = [_largest([line for line in core if line.dtype == dtype]) for dtype in DTYPES]
+    worst = max(
+        (line for line in core if line.dtype == "float64"), key=lambda line: line.error, default=None
+    )
+    return [*cells, _largest(emitted), worst.cells()[-1].removeprefix("float64/") if worst else "-"]
+
+
+def _largest(lines: list[Line]) -> str:
+    if not lines:
+        return "-"
+    worst = max(lines, key=lambda line: line.error / line.bound)
+    colour = "green" if worst.within else "red"
+    return f"[{colour}]{worst.error:.2f}[/{colour}]"
+
+
+def _coverage_line(report: Report) -> str:
+    coverages = [comparison.coverage for comparison in report.comparisons]
+    samples = sum(coverage.samples for coverage in coverages)
+    longest = max(coverage.largest_n or 0 for coverage in coverages)
+    missing = report.not_covered
+    words = f"{samples} samples, n = 0 to {longest}, {sum(line.count for line in report.accuracy)} "
+    words += "numbers compared with Arb balls"
+    return words + (f"; not covered: {', '.join(missing)}" if missing else "")
+
+
+def show_losses(console: Console, losses: Iterable[SymbolicLoss]) -> None:
+    """The losses, their formulas and their topics."""
+    table = Table()
+    for name in ("loss", "formula", "derivations"):
+        table.add_column(name, overflow="fold")
+    for loss in losses:
+        table.add_row(loss.name, loss.formula, ", ".join(loss.topics))
+    console.print(table)

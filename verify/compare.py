@@ -1,0 +1,112 @@
+"""Three routes to the same number, compared: the numeric core, the emitted code, the oracle.
+
+* The numeric core is held to the accuracy contract, component by component, one row at a time and
+  in batches.
+* The code emitted for mpmath, run with enough digits, must agree with the oracle to half an ulp of
+  float64: two independent formulas, no float in between. This ties the derivation to the
+  definition at points that no symbolic step has seen.
+* The code emitted for NumPy is the printed formula made safe from overflow. Its differences are
+  taken as printed, so its error is stated against the size of the quantity: 1 for values below 1
+  and for gradients, the largest entry of the vector for Hessian-vector products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+
+from derive.losses import loss_named
+
+from verify.accuracy import AccuracyTable
+from verify.arrays import MpfArrays
+from verify.coverage import Coverage, cover
+from verify.measure import References, measure
+from verify.oracle import BallOracle
+from verify.routes import EmittedRoute, core_route
+from verify.samples import Sample, quick, thorough
+
+__all__ = ["Comparison", "compare_routes"]
+
+# The plain formula loses as many bits as the scores have (|s| / log 2 for 1 - sigma(s), twice for
+# a product): with |s| <= 800 that is under 2400 of these bits.
+MPMATH_BITS = 4000
+MPMATH_LARGEST_SCORE = 800.0
+MPMATH_LONGEST = 6
+# An emitted float formula is judged on scores up to the size that the contract names.
+EMITTED_LARGEST_SCORE = 1e4
+
+
+@dataclass
+class Comparison:
+    """The accuracy of all routes of one loss, and what the samples covered."""
+
+    loss: str
+    table: AccuracyTable
+    coverage: Coverage
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for everything that is out of bounds or failed."""
+        lines = [
+            f"{line.loss}: {line.quantity} by the {line.route} route in {line.dtype} is off by "
+            f"{line.error:.3g} ulp, allowed are {line.bound:g} ({line.cells()[-1]})"
+            for line in self.table.beyond()
+        ]
+        return lines + [
+            f"{f.loss}: {f.quantity} by the {f.route} route failed on {f.sample}: {f.message}"
+            for f in self.table.failures
+        ]
+        return lines
+
+    def as_dict(self) -> dict[str, object]:
+        """The comparison as plain data."""
+        table = self.table.as_dict()
+        return {"loss": self.loss, **table, "coverage": self.coverage.as_dict()}
+
+
+def compare_routes(loss: str, long: bool = False) -> Comparison:
+    """Measure every route of a loss over its samples."""
+    samples = (thorough if long else quick)(loss)
+    references = References(BallOracle(loss))
+    core = core_route(loss)
+    tables = [
+        measure(loss, core, samples, references),
+        measure(loss, core_route(loss, "core, batch"), samples, references, batch=True),
+        _measure_mpmath(loss, samples, references),
+        _measure_numpy(loss, samples, references),
+    ]
+    coverage = cover(samples, references.known)
+    return Comparison(loss, AccuracyTable().merge(*tables), coverage)
+
+
+def _measure_mpmath(loss: str, samples: Sequence[Sample], references: References) -> AccuracyTable:
+    route = EmittedRoute(loss, "mpmath")
+    exact = bool(loss_named(loss).facts.distribution)
+    chosen = [x for x in samples if _is_small(x) and not (exact and label_sum(x) != 1)]
+    with mpmath.workprec(MPMATH_BITS):
+        return measure(loss, route, chosen, references, arrays=MpfArrays())
+
+
+def label_sum(sample: Sample) -> Fraction:
+    """The exact sum of the labels: where a derivation assumes that it is 1, it must be."""
+    return sum((Fraction(label) for label in sample.labels.tolist()), Fraction(0))
+
+
+def _measure_numpy(loss: str, samples: Sequence[Sample], references: References) -> AccuracyTable:
+    chosen = [sample for sample in samples if _is_ordinary(sample)]
+    return measure(loss, EmittedRoute(loss, "numpy"), chosen, references, absolute=True)
+
+
+def _is_ordinary(sample: Sample) -> bool:
+    """Finite scores up to the size of the contract, in a dtype that is computed as it is."""
+    within = np.abs(sample.scores) <= EMITTED_LARGEST_SCORE
+    return sample.dtype in ("float32", "float64") and sample.n > 0 and bool(within.all())
+
+
+def _is_small(sample: Sample) -> bool:
+    within = np.abs(sample.scores) <= MPMATH_LARGEST_SCORE
+    return sample.dtype == "float64" and 0 < sample.n <= MPMATH_LONGEST and bool(within.all())

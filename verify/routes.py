@@ -1,0 +1,63 @@
+"""The routes to the same number: the numeric core, and the code emitted from the derivations.
+
+The third route, the oracle, is what both are held against; the three share no code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numeric_core
+from derive.emit import compile_formula
+from derive.formulas import formula_of
+
+__all__ = ["CoreRoute", "EmittedRoute", "core_route"]
+
+
+@dataclass(frozen=True)
+class CoreRoute:
+    """The loss object of the numeric core."""
+
+    loss: numeric_core.Loss
+    name: str = "core"
+
+    def value(self, scores: Any, labels: Any) -> Any:
+        """The loss of each row."""
+        return self.loss(scores, labels)
+
+    def gradient(self, scores: Any, labels: Any) -> Any:
+        """Its gradient."""
+        return self.loss.value_and_grad(scores, labels)[1]
+
+    def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
+        """Its Hessian times the vector."""
+        return self.loss.hvp(scores, labels, vector)
+
+
+class EmittedRoute:
+    """The functions emitted from the proved derivations of a loss, for one target."""
+
+    def __init__(self, loss: str, target: str = "numpy") -> None:
+        self.name = f"emitted {target}"
+        self._functions = {
+            quantity: compile_formula(formula_of(loss, quantity), target)
+            for quantity in ("value", "gradient", "hvp")
+        }
+
+    def value(self, scores: Any, labels: Any) -> Any:
+        """The loss of each row."""
+        return self._functions["value"](scores, labels)
+
+    def gradient(self, scores: Any, labels: Any) -> Any:
+        """Its gradient."""
+        return self._functions["gradient"](scores, labels)
+
+    def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
+        """Its Hessian times the vector."""
+        return self._functions["hvp"](scores, labels, vector)
+
+
+def core_route(loss: str, name: str = "core") -> CoreRoute:
+    """The numeric core's loss of that name; the route may be called otherwise in the table."""
+    return CoreRoute(getattr(numeric_core, loss), name)

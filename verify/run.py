@@ -1,0 +1,235 @@
+"""One run of everything: derivations, mutants, accuracy; and the report it leaves.
+
+The work is cut into independent tasks, a derivation or the accuracy of one loss each, which run
+here or in worker processes. A report passes only when every step is proved, every mutant refuted
+(or proved to be still true), every error within its bound and every feature of the samples covered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from time import perf_counter
+
+from derive.decide import SEED
+from derive.derivation import Derivation
+from derive.losses import LOSSES, loss_named
+from joblib import Parallel, delayed
+
+from verify.accuracy import AccuracyTable
+from verify.compare import Comparison, compare_routes
+from verify.mutation import Trial, try_derivation
+
+__all__ = ["DerivationOutcome", "Report", "Task", "plan", "run_task", "verify"]
+
+# Mutants tried on each step in the short run; the long run and the tests try all of them.
+MUTANTS_A_STEP = 6
+# What a report names the versions of: they are what the figures depend on.
+PACKAGES = ("lossproof", "sympy", "numpy", "python-flint", "mpmath", "array-api-compat")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work: the derivation of a topic, or (without a topic) the accuracy of a loss."""
+
+    loss: str
+    topic: str | None = None
+    thorough: bool = False
+
+    @property
+    def title(self) -> str:
+        """What a progress bar calls it."""
+        return f"{self.loss}.{self.topic}" if self.topic else f"{self.loss}: accuracy"
+
+
+@dataclass(frozen=True)
+class DerivationOutcome:
+    """What came of one derivation: its steps, its mutants, the time it took."""
+
+    id: str
+    loss: str
+    title: str
+    claims: tuple[str, ...]
+    steps: tuple[tuple[str, str, bool], ...]
+    trials: tuple[Trial, ...]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """True when there is a step and every step is proved."""
+        return bool(self.steps) and all(proved for _, _, proved in self.steps)
+
+    @property
+    def escaped(self) -> list[Trial]:
+        """Mutants that were neither refuted nor proved to be still true."""
+        return [trial for trial in self.trials if not (trial.caught or trial.still_true)]
+
+    def as_dict(self) -> dict[str, object]:
+        """The outcome as plain data."""
+        steps = [
+            {"rule": rule, "decision": decision, "proved": proved}
+            for rule, decision, proved in self.steps
+        ]
+        return {
+            "id": self.id,
+            "claims": list(self.claims),
+            "verdict": "proved" if self.holds else "undecided",
+            "steps": steps,
+            "mutants": len(self.trials),
+            "mutants_refuted": sum(trial.caught for trial in self.trials),
+            "mutants_still_true": sum(trial.still_true for trial in self.trials),
+            "mutants_escaped": [trial.change for trial in self.escaped],
+            "seconds": self.seconds,
+        }
+
+
+Outcome = DerivationOutcome | Comparison
+
+
+@dataclass
+class Report:
+    """All outcomes of a run."""
+
+    derivations: list[DerivationOutcome] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """File an outcome under its kind."""
+        if isinstance(outcome, DerivationOutcome):
+            self.derivations.append(outcome)
+        else:
+            self.comparisons.append(outcome)
+
+    @property
+    def accuracy(self) -> AccuracyTable:
+        """The accuracy of all losses in one table."""
+        return AccuracyTable().merge(*(comparison.table for comparison in self.comparisons))
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for everything that keeps the report from passing."""
+        lines = [
+            f"{outcome.id}: step {rule!r} is {decision}"
+            for outcome in self.derivations
+            for rule, decision, proved in outcome.steps
+            if not proved
+        ]
+        lines += [f"{o.id}: no step at all" for o in self.derivations if not o.steps]
+        lines += [
+            f"{outcome.id}: the mutant {trial.change!r} of step {trial.rule!r} was not refuted"
+            for outcome in self.derivations
+            for trial in outcome.escaped
+        ]
+        lines += [line for comparison in self.comparisons for line in comparison.problems]
+        return lines + [f"no sample of any loss has {name}" for name in self.not_covered]
+
+    @property
+    def not_covered(self) -> list[str]:
+        """What no sample covers; asked of a run over every loss, since some have no soft labels."""
+        if {comparison.loss for comparison in self.comparisons} != set(LOSSES):
+            return []
+        missing = [set(comparison.coverage.missing) for comparison in self.comparisons]
+        return sorted(set.intersection(*missing))
+
+    @property
+    def passed(self) -> bool:
+        """True when something was done and nothing is wrong with it."""
+        return bool(self.derivations or self.comparisons) and not self.problems
+
+    def as_dict(self) -> dict[str, object]:
+        """The report as plain data for JSON."""
+        ordered = sorted(self.derivations, key=lambda outcome: outcome.id)
+        return {
+            "passed": self.passed,
+            "problems": self.problems,
+            "derivations": [outcome.as_dict() for outcome in ordered],
+            "accuracy": [comparison.as_dict() for comparison in self.comparisons],
+            "versions": versions(),
+            "seed": SEED,
+            "seconds": self.seconds,
+        }
+
+
+def versions() -> dict[str, str]:
+    """The versions that the figures of a report depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def plan(losses: Iterable[str] | None = None, thorough: bool = False) -> list[Task]:
+    """All tasks for the given losses (every loss by default), long ones first."""
+    names = list(LOSSES if losses is None else losses)
+    measured = [Task(name, thorough=thorough) for name in names]
+    derived = [
+        Task(name, topic, thorough) for name in names for topic in reversed(loss_named(name).topics)
+    ]
+    return measured + derived
+
+
+def run_task(task: Task) -> Outcome:
+    """Do one task."""
+    if task.topic is None:
+        return compare_routes(task.loss, task.thorough)
+    start = perf_counter()
+    derivation = loss_named(task.loss).derive(task.topic)
+    trials = try_derivation(derivation, None if task.thorough else MUTANTS_A_STEP)
+    return _outcome(derivation, trials, perf_counter() - start)
+
+
+def _outcome(derivation: Derivation, trials: Sequence[Trial], seconds: float) -> DerivationOutcome:
+    steps = tuple((step.rule, str(step.decision), step.holds) for step in derivation.steps)
+    return DerivationOutcome(
+        derivation.id,
+        derivation.loss,
+        derivation.title,
+        derivation.claims,
+        steps,
+        tuple(trials),
+        seconds,
+    )
+
+
+def verify(
+    tasks: Sequence[Task],
+    jobs: int = 1,
+    progress: Callable[[Task], object] | None = None,
+) -> Report:
+    """Do all tasks, in ``jobs`` processes, and report; ``progress`` hears of each task done."""
+    start = perf_counter()
+    report = Report()
+    for task, outcome in _outcomes(tasks, jobs):
+        report.add(outcome)
+        if progress is not None:
+            progress(task)
+    report.seconds = perf_counter() - start
+    return report
+
+
+def _outcomes(tasks: Sequence[Task], jobs: int) -> Iterable[tuple[Task, Outcome]]:
+    if jobs == 1:
+        return ((task, run_task(task)) for task in tasks)
+    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    found: Iterable[tuple[Task, Outcome]] = parallel(delayed(_with_task)(task) for task in tasks)
+    return found
+
+
+def _with_task(task: Task) -> tuple[Task, Outcome]:
+    return task, run_task(task)
+
+
+def write_atomically(path: Path, data: Mapping[str, object]) -> None:
+    """Write JSON so that the file is either the old one or the whole new one."""
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as handle:
+        handle.write(text + "\n")
+    try:
+        os.replace(handle.name, path)
+    except OSError:
+        os.unlink(handle.name)
+        raise
