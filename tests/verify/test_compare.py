@@ -1,0 +1,30 @@
+"""Three routes to one number: each loss, each route, within its bound."""
+
+from __future__ import annotations
+
+import pytest
+from derive.losses import LOSSES
+
+from verify import compare
+from verify.compare import compare_routes
+
+
+@pytest.fixture(scope="module", params=LOSSES)
+def comparison(request: pytest.FixtureRequest) -> compare.Comparison:
+    return compare_routes(request.param)
+
+
+def test_every_route_is_within_its_bound(comparison: compare.Comparison) -> None:
+    assert comparison.table.passed, comparison.problems
+
+
+def test_all_routes_and_quantities_are_there(comparison: compare.Comparison) -> None:
+    routes = {"core", "core, batch", "emitted mpmath", "emitted numpy"}
+    lines = {(line.route, line.quantity) for line in comparison.table}
+    assert lines == {(r, q) for r in routes for q in ("value", "gradient", "hvp")}
+
+
+def test_emitted_mpmath_agrees_to_half_an_ulp(comparison: compare.Comparison) -> None:
+    lines = [line for line in comparison.table if line.route == "emitted mpmath"]
+    # 0.5 is the rounding to float64 of two exact answers; subnormals are rounded twice.
+    assert all(line.count >= 50 and line.error <= 0.502 for line in lines)

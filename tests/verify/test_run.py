@@ -1,0 +1,105 @@
+"""A run passes only when everything holds: break one of each kind and it fails by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from derive.losses import LOSSES
+from sympy import Rational
+
+from verify import accuracy, compare
+from verify.accuracy import AccuracyTable
+from verify.run import Report, Task, plan, run_task, verify, write_atomically
+
+GRADIENT = Task("soft_zlpr", "gradient")
+
+
+def test_plan_names_every_topic_of_every_loss() -> None:
+    planned = {(task.loss, task.topic) for task in plan()}
+    topics = {(name, topic) for name, loss in LOSSES.items() for topic in loss.topics}
+    assert planned == topics | {(name, None) for name in LOSSES}
+
+
+def test_plan_refuses_a_loss_that_is_not_known() -> None:
+    with pytest.raises(ValueError, match=r"no loss is named 'zplr': choose one of .*zlpr"):
+        plan(["zplr"])
+
+
+def test_a_derivation_that_holds_passes() -> None:
+    heard: list[Task] = []
+    report = verify([GRADIENT], progress=heard.append)
+    assert report.passed, report.problems
+    assert heard == [GRADIENT]
+    (outcome,) = report.derivations
+    assert outcome.holds and outcome.trials and not outcome.escaped
+    assert all(trial.caught or trial.still_true for trial in outcome.trials)
+
+
+def test_an_empty_report_does_not_pass() -> None:
+    assert not Report().passed
+
+
+def test_a_broken_step_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = LOSSES["soft_zlpr"]
+    monkeypatch.setitem(LOSSES, "soft_zlpr", replace(loss, gradient=-loss.gradient))
+    report = verify([GRADIENT])
+    assert not report.passed
+    assert any("soft_zlpr.gradient" in line and "refuted" in line for line in report.problems)
+
+
+def test_a_false_claim_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document's factor: with sigma(s) for sigma(2s) the squares no longer add up."""
+    loss = LOSSES["soft_zlpr"]
+    monkeypatch.setitem(LOSSES, "soft_zlpr", replace(loss, squares=loss.squares * Rational(1, 2)))
+    report = verify([Task("soft_zlpr", "convexity")])
+    assert not report.passed
+    assert any("soft_zlpr.convexity" in line for line in report.problems)
+
+
+def test_a_bound_that_is_passed_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accuracy, "BOUNDS", {**accuracy.BOUNDS, "float64": 0.1})
+    report = verify([Task("zlpr")])
+    assert not report.passed
+    assert any("float64 is off by" in line for line in report.problems)
+
+
+def test_a_mutant_that_escapes_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = run_task(GRADIENT)
+    escaped = [replace(trial, caught=False, still_true=False) for trial in outcome.trials[:1]]
+    report = Report([replace(outcome, trials=tuple(escaped))])
+    assert not report.passed
+    assert "was not refuted" in report.problems[0]
+
+
+def test_worker_processes_find_the_same() -> None:
+    tasks = [GRADIENT, Task("zlpr", "threshold")]
+    alone, together = verify(tasks, jobs=1), verify(tasks, jobs=2)
+    key = {o.id: (o.steps, o.trials) for o in alone.derivations}
+    assert key == {o.id: (o.steps, o.trials) for o in together.derivations}
+
+
+def test_the_report_is_plain_data() -> None:
+    data = json.loads(json.dumps(verify([GRADIENT]).as_dict(), allow_nan=False))
+    (derivation,) = data["derivations"]
+    assert data["passed"] is True
+    assert derivation["verdict"] == "proved"
+    assert {"sympy", "numpy", "python-flint"} <= set(data["versions"])
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    target = tmp_path / "report.json"
+    write_atomically(target, {"passed": True})
+    with pytest.raises(TypeError):
+        write_atomically(target, {"passed": object()})
+    assert json.loads(target.read_text()) == {"passed": True}
+    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_missing_coverage_is_a_problem_of_a_full_run_only() -> None:
+    coverage = compare.Coverage()
+    coverage.smallest_loss = "none above 0"
+    found = [compare.Comparison(name, AccuracyTable(), coverage) for name in LOSSES]
+    assert Report(comparisons=found).not_covered
+    assert not Report(comparisons=found[:1]).not_covered
