@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sympy import Add, Expr, Mul, Pow, S
+from sympy import Add, Expr, Indexed, Mul, Pow, S
 
 from derive.calculus import free_indices
 from derive.nodes import quotient, sigmoid
@@ -19,7 +19,7 @@ def collected(terms: list[Expr]) -> Expr:
 
     Shared are quotients and sigmoids, which depend on an index, and then what all terms have left.
     """
-    terms = _without_complements(list(Add.make_args(Add(*terms))))
+    terms = _split_residual(_without_complements(list(Add.make_args(Add(*terms)))))
     candidates = (factor for term in terms for factor in _plain_factors(term))
     for shared in dict.fromkeys(filter(_is_probability, candidates)):
         inside = [term for term in terms if shared in _plain_factors(term)]
@@ -65,6 +65,15 @@ def _without_complements(terms: list[Expr]) -> list[Expr]:
                 others = without(terms, term, partner)
                 product = partner * sigmoid(-factor.args[0])
                 return _without_complements([*others, product])
+    return terms
+
+
+def _split_residual(terms: list[Expr]) -> list[Expr]:
+    """``sigmoid(x) - w = (1 - w) sigmoid(x) - w sigmoid(-x)``, exact for labels w of 0 and 1."""
+    if len(terms) == 2:
+        for one, other in (terms, terms[::-1]):
+            if isinstance(one, sigmoid) and isinstance(-other, Indexed):
+                return [(1 + other) * one, other * sigmoid(-one.args[0])]
     return terms
 
 

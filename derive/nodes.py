@@ -16,7 +16,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from derive.axis import Index
 
 
-class Node(Function):  # type: ignore[misc]  # sympy ships without annotations
+class Node(Function):
     """A function that a printer knows, and that :func:`plain` can take away."""
 
     def meaning(self) -> Expr:
@@ -24,7 +24,7 @@ class Node(Function):  # type: ignore[misc]  # sympy ships without annotations
         raise NotImplementedError(type(self).__name__)
 
 
-class log1p(Node):  # noqa: N801 -- named as the function is everywhere
+class log1p(Node):
     """``log(1 + x)``."""
 
     nargs = 1
@@ -38,7 +38,7 @@ class log1p(Node):  # noqa: N801 -- named as the function is everywhere
         return log(1 + self.args[0])
 
 
-class expm1(Node):  # noqa: N801
+class expm1(Node):
     """``e^x - 1``."""
 
     nargs = 1
@@ -47,7 +47,7 @@ class expm1(Node):  # noqa: N801
         return exp(self.args[0]) - 1
 
 
-class softplus(Node):  # noqa: N801
+class softplus(Node):
     """``log(1 + e^x)``, evaluated as ``max(x, 0) + log1p(e^{-|x|})``."""
 
     nargs = 1
@@ -56,7 +56,7 @@ class softplus(Node):  # noqa: N801
         return log(1 + exp(self.args[0]))
 
 
-class sigmoid(Node):  # noqa: N801
+class sigmoid(Node):
     """``1 / (1 + e^{-x})``, evaluated through ``e^{-|x|}``."""
 
     nargs = 1
@@ -65,7 +65,7 @@ class sigmoid(Node):  # noqa: N801
         return 1 / (1 + exp(-self.args[0]))
 
 
-class weighted_exp(Node):  # noqa: N801
+class weighted_exp(Node):
     """``w e^x``, and 0 where ``w`` is 0, whatever ``x`` is."""
 
     nargs = 2
@@ -79,7 +79,7 @@ class weighted_exp(Node):  # noqa: N801
         return self.args[0] * exp(self.args[1])
 
 
-class quotient(Node):  # noqa: N801
+class quotient(Node):
     """``a / b`` kept as one quantity: a probability, not a factor of ``a`` and one of ``1/b``."""
 
     nargs = 2
@@ -88,7 +88,7 @@ class quotient(Node):  # noqa: N801
         return self.args[0] / self.args[1]
 
 
-class off_top(Node):  # noqa: N801
+class off_top(Node):
     """``(1 - delta(index, top)) value``: the value left out at one index of the axis."""
 
     nargs = 3
@@ -98,7 +98,7 @@ class off_top(Node):  # noqa: N801
         return (1 - KroneckerDelta(index, top)) * value
 
 
-class Largest(ExprWithLimits):  # type: ignore[misc]
+class Largest(ExprWithLimits):
     """``max_j f_j`` over a whole axis."""
 
     is_commutative = True
@@ -112,25 +112,29 @@ class ArgLargest(Largest):
     """``argmax_j f_j`` over a whole axis: an index."""
 
 
-class larger(Function):  # type: ignore[misc]  # noqa: N801
+class larger(Function):
     """``max(a, b)``, entry by entry."""
 
     nargs = 2
 
 
-class gated(Function):  # type: ignore[misc]  # noqa: N801
+class gated(Function):
     """``x`` where ``w`` is not 0, and ``-inf`` where it is: what ``max`` must not see."""
 
     nargs = 2
 
 
-class finite(Function):  # type: ignore[misc]  # noqa: N801
-    """``x``, and 0 where ``x`` is ``-inf``: the maximum over no entry at all."""
+class finite(Function):
+    """``x``, and 0 where ``x`` is ``-inf``: the maximum over no entry at all.
+
+    As the definition of a :class:`Shift` it marks a maximum that may be one; the shift is then
+    ``-inf`` as a scale, and 0 where it is subtracted from entries.
+    """
 
     nargs = 1
 
 
-class Shift(Expr):  # type: ignore[misc]
+class Shift(Expr):
     """A quantity that a formula holds for every value of; ``definition`` is the value it is given.
 
     The definition decides the floats, never the mathematics. The one exception is

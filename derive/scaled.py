@@ -98,6 +98,10 @@ def join(parts: list[Part], room: int = 0) -> Scaled:
 
 
 def _shift(exponents: list[Expr], room: int) -> Shift:
+    """0 is among the exponents when a constant is among the terms; the shift is then not below 0.
+
+    ``finite`` marks a maximum that may run over no entry at all.
+    """
     distinct = list(dict.fromkeys(exponents))
     if len(distinct) == 1:
         only = distinct[0]

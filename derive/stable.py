@@ -57,10 +57,19 @@ def _stable(expression: Expr) -> Expr:
         return _stable_log(expression.args[0])
     if isinstance(expression, Mul | Sum | Pow) and _grows(expression):
         return _stable_product(expression)
-    if isinstance(expression, Sum | Product):
+    if isinstance(expression, Sum):
+        return _stable_sum(expression)
+    if isinstance(expression, Product):
         index, body = opened(expression)
         return over(expression, index, _stable(body))
     return expression.func(*(_stable(argument) for argument in expression.args))
+
+
+def _stable_sum(expression: Sum) -> Expr:
+    """The sum of the stable body; the sign of the body stands before the sum."""
+    index, body = opened(expression)
+    inner = _stable(body)
+    return -total(-inner, index) if inner.could_extract_minus_sign() else total(inner, index)
 
 
 # --- sums of exponentials ---
@@ -118,8 +127,7 @@ def _stable_product(expression: Expr) -> Expr:
     exponent, sigmoids, divisors = _take_sigmoids(exponent, divisors)
     fraction = Fraction(exponent, [*map(_stable_power, kept), *sigmoids])
     if not divisors and len(sums) == 1 and exponent == 0:
-        index, body = opened(sums[0])
-        return Mul(*fraction.others, total(_stable(body), index))
+        return Mul(*fraction.others, _stable_sum(sums[0]))
     for base, power in divisors:
         fraction.divide(scaled_sum(base), power)
     for factor in sums:

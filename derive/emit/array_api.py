@@ -1,7 +1,7 @@
 """Array targets: ``numpy``, and ``array-api`` for any namespace of the array API standard.
 
 An operation becomes a line of its own when it is used twice or when a person would name it (a
-maximum, an exponential, a long sum); everything else is written where it is used.
+maximum, a long expression); everything else is written where it is used.
 """
 
 from __future__ import annotations
@@ -10,19 +10,29 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sympy import Expr, Integer
-
 from derive.emit.formula import Formula, UnsupportedNode
-from derive.emit.program import Op, Program, program, rank
+from derive.emit.lowering import program
+from derive.emit.program import Op, Program, rank
 from derive.emit.text import documentation, header
 
 # How tightly an expression binds, loosest first.
 LOOSE, SUM, PRODUCT, UNARY, POWER, ATOM = range(6)
-# An expression longer than this gets a line of its own: three of them fit on a line of 100.
-LONG = 30
+# An expression longer than this gets a line of its own. Short ones stay where they are used, also
+# because NumPy then reuses their memory, which a name would keep.
+LONG = 48
+# A line holds this much after its name; eight columns stand before it.
+WIDTH = 84
 # What a person names even when it is used once, and the name.
-NAMED = {"max": "peak", "argmax": "top", "exp": "exp"}
-NAMES = {**NAMED, "sum": "sum", "gate": "open", "log1p": "log", "log": "log", "div": "ratio"}
+NAMED = {"max": "peak", "argmax": "top"}
+NAMES = {
+    **NAMED,
+    "exp": "exp",
+    "sum": "sum",
+    "gate": "open",
+    "log1p": "log",
+    "log": "log",
+    "div": "ratio",
+}
 # A bound of a maximum is written around it, on the same line and under the same name.
 BOUNDS = {"clip", "finite"}
 NOT_NAMED = {"number", "scalar", "array", "rename", "lift", "result"}
@@ -60,12 +70,23 @@ class Lines:
             if number not in reachable:
                 self.texts.append(Text(""))
                 continue
-            text = self._text(op)
+            text = self._fitted(op)
             self.texts.append(text)
             last = number in self.work.ops[-1].operands
             if not last and self._deserves_line(number, text, used[number]):
                 self.texts[-1] = self._assign(op, text)
         return self.written
+
+    def _fitted(self, op: Op) -> Text:
+        """The text of an operation; what makes it too long for a line is written before it."""
+        text = self._text(op)
+        for number in op.operands:
+            own = self.texts[number]
+            if len(text.source) > WIDTH and self.work.ops[number].kind not in NOT_NAMED:
+                if not own.source.isidentifier():
+                    self.texts[number] = self._assign(self.work.ops[number], own)
+                text = self._text(op)
+        return text
 
     def _reachable(self) -> set[int]:
         found, open_ = set(), [len(self.work.ops) - 1]
@@ -78,11 +99,16 @@ class Lines:
 
     def _deserves_line(self, number: int, text: Text, uses: int) -> bool:
         op = self.work.ops[number]
-        if op.kind in NOT_NAMED or text.binding == ATOM and text.source.isidentifier():
+        if op.kind in NOT_NAMED or (text.binding == ATOM and text.source.isidentifier()):
+            return False
+        if op.kind == "max" and uses == 1 and self._is_bounded(number):
             return False
         if uses > 1:
             return op.kind not in {"neg", "size"} or len(text.source) > 8
-        return (op.kind in NAMED and bool(op.frame or op.kind != "exp")) or len(text.source) > LONG
+        return op.kind in NAMED or len(text.source) > LONG
+
+    def _is_bounded(self, number: int) -> bool:
+        return any(op.operands == (number,) and op.kind in BOUNDS for op in self.work.ops)
 
     def _assign(self, op: Op, text: Text) -> Text:
         stem = self._stem(op)
@@ -110,10 +136,9 @@ class Lines:
     def _text(self, op: Op) -> Text:
         if op.kind in METHODS:
             return self._call(op.kind, *(text.source for text in self._operands(op)))
-        writer = WRITERS.get(op.kind)
-        if writer is None:
-            raise UnsupportedNode(Integer(0), f"{self.work.target}: {op.kind}")
-        return writer(self, op)
+        if op.kind not in WRITERS:
+            raise UnsupportedNode(op, self.work.target)
+        return WRITERS[op.kind](self, op)
 
     def _call(self, name: str, *arguments: str) -> Text:
         return Text(f"{self.module}.{name}({', '.join(arguments)})")
@@ -311,7 +336,7 @@ def _file(
 
 
 def _shapes(formula: Formula) -> list[str]:
-    sizes: dict[str, Expr] = {}
+    sizes: dict[str, str] = {}
     for entry in sorted(formula.entries(), key=str):
         shape = ", ".join(["*batch", *(str(index.axis.size) for index in entry.indices)])
         sizes.setdefault(f"{entry.base}", shape)

@@ -16,7 +16,7 @@ Argument: TypeAlias = "IndexedBase | Symbol"
 class UnsupportedNode(TypeError):
     """A target has no text for a node of the expression."""
 
-    def __init__(self, node: Expr, target: str) -> None:
+    def __init__(self, node: object, target: str) -> None:
         super().__init__(
             f"the target {target!r} has no text for the node {type(node).__name__}: {node}. "
             "Rewrite the formula without it, or add the node to the printer of that target"
@@ -30,6 +30,8 @@ class Formula:
     ``outputs`` is ``()`` for a value, ``(i,)`` for a gradient or a Hessian-vector product and
     ``(i, j)`` for a Hessian. ``arguments`` are arrays and scalars in call order, ``defaults``
     the values of scalars that need not be given, ``claims`` the ids that the formula rests on.
+    With ``rewrite=False`` array targets evaluate the expression as it stands, which is how the
+    gain of a rule is measured.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Formula:
     defaults: Mapping[str, float] = field(default_factory=dict)
     claims: tuple[str, ...] = ()
     doc: str = ""
+    rewrite: bool = True
 
     def __post_init__(self) -> None:
         """Every array, scalar and free index must be announced."""

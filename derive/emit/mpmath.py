@@ -38,7 +38,7 @@ FUNCTIONS = {exp: "mpmath.exp", log: "mpmath.log", Abs: "abs", tanh: "mpmath.tan
 CHOICES = {Max: "max", Min: "min"}
 
 
-class MpmathPrinter(StrPrinter):  # type: ignore[misc]  # sympy ships without annotations
+class MpmathPrinter(StrPrinter):
     """Python text over lists of mpf; nothing is evaluated in machine floats."""
 
     # Indexed entries bring their own text for SymPy's method name; this one has its own.

@@ -19,55 +19,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import (
-    Abs,
-    Add,
-    Expr,
-    Indexed,
-    KroneckerDelta,
-    Mul,
-    Number,
-    Pow,
-    Product,
-    Rational,
-    S,
-    Sum,
-    Symbol,
-    exp,
-    log,
-    tanh,
-)
+from sympy import Expr
 
 from derive.axis import Axis, Index
-from derive.calculus import free_indices, opened
-from derive.emit.formula import Formula, UnsupportedNode
-from derive.nodes import (
-    ArgLargest,
-    Largest,
-    Shift,
-    expm1,
-    finite,
-    gated,
-    larger,
-    log1p,
-    off_top,
-    quotient,
-    sigmoid,
-    softplus,
-    weighted_exp,
-)
-from derive.reduction import assign_axes
-from derive.stable import stable_form
+from derive.emit.formula import Formula
 
 Frame = tuple[Index, ...] | None
 
-# Functions that every array namespace has under the same name.
-ELEMENTWISE = {exp: "exp", log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
 # What has no operator in Python and is therefore called.
-ON_ARRAYS = {*ELEMENTWISE.values(), "sqrt", "maximum", "clip"}
-# Terms that are added first in a sum: entries, maxima and shifts.
-FLAT = (Indexed, Shift, Largest, larger)
-REDUCTIONS = {Sum: "sum", Product: "prod", ArgLargest: "argmax", Largest: "max"}
+ON_ARRAYS = {"exp", "log", "log1p", "expm1", "abs", "tanh", "sqrt", "maximum", "clip"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +54,6 @@ class Program:
     order: tuple[Index, ...]
     ops: list[Op] = field(default_factory=list)
     _numbers: dict[Op, int] = field(default_factory=dict)
-    _known: dict[Expr, int] = field(default_factory=dict)
 
     # --- building blocks ---
 
@@ -138,115 +97,9 @@ class Program:
         """A whole number, or a literal of the printer."""
         return self.add(Op("number", data=value))
 
-    # --- from expressions ---
-
-    def lower(self, expression: Expr) -> int:
-        """The number of the operation that has the value of the expression."""
-        home = self._at_home(expression)
-        if home not in self._known:
-            self._known[home] = self._lower(home)
-        number = self._known[home]
-        if home == expression:
-            return number
-        return self.add(Op("rename", (number,), None, tuple(sorted(free_indices(expression)))))
-
-    def _at_home(self, expression: Expr) -> Expr:
-        """The expression at the first index of its axis, if it depends on one index only."""
-        free = free_indices(expression)
-        if len(free) != 1:
-            return expression
-        (index,) = free
-        home = next(other for other in self.order if other.axis == index.axis)
-        # Sums inside that run over the home index do not see the index that is renamed.
-        inner = {index: home, home: index} if home in expression.atoms(Index) else {index: home}
-        swapped = expression.xreplace(inner)
-        assigned, _ = assign_axes(swapped, (home,))
-        return assigned if free_indices(assigned) == {home} else expression
-
-    def _lower(self, node: Expr) -> int:
-        if isinstance(node, Add):
-            return self._lower_sum(node)
-        if isinstance(node, Mul):
-            return self._lower_product(node)
-        if isinstance(node, Pow):
-            return self._lower_power(node.base, node.exp)
-        if isinstance(node, Number):
-            return self._lower_number(node)
-        if isinstance(node, Symbol):
-            return self._lower_symbol(node)
-        if isinstance(node, Indexed):
-            return self._lower_entry(node)
-        if isinstance(node, KroneckerDelta):
-            return self._lower_delta(node)
-        if type(node) in REDUCTIONS:
-            return self._lower_reduction(node)
-        if type(node) in ELEMENTWISE:
-            return self.apply(ELEMENTWISE[type(node)], self.lower(node.args[0]))
-        return self._lower_node(node)
-
-    def _lower_number(self, node: Number) -> int:
-        if not isinstance(node, Rational):
-            raise UnsupportedNode(node, self.target)
-        if node.q == 1:
-            return self.number(node)
-        return self.apply("div", self.number(S(node.p)), self.number(S(node.q)))
-
-    def _lower_symbol(self, node: Symbol) -> int:
-        axes = {axis.size: place for axis, place in self.formula.sizes().items()}
-        if node in axes:
-            return self.add(Op("size", data=axes[node]))
-        if isinstance(node, Index):
-            raise UnsupportedNode(node, self.target)
-        return self.add(Op("scalar", data=str(node)))
-
-    def _lower_entry(self, node: Indexed) -> int:
-        wanted = tuple(index for index in self.order if index in node.indices)
-        if len(wanted) != len(node.indices):
-            raise UnsupportedNode(node, self.target)
-        places = tuple(node.indices.index(index) for index in wanted)
-        return self.add(Op("array", (), (str(node.base), places), wanted))
-
-    def _lower_delta(self, node: KroneckerDelta) -> int:
-        frame = tuple(index for index in self.order if index in node.args)
-        if len(frame) != 2 or frame[0].axis != frame[1].axis:
-            raise UnsupportedNode(node, self.target)
-        return self.add(Op("eye", (), self.place(frame[0].axis), frame))
-
     def place(self, axis: Axis) -> tuple[str, int]:
         """An array argument and the place of the axis in it, from the end."""
         return self.formula.sizes()[axis]
-
-    def _lower_reduction(self, node: Expr) -> int:
-        index, inside = opened(node)
-        body = self.lower(inside)
-        frame = self.frame(body)
-        if frame is None or index not in frame:
-            raise UnsupportedNode(node, self.target)
-        place = frame.index(index) - len(frame)
-        rest = tuple(other for other in frame if other != index)
-        return self.add(Op(REDUCTIONS[type(node)], (body,), (place, not rest), rest))
-
-    def _lower_node(self, node: Expr) -> int:
-        arguments = node.args
-        if isinstance(node, Shift):
-            return self.lower(node.definition)
-        if isinstance(node, quotient):
-            return self.apply("div", *map(self.lower, arguments))
-        if isinstance(node, weighted_exp):
-            return self._lower_weighted_exp(*arguments)
-        if isinstance(node, gated):
-            return self.apply("gate", self.lower(arguments[1]), self.lower(arguments[0]))
-        if isinstance(node, finite):
-            return self.apply("finite", self.lower(arguments[0]))
-        if isinstance(node, larger):
-            return self._lower_larger(*arguments)
-        if isinstance(node, softplus):
-            return self._lower_softplus(arguments[0])
-        if isinstance(node, sigmoid):
-            return self._lower_sigmoid(arguments[0])
-        if isinstance(node, off_top):
-            return self._lower_off_top(*arguments)
-        raise UnsupportedNode(node, self.target)
 
     # --- sums and products ---
 
@@ -255,101 +108,34 @@ class Program:
         signs = signs or [1] * len(numbers)
         if len(numbers) == 1 and signs == [1]:
             return numbers[0]
-        frame = self.union(tuple(numbers))
-        small_first = kind == "mul" or rank(frame) > 1
-        frames = list(dict.fromkeys(map(self.frame, numbers)))
+        frames = sorted(set(map(self.frame, numbers)), key=self._extent)
+        small_first = kind == "mul" or rank(frames[-1]) > 1
         if not small_first or len(frames) == 1:
             return self.apply(kind, *numbers, data=tuple(signs))
-        frames.sort(key=lambda own: (rank(own), len(own or ())))
-        parts = []
-        for own in frames:
-            group = [k for k, number in enumerate(numbers) if self.frame(number) == own]
-            sign = 1 if any(signs[k] > 0 for k in group) else -1
-            inner = [sign * signs[k] for k in group]
-            parts.append((sign, self.combine(kind, [numbers[k] for k in group], inner)))
+        if kind == "mul" and not frames[0] and sum(map(bool, frames)) > 1:
+            return self._scaled_product(numbers, frames)
+        parts = [self._part(kind, numbers, signs, frame) for frame in frames]
         parts.sort(key=lambda part: -part[0])
-        return self.apply(
-            kind, *(number for _, number in parts), data=tuple(sign for sign, _ in parts)
+        data = tuple(sign for sign, _ in parts)
+        return self.apply(kind, *(number for _, number in parts), data=data)
+
+    def _extent(self, frame: Frame) -> tuple[int, tuple[int, ...]]:
+        """Frames in the order of their size, then of their axes."""
+        return rank(frame) + bool(frame), tuple(map(self.order.index, frame or ()))
+
+    def _part(
+        self, kind: str, numbers: list[int], signs: list[int], frame: Frame
+    ) -> tuple[int, int]:
+        """What has one frame, combined, and its sign in the whole."""
+        group = [k for k, number in enumerate(numbers) if self.frame(number) == frame]
+        sign = 1 if any(signs[k] > 0 for k in group) else -1
+        return sign, self.combine(
+            kind, [numbers[k] for k in group], [sign * signs[k] for k in group]
         )
 
-    def _lower_sum(self, node: Add) -> int:
-        terms = sorted(node.args, key=_order_in_sum)
-        signs = [-1 if term.could_extract_minus_sign() else 1 for term in terms]
-        numbers = [self.lower(sign * term) for sign, term in zip(signs, terms, strict=True)]
-        return self.combine("add", numbers, signs)
-
-    def _lower_product(self, node: Mul) -> int:
-        if node.could_extract_minus_sign():
-            return self.apply("neg", self.lower(-node))
-        above, below = [], []
-        for factor in node.args:
-            if isinstance(factor, Rational):
-                above += [self.number(S(factor.p))] if factor.p != 1 else []
-                below += [self.number(S(factor.q))] if factor.q != 1 else []
-            elif isinstance(factor, Pow) and factor.exp.could_extract_minus_sign():
-                below.append(self.lower(1 / factor))
-            else:
-                above.append(self.lower(factor))
-        product = self.combine("mul", above) if above else self.number(S.One)
-        return self.apply("div", product, self.combine("mul", below)) if below else product
-
-    def _lower_power(self, base: Expr, exponent: Expr) -> int:
-        if exponent.could_extract_minus_sign():
-            return self.apply("div", self.number(S.One), self.lower(base**-exponent))
-        if exponent == S.Half:
-            return self.apply("sqrt", self.lower(base))
-        return self.apply("pow", self.lower(base), self.lower(exponent))
-
-    # --- nodes of the stable form ---
-
-    def _lower_weighted_exp(self, weight: Expr, exponent: Expr) -> int:
-        terms = Add.make_args(exponent)
-        shifts = Add(*(term for term in terms if term.has(Shift)))
-        gate = self.apply("gate", self.lower(weight), self.lower(exponent - shifts))
-        shifted = gate
-        if shifts != 0:
-            shifted = self.combine("add", [gate, self.lower(-shifts)], [1, -1])
-        return self.apply("mul", self.lower(weight), self.apply("exp", shifted), data=(1, 1))
-
-    def _lower_larger(self, left: Expr, right: Expr) -> int:
-        for one, other in ((left, right), (right, left)):
-            if one == 0:
-                return self.apply("clip", self.lower(other))
-        return self.apply("maximum", self.lower(left), self.lower(right))
-
-    def _decay(self, x: Expr) -> int:
-        """``e^{-|x|}``, the same for x and -x."""
-        size = -x if x.could_extract_minus_sign() else x
-        return self.apply("exp", self.apply("neg", self.apply("abs", self.lower(size))))
-
-    def _lower_softplus(self, x: Expr) -> int:
-        rest = self.apply("log1p", self._decay(x))
-        return self.combine("add", [self.apply("clip", self.lower(x)), rest])
-
-    def _lower_sigmoid(self, x: Expr) -> int:
-        decay, negative = self._decay(x), x.could_extract_minus_sign()
-        argument = self.lower(-x if negative else x)
-        above = self.apply("one_or", argument, decay, data="<=" if negative else ">=")
-        return self.apply("div", above, self.apply("add", self.number(S.One), decay, data=(1, 1)))
-
-    def _lower_off_top(self, value: Expr, index: Index, top: ArgLargest) -> int:
-        positions = self.add(Op("arange", (), self.place(index.axis), (index,)))
-        return self.apply("off_top", positions, self.lower(top), self.lower(value))
-
-
-def _order_in_sum(term: Expr) -> tuple[bool, bool]:
-    """Entries, shifts and numbers first: ``(s_j - m) - log1p(...)`` keeps what ``m + ...`` loses.
-
-    Among equals, what is added comes before what is subtracted.
-    """
-    curved = not all(factor.is_Atom or isinstance(factor, FLAT) for factor in Mul.make_args(term))
-    return curved, term.could_extract_minus_sign()
-
-
-def program(formula: Formula, target: str) -> Program:
-    """The stable form of the formula as array operations."""
-    expression, frame = assign_axes(stable_form(formula.expression), formula.outputs)
-    result = Program(formula, target, frame.order)
-    number = result.lower(expression)
-    result.add(Op("result", (number,), None, formula.outputs))
-    return result
+    def _scaled_product(self, numbers: list[int], frames: list[Frame]) -> int:
+        """One number a row scales the first vector, before anything grows to a matrix."""
+        vector = next(frame for frame in frames if frame)
+        small = [number for number in numbers if self.frame(number) in (None, (), vector)]
+        large = [number for number in numbers if number not in small]
+        return self.combine("mul", [self.combine("mul", small), *large])

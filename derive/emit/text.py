@@ -15,7 +15,7 @@ from derive.emit.formula import Formula
 WIDTH = 92
 
 
-class TextPrinter(StrPrinter):  # type: ignore[misc]  # sympy ships without annotations
+class TextPrinter(StrPrinter):
     """``sum_j t_j e^(-s_j)``: one line that can be read aloud."""
 
     # Indexed entries bring their own text for SymPy's method name; this one has its own.

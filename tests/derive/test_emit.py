@@ -215,6 +215,15 @@ def test_soft_zlpr_gradient_reads_as_written_by_hand() -> None:
     assert source.count("None]") == 0
 
 
+def test_once_used_arrays_are_not_named() -> None:
+    """NumPy reuses the memory of a temporary, not of a name: no line may hold an exp alone."""
+    for formula in cover.COVERAGE:
+        lines = [line for line in emit(formula).splitlines() if " = np.exp(" in line]
+        for line in lines:
+            name = line.split()[0]
+            assert emit(formula).count(name) > 2, line
+
+
 def test_hessian_does_its_exponentials_on_vectors() -> None:
     source = emit(by_name["soft_zlpr_hessian"])
     assert source.count("np.exp(") == 4

@@ -1,0 +1,261 @@
+"""From a stable expression to a :class:`~derive.emit.program.Program`, node by node.
+
+A node that depends on one index only is lowered at the first index of its axis, whichever index it
+has: that is what makes ``exp(-s_i)`` and ``exp(-s_j)`` one array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Number,
+    Pow,
+    Product,
+    Rational,
+    S,
+    Sum,
+    Symbol,
+    exp,
+    log,
+    tanh,
+)
+
+from derive.axis import Index
+from derive.calculus import free_indices, opened
+from derive.emit.formula import Formula, UnsupportedNode
+from derive.emit.program import Op, Program
+from derive.nodes import (
+    ArgLargest,
+    Largest,
+    Shift,
+    expm1,
+    finite,
+    gated,
+    larger,
+    log1p,
+    off_top,
+    quotient,
+    sigmoid,
+    softplus,
+    weighted_exp,
+)
+from derive.reduction import assign_axes
+from derive.stable import stable_form
+
+# Functions that every array namespace has under the same name.
+ELEMENTWISE = {exp: "exp", log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
+# Terms that are added first in a sum: entries, maxima and shifts.
+FLAT = (Indexed, Shift, Largest, larger)
+REDUCTIONS = {Sum: "sum", Product: "prod", ArgLargest: "argmax", Largest: "max"}
+
+
+@dataclass
+class Lowering(Program):
+    """A program, and what of the expression is in it already."""
+
+    known: dict[Expr, int] = field(default_factory=dict)
+
+    def lower(self, expression: Expr) -> int:
+        """The number of the operation that has the value of the expression."""
+        home = self._at_home(expression)
+        if home not in self.known:
+            self.known[home] = self._lower(home)
+        number = self.known[home]
+        if home == expression:
+            return number
+        return self.add(Op("rename", (number,), None, tuple(sorted(free_indices(expression)))))
+
+    def _at_home(self, expression: Expr) -> Expr:
+        """The expression at the first index of its axis, if it depends on one index only."""
+        free = free_indices(expression)
+        if len(free) != 1:
+            return expression
+        (index,) = free
+        home = next(other for other in self.order if other.axis == index.axis)
+        # Sums inside that run over the home index do not see the index that is renamed.
+        inner = {index: home, home: index} if home in expression.atoms(Index) else {index: home}
+        swapped = expression.xreplace(inner)
+        assigned, _ = assign_axes(swapped, (home,))
+        return assigned if free_indices(assigned) == {home} else expression
+
+    def _lower(self, node: Expr) -> int:
+        if isinstance(node, Add):
+            return self._lower_sum(node)
+        if isinstance(node, Mul):
+            return self._lower_product(node)
+        if isinstance(node, Pow):
+            return self._lower_power(node.base, node.exp)
+        if isinstance(node, Number):
+            return self._lower_number(node)
+        if isinstance(node, Symbol):
+            return self._lower_symbol(node)
+        if isinstance(node, Indexed):
+            return self._lower_entry(node)
+        if isinstance(node, KroneckerDelta):
+            return self._lower_delta(node)
+        if type(node) in REDUCTIONS:
+            return self._lower_reduction(node)
+        if type(node) in ELEMENTWISE:
+            return self.apply(ELEMENTWISE[type(node)], self.lower(node.args[0]))
+        return self._lower_node(node)
+
+    def _lower_number(self, node: Number) -> int:
+        if not isinstance(node, Rational):
+            raise UnsupportedNode(node, self.target)
+        if node.q == 1:
+            return self.number(node)
+        return self.apply("div", self.number(S(node.p)), self.number(S(node.q)))
+
+    def _lower_symbol(self, node: Symbol) -> int:
+        axes = {axis.size: place for axis, place in self.formula.sizes().items()}
+        if node in axes:
+            return self.add(Op("size", data=axes[node]))
+        if isinstance(node, Index):
+            raise UnsupportedNode(node, self.target)
+        return self.add(Op("scalar", data=str(node)))
+
+    def _lower_entry(self, node: Indexed) -> int:
+        wanted = tuple(index for index in self.order if index in node.indices)
+        if len(wanted) != len(node.indices):
+            raise UnsupportedNode(node, self.target)
+        places = tuple(node.indices.index(index) for index in wanted)
+        return self.add(Op("array", (), (str(node.base), places), wanted))
+
+    def _lower_delta(self, node: KroneckerDelta) -> int:
+        frame = tuple(index for index in self.order if index in node.args)
+        if len(frame) != 2 or frame[0].axis != frame[1].axis:
+            raise UnsupportedNode(node, self.target)
+        return self.add(Op("eye", (), self.place(frame[0].axis), frame))
+
+    def _lower_reduction(self, node: Expr) -> int:
+        index, inside = opened(node)
+        body = self.lower(inside)
+        frame = self.frame(body)
+        if frame is None or index not in frame:
+            raise UnsupportedNode(node, self.target)
+        place = frame.index(index) - len(frame)
+        rest = tuple(other for other in frame if other != index)
+        return self.add(Op(REDUCTIONS[type(node)], (body,), (place, not rest), rest))
+
+    def _lower_node(self, node: Expr) -> int:
+        arguments = node.args
+        if isinstance(node, Shift):
+            definition = node.definition
+            return self.lower(definition.args[0] if isinstance(definition, finite) else definition)
+        if isinstance(node, quotient):
+            return self.apply("div", *map(self.lower, arguments))
+        if isinstance(node, weighted_exp):
+            return self._lower_weighted_exp(*arguments)
+        if isinstance(node, gated):
+            return self.apply("gate", self.lower(arguments[1]), self.lower(arguments[0]))
+        if isinstance(node, finite):
+            return self.apply("finite", self.lower(arguments[0]))
+        if isinstance(node, larger):
+            return self._lower_larger(*arguments)
+        if isinstance(node, softplus):
+            return self._lower_softplus(arguments[0])
+        if isinstance(node, sigmoid):
+            return self._lower_sigmoid(arguments[0])
+        if isinstance(node, off_top):
+            return self._lower_off_top(*arguments)
+        raise UnsupportedNode(node, self.target)
+
+    # --- sums and products ---
+
+    def _lower_sum(self, node: Add) -> int:
+        terms = sorted(node.args, key=_order_in_sum)
+        if sum(not _is_curved(term) for term in terms) < 2:
+            terms.sort(key=lambda term: bool(term.could_extract_minus_sign()))
+        signs = [-1 if term.could_extract_minus_sign() else 1 for term in terms]
+        numbers = [self.lower(sign * term) for sign, term in zip(signs, terms, strict=True)]
+        return self.combine("add", numbers, signs)
+
+    def _lower_product(self, node: Mul) -> int:
+        if node.could_extract_minus_sign():
+            return self.apply("neg", self.lower(-node))
+        above, below = [], []
+        for factor in node.args:
+            if isinstance(factor, Rational):
+                above += [self.number(S(factor.p))] if factor.p != 1 else []
+                below += [self.number(S(factor.q))] if factor.q != 1 else []
+            elif isinstance(factor, Pow) and factor.exp.could_extract_minus_sign():
+                below.append(self.lower(1 / factor))
+            else:
+                above.append(self.lower(factor))
+        product = self.combine("mul", above) if above else self.number(S.One)
+        return self.apply("div", product, self.combine("mul", below)) if below else product
+
+    def _lower_power(self, base: Expr, exponent: Expr) -> int:
+        if exponent.could_extract_minus_sign():
+            return self.apply("div", self.number(S.One), self.lower(base**-exponent))
+        if exponent == S.Half:
+            return self.apply("sqrt", self.lower(base))
+        return self.apply("pow", self.lower(base), self.lower(exponent))
+
+    # --- nodes of the stable form ---
+
+    def _lower_weighted_exp(self, weight: Expr, exponent: Expr) -> int:
+        terms = Add.make_args(exponent)
+        shifts = Add(*(term for term in terms if term.has(Shift)))
+        shifted = self.apply("gate", self.lower(weight), self.lower(exponent - shifts))
+        if shifts != 0:
+            # A maximum over no entry is -inf: right as a scale (e^-inf = 0), but -inf - (-inf) is
+            # nan, so it is 0 where it is subtracted from entries.
+            empty = {shift: finite(shift) for shift in shifts.atoms(Shift) if shift.has(finite)}
+            number = self.lower(-shifts.xreplace(empty))
+            shifted = self.combine("add", [shifted, number], [1, -1])
+        return self.apply("mul", self.lower(weight), self.apply("exp", shifted), data=(1, 1))
+
+    def _lower_larger(self, left: Expr, right: Expr) -> int:
+        for one, other in ((left, right), (right, left)):
+            if one == 0:
+                return self.apply("clip", self.lower(other))
+        return self.apply("maximum", self.lower(left), self.lower(right))
+
+    def _decay(self, x: Expr) -> int:
+        """``e^{-|x|}``, the same for x and -x."""
+        size = -x if x.could_extract_minus_sign() else x
+        return self.apply("exp", self.apply("neg", self.apply("abs", self.lower(size))))
+
+    def _lower_softplus(self, x: Expr) -> int:
+        rest = self.apply("log1p", self._decay(x))
+        return self.combine("add", [self.apply("clip", self.lower(x)), rest])
+
+    def _lower_sigmoid(self, x: Expr) -> int:
+        decay, negative = self._decay(x), x.could_extract_minus_sign()
+        argument = self.lower(-x if negative else x)
+        above = self.apply("one_or", argument, decay, data="<=" if negative else ">=")
+        return self.apply("div", above, self.apply("add", self.number(S.One), decay, data=(1, 1)))
+
+    def _lower_off_top(self, value: Expr, index: Index, top: ArgLargest) -> int:
+        positions = self.add(Op("arange", (), self.place(index.axis), (index,)))
+        return self.apply("off_top", positions, self.lower(top), self.lower(value))
+
+
+def _order_in_sum(term: Expr) -> tuple[bool, bool]:
+    """Entries, shifts and numbers first: ``(s_j - m) - log1p(...)`` keeps what ``m + ...`` loses.
+
+    Among equals, what is added comes before what is subtracted.
+    """
+    return _is_curved(term), term.could_extract_minus_sign()
+
+
+def _is_curved(term: Expr) -> bool:
+    return not all(factor.is_Atom or isinstance(factor, FLAT) for factor in Mul.make_args(term))
+
+
+def program(formula: Formula, target: str) -> Program:
+    """The stable form of the formula as array operations."""
+    stable = stable_form(formula.expression) if formula.rewrite else formula.expression
+    expression, frame = assign_axes(stable, formula.outputs)
+    result = Lowering(formula, target, frame.order)
+    number = result.lower(expression)
+    result.add(Op("result", (number,), None, formula.outputs))
+    return result
