@@ -172,11 +172,11 @@ LOSS = SymbolicLoss(
         "definition": ("SURVEY-1", "SURVEY-10", "SCE-1b"),
         "logsumexp": ("SURVEY-30",),
         "jacobian": ("SCE-10", "SURVEY-15", "SURVEY-16"),
-        "value": ("SCE-2", "SURVEY-11"),
+        "value": ("SCE-2",),
         "one-hot": ("SCE-6", "SCE-4", "SURVEY-11", "SURVEY-37", "7359-1", "7359-6"),
         "chain-rule": ("SCE-8", "SCE-9", "SCE-h", "SCE-11", "SURVEY-12", "SURVEY-13", "SURVEY-14"),
         "gradient": ("SCE-11", "SURVEY-17"),
-        "linear-layer": ("SCE-7", "SCE-d"),
+        "linear-layer": ("SCE-7",),
     },
     own_topics={
         "definition": derive_definition,

@@ -103,7 +103,7 @@ LOSS = SymbolicLoss(
     flat=(1 - y[i]) * y[j] * (v[i] - v[j]),
     names=((V_NAME, V), (W_NAME, W)),
     parameters=((GAMMA, 1.0), (MARGIN, 0.0)),
-    claims={"value": ("7359-8", "7359-9"), "one-positive": ("7359-6", "7359-q")},
+    claims={"value": ("7359-8", "7359-9"), "one-positive": ("7359-6",)},
     own_topics={
         "value": derive_value,
         "one-positive": derive_one_positive,

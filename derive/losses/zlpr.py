@@ -258,24 +258,32 @@ def derive_stationarity() -> Derivation:
     return chain.lemma("half the logit", _at_link(log(t[i] / (1 - t[i]))) / 2, s[i])
 
 
-def derive_minimum_curvature() -> Derivation:
-    """Diagonal of the Hessian, and its value at the minimiser: ``2 w (Z - w) / Z^2``."""
-    a, b = sums(t)
-    p, q = weights(t)
+def derive_diagonal() -> Derivation:
+    """Diagonal of the Hessian, positive everywhere; at the minimiser ``2 w (Z - w) / Z^2``."""
+    (a, b), (p, q), (rest_a, rest_b) = sums(t), weights(t), _sums_of_others()
     diagonal = p * (1 - p) + q * (1 - q)
-    chain = SOFT_ZLPR.begin("diagonal", "Diagonal of the Hessian", partial(SOFT_ZLPR.value, s[i], s[i]))
+    start = partial(SOFT_ZLPR.value, s[i], s[i])
+    chain = SOFT_ZLPR.begin("diagonal", "Diagonal of the Hessian", start)
     chain = chain.to("each side is p (1 - p)", diagonal)
+    printed = t[i] * exp(-s[i]) * rest_a / a**2 + (1 - t[i]) * exp(s[i]) * rest_b / b**2
+    chain = chain.to("1 - p_i is the mass of the others (001, eq. 29)", printed)
+    chain = chain.positive("it is positive, for every t in [0, 1]", printed)
     w, z = _at_link(t[i] * exp(-s[i])), _at_link(a)
     return chain.lemma("at the minimiser", _at_link(diagonal), 2 * w * (z - w) / z**2)
+
+
+def _sums_of_others() -> tuple[Expr, Expr]:
+    """``A`` and ``B`` without the term of label i."""
+    others = 1 - KroneckerDelta(i, k)
+    rest_a = 1 + total(others * t[k] * exp(-s[k]), k)
+    return rest_a, 1 + total(others * (1 - t[k]) * exp(s[k]), k)
 
 
 def derive_bounds() -> Derivation:
     """``|grad_i| < 1`` for every score, and no smaller constant will do."""
     a, b = sums(t)
     p, q = weights(t)
-    others = 1 - KroneckerDelta(i, k)
-    rest_a = 1 + total(others * t[k] * exp(-s[k]), k)
-    rest_b = 1 + total(others * (1 - t[k]) * exp(s[k]), k)
+    rest_a, rest_b = _sums_of_others()
     chain = SOFT_ZLPR.begin("bounds", "Gradient bound with the best constant", 1 - (q - p))
     chain = chain.assuming(strictly_soft(t)).to("1 - q_i is the mass of the others", p + rest_b / b)
     chain = chain.positive("hence grad_i < 1", p + rest_b / b)
@@ -322,13 +330,13 @@ SOFT_ZLPR = make_loss(
     facts=soft(t),
     threshold=S.Zero,
     claims={
-        "from-bce": ("9064-i2", "9064-14", "9064-15", "9064-15b", "9064-16"),
+        "from-bce": ("9064-i2", "9064-15", "9064-15b", "9064-16"),
         "hard-labels": ("9064-j", "9064-16c", "9064-44"),
         "gradient": ("9064-k", "9064-17"),
-        "stationarity": ("9064-18", "9064-19", "9064-20", "9064-21", "9064-22", "9064-28"),
+        "stationarity": ("9064-18", "9064-19", "9064-20", "9064-21", "9064-22")
+        + ("9064-24", "9064-26", "9064-28"),
         "optimum": ("9064-m", "9064-n", "9064-23", "9064-43"),
-        "diagonal": ("9064-29", "9064-32", "9064-33"),
-        "convexity": ("9064-30", "9064-42"),
+        "diagonal": ("9064-29", "9064-30", "9064-32", "9064-33"),
         "bounds": ("9064-45",),
     },
     own_topics={
@@ -336,7 +344,7 @@ SOFT_ZLPR = make_loss(
         "hard-labels": derive_hard_reduction,
         "stationarity": derive_stationarity,
         "optimum": derive_optimum,
-        "diagonal": derive_minimum_curvature,
+        "diagonal": derive_diagonal,
         "bounds": derive_bounds,
     },
 )
