@@ -16,7 +16,7 @@ from typing import Any
 from sympy import Expr, IndexedBase, Product, Sum, Symbol
 
 
-class Index(Symbol):  # type: ignore[misc]  # sympy ships without annotations
+class Index(Symbol):
     """An integer symbol that knows the axis it runs over."""
 
     __slots__ = ("axis",)
@@ -26,7 +26,7 @@ class Index(Symbol):  # type: ignore[misc]  # sympy ships without annotations
         """Two indices are equal when their names and their axes are."""
         index = Symbol.__xnew__(cls, name, integer=True, nonnegative=True)
         index.axis = axis
-        return index  # type: ignore[no-any-return]
+        return index
 
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.axis.name, self.axis.size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from flint import arb, ctx, fmpq
 from sympy import (
@@ -32,9 +33,14 @@ from sympy import (
 )
 
 from derive.axis import Axis, Index
-from derive.calculus import Partial, opened
+from derive.calculus import Partial, free_indices, opened
 
 Entry = tuple[str, tuple[int, ...]]
+
+# Written-out sums that are kept: a sum inside a sum is met once for every value of the outer index,
+# and a whole side at every precision and point, so that most are asked for many times. The largest
+# derivations have some 500 of them.
+KEPT = 4096
 
 
 @dataclass(frozen=True)
@@ -59,29 +65,41 @@ class Point:
 
 def write_out(expression: Expr, point: Point) -> Expr:
     """The expression for explicit lengths: a scalar expression in one symbol for each entry."""
-    return _write_out(expression, point, dict(point.indices))
+    return _written(expression, tuple(point.sizes.items()), tuple(point.indices.items()))
 
 
-def _write_out(expression: Expr, point: Point, where: Mapping[Index, int]) -> Expr:
+_Sizes = tuple[tuple[Axis, int], ...]
+
+
+@lru_cache(maxsize=KEPT)
+def _written(expression: Expr, sizes: _Sizes, indices: tuple[tuple[Index, int], ...]) -> Expr:
+    where = dict(indices)
+    if isinstance(expression, Sum | Product):
+        index, body = opened(expression)
+        values = range(dict(sizes)[index.axis])
+        parts = (_write_out(body, sizes, {**where, index: value}) for value in values)
+        return Add(*parts) if isinstance(expression, Sum) else Mul(*parts)
+    if isinstance(expression, Partial):
+        inner = _write_out(expression.expression, sizes, where)
+        return diff(inner, _write_out(expression.variable, sizes, where))
+    return _write_out(expression, sizes, where)
+
+
+def _write_out(expression: Expr, sizes: _Sizes, where: Mapping[Index, int]) -> Expr:
     if isinstance(expression, Index):
         return Integer(where[expression])
     if isinstance(expression, Indexed):
         positions = tuple(where[index] for index in expression.indices)
         return entry_symbol(str(expression.base), positions)
-    if isinstance(expression, Sum | Product):
-        index, body = opened(expression)
-        values = range(point.sizes[index.axis])
-        parts = (_write_out(body, point, {**where, index: value}) for value in values)
-        return Add(*parts) if isinstance(expression, Sum) else Mul(*parts)
-    if isinstance(expression, Partial):
-        inner = _write_out(expression.expression, point, where)
-        return diff(inner, _write_out(expression.variable, point, where))
+    if isinstance(expression, Sum | Product | Partial):
+        free = free_indices(expression)
+        here = tuple((index, value) for index, value in where.items() if index in free)
+        return _written(expression, sizes, here)
     if isinstance(expression, Symbol):
-        lengths = {axis.size: Integer(size) for axis, size in point.sizes.items()}
-        return lengths.get(expression, expression)
+        return next((Integer(size) for axis, size in sizes if axis.size == expression), expression)
     if not expression.args:
         return expression
-    return expression.func(*(_write_out(argument, point, where) for argument in expression.args))
+    return expression.func(*(_write_out(argument, sizes, where) for argument in expression.args))
 
 
 def entry_symbol(name: str, positions: tuple[int, ...]) -> Symbol:

@@ -10,6 +10,8 @@ leaked index is left (sympy#27359).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import lru_cache
+from typing import TypeAlias
 
 from sympy import (
     Add,
@@ -25,15 +27,16 @@ from sympy import (
     Symbol,
     log,
 )
+from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import Function
 
 from derive.axis import Index
 
-Variable = Indexed | Symbol
-Aggregate = Sum | Product
+Variable: TypeAlias = Indexed | Symbol
+Aggregate: TypeAlias = Sum | Product
 
 
-class Partial(Expr):  # type: ignore[misc]  # sympy ships without annotations
+class Partial(Expr):
     """An unevaluated partial derivative ``d expression / d variable``."""
 
     @property
@@ -76,9 +79,16 @@ def indices_of(expression: Expr) -> set[Index]:
     return expression.atoms(Index)
 
 
-def free_indices(expression: Expr) -> set[Index]:
+# Every mutant shares all but one branch of its tree with the others; each branch is searched once.
+@lru_cache(maxsize=1 << 16)
+def free_indices(expression: Expr) -> frozenset[Index]:
     """The indices that occur free."""
-    return {symbol for symbol in expression.free_symbols if isinstance(symbol, Index)}
+    if isinstance(expression, Index):
+        return frozenset((expression,))
+    if isinstance(expression, ExprWithLimits):
+        bound = {limits[0] for limits in expression.limits}
+        return free_indices(expression.function) - bound
+    return frozenset().union(*(free_indices(argument) for argument in expression.args))
 
 
 def derivative(expression: Expr, variable: Variable) -> Expr:
@@ -112,11 +122,12 @@ def derivative(expression: Expr, variable: Variable) -> Expr:
 def _derivative_of_entry(entry: Indexed, variable: Variable) -> Expr:
     if not isinstance(variable, Indexed) or entry.base != variable.base:
         return S.Zero
-    return Mul(*(KroneckerDelta(a, b) for a, b in zip(entry.indices, variable.indices, strict=True)))
+    pairs = zip(entry.indices, variable.indices, strict=True)
+    return Mul(*(KroneckerDelta(a, b) for a, b in pairs))
 
 
 def _derivative_of_aggregate(aggregate: Aggregate, variable: Variable) -> Expr:
-    taken = free_indices(variable) if isinstance(variable, Indexed) else set()
+    taken = free_indices(variable) if isinstance(variable, Indexed) else frozenset()
     index, body = opened(aggregate, taken)
     slope = derivative(body, variable)
     if slope == 0:

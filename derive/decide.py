@@ -8,8 +8,9 @@ rule of the prover would have to agree with ball arithmetic to go unnoticed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from random import Random
 
@@ -18,7 +19,7 @@ from sympy import Expr, Indexed, Rational, S, Symbol
 
 from derive.axis import Axis, Index
 from derive.balls import Entry, OutsideDomain, Point, enclose
-from derive.calculus import free_indices, indices_of
+from derive.calculus import free_indices
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.normal_form import vanishes
 from derive.sign import is_nonnegative, is_positive
@@ -161,38 +162,64 @@ def _enclose(expression: Expr, point: Point, precision: int) -> arb | None:
         return None
 
 
-def sample_points(expressions: tuple[Expr, ...], facts: Facts, count: int) -> Iterator[Point]:
-    """Rational points that obey the facts, at each length in turn, always the same ones."""
-    random = Random(SEED)
-    indices = sorted(set().union(*(indices_of(e) for e in expressions)), key=str)
-    axes = sorted({index.axis for index in indices} | _axes_of_arrays(expressions), key=str)
+@dataclass(frozen=True)
+class _Unknowns:
+    """What a point gives values to: free indices, parameters, arrays, and the axes of these."""
+
+    axes: list[Axis]
+    free: list[Index]
+    scalars: list[Symbol]
+    arrays: list[Indexed]
+
+
+def sample_points(
+    expressions: tuple[Expr, ...], facts: Facts, count: int, seed: int = SEED
+) -> Iterator[Point]:
+    """Rational points that obey the facts, at each length in turn, the same ones for a seed."""
+    random = Random(seed)
+    unknowns = _unknowns(expressions)
     for length in LENGTHS:
-        sizes = dict.fromkeys(axes, length)
+        sizes = dict.fromkeys(unknowns.axes, length)
         for number in range(count):
-            yield _point(expressions, facts, sizes, random, distinct=number % 2 == 0)
+            yield _point(unknowns, facts, sizes, random, distinct=number % 2 == 0)
 
 
-def _axes_of_arrays(expressions: tuple[Expr, ...]) -> set[Axis]:
-    entries = set().union(*(e.atoms(Indexed) for e in expressions))
-    return {index.axis for entry in entries for index in entry.indices if isinstance(index, Index)}
+def _unknowns(expressions: tuple[Expr, ...]) -> _Unknowns:
+    leaves = set().union(*(_leaves(e) for e in expressions))
+    indices = {leaf for leaf in leaves if isinstance(leaf, Index)}
+    free = {index for e in expressions for index in free_indices(e)}
+    arrays = _arrays(leaf for leaf in leaves if isinstance(leaf, Indexed))
+    axes = {index.axis for index in indices}
+    taken = {axis.size for axis in axes} | {entry.base.label for entry in arrays} | indices
+    scalars = {leaf for leaf in leaves if isinstance(leaf, Symbol)} - taken
+    return _Unknowns(
+        sorted(axes, key=str),
+        sorted(free, key=lambda index: (index.name, str(index.axis))),
+        sorted(scalars, key=str),
+        arrays,
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _leaves(expression: Expr) -> frozenset[Expr]:
+    """The symbols and entries that occur; kept, for mutants share most of their branches."""
+    own = frozenset((expression,)) if isinstance(expression, Symbol | Indexed) else frozenset()
+    return own.union(*(_leaves(argument) for argument in expression.args))
+
+
+def _arrays(entries: Iterable[Indexed]) -> list[Indexed]:
+    """One entry of each array that occurs: it tells the name and the axes."""
+    by_name = {str(entry.base): entry for entry in sorted(entries, key=str)}
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def _point(
-    expressions: tuple[Expr, ...],
-    facts: Facts,
-    sizes: dict[Axis, int],
-    random: Random,
-    distinct: bool,
+    unknowns: _Unknowns, facts: Facts, sizes: dict[Axis, int], random: Random, distinct: bool
 ) -> Point:
-    free = set().union(*(free_indices(e) for e in expressions))
-    lengths = {axis.size for axis in sizes}
-    indices = _index_values(sorted(free, key=str), sizes, random, distinct)
-    scalars = {
-        symbol: _scalar(symbol, random)
-        for symbol in sorted(_scalars_of(expressions) - lengths, key=str)
-    }
+    indices = _index_values(unknowns.free, sizes, random, distinct)
+    scalars = {symbol: _scalar(symbol, random) for symbol in unknowns.scalars}
     entries: dict[Entry, Rational] = {}
-    for array in _arrays(expressions):
+    for array in unknowns.arrays:
         entries |= _entries(array, facts, sizes, random)
     return Point(sizes, indices, entries, scalars)
 
@@ -201,7 +228,7 @@ def _index_values(
     free: list[Index], sizes: dict[Axis, int], random: Random, distinct: bool
 ) -> dict[Index, int]:
     """Values of the free indices; distinct ones where the axis is long enough and it is asked."""
-    values = {}
+    values: dict[Index, int] = {}
     for axis in sizes:
         own = [index for index in free if index.axis == axis]
         if distinct and len(own) <= sizes[axis]:
@@ -212,21 +239,17 @@ def _index_values(
     return values
 
 
-def _scalars_of(expressions: tuple[Expr, ...]) -> set[Symbol]:
-    symbols = set().union(*(e.atoms(Symbol) for e in expressions))
-    names = {entry.base.label for e in expressions for entry in e.atoms(Indexed)}
-    return {s for s in symbols if not isinstance(s, Index) and s not in names}
-
-
-def _arrays(expressions: tuple[Expr, ...]) -> list[Indexed]:
-    """One entry of each array that occurs: it tells the name and the axes."""
-    entries = {str(a.base): a for e in expressions for a in sorted(e.atoms(Indexed), key=str)}
-    return [entries[name] for name in sorted(entries)]
-
-
 def _scalar(symbol: Symbol, random: Random) -> Rational:
-    value = Rational(random.randint(-6, 6), 4)
-    return _of_sign(symbol, value)
+    # A length that no index runs over is an integer; other parameters are quarters.
+    quarters = 4 * random.randint(1, 3) if symbol.is_integer else random.randint(-6, 6)
+    return _within(symbol, Rational(quarters, 4))
+
+
+def _within(unknown: Symbol | Indexed, value: Rational) -> Rational:
+    """The value, moved to where the SymPy assumptions of the unknown allow it."""
+    if unknown.is_positive:
+        return abs(value) if unknown.is_integer else abs(value) + Rational(1, 4)
+    return abs(value) if unknown.is_nonnegative else value
 
 
 def _entries(

@@ -13,7 +13,7 @@ from sympy.printing.str import StrPrinter
 from derive.calculus import Partial, opened
 
 
-class _TextPrinter(StrPrinter):  # type: ignore[misc]  # sympy ships without annotations
+class _TextPrinter(StrPrinter):
     """One line of Unicode text."""
 
     # A name that no SymPy class answers to, or Indexed would print itself.
@@ -48,7 +48,7 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]  # sympy ships without ann
         )
 
 
-class _LatexPrinter(LatexPrinter):  # type: ignore[misc]  # sympy ships without annotations
+class _LatexPrinter(LatexPrinter):
     """LaTeX without the limits of whole axes and without braces around letters."""
 
     printmethod = "_loss_latex"
