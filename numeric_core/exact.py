@@ -14,11 +14,21 @@ Source: Ogita, Rump, Oishi, Accurate sum and dot product, SIAM J. Sci. Comput. 2
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from numeric_core.namespace import Array, Namespace, constant, widest_sum
 
-__all__ = ["accurate_sum", "split_constant", "sum_pair", "two_diff", "two_product", "two_sum"]
+__all__ = [
+    "Pair",
+    "accurate_sum",
+    "split_constant",
+    "sum_pair",
+    "two_diff",
+    "two_product",
+    "two_sum",
+]
 
 PLAIN_FOLDS_FROM = 256
 """Rows from this length on begin with PLAIN_FOLDS halvings without error terms: at most that many
@@ -113,3 +123,86 @@ def _fold_error(error: Array | None, half: int, n: int) -> tuple[Array | None, A
         return None, None
     extra = error[..., -1:] if n % 2 else None
     return error[..., :half] + error[..., half : 2 * half], extra
+
+
+@dataclass(frozen=True)
+class Pair:
+    """high + low, |low| at most about an ulp of high: twice the digits, for a few operations.
+
+    Sums and products of pairs are exact to some u^2.  What is computed in pairs and rounded once
+    at the end has the error of its inputs and half an ulp.
+    """
+
+    xp: Namespace
+    high: Array
+    low: Array
+
+    @classmethod
+    def of(cls, xp: Namespace, high: Array, low: Array | None = None) -> Pair:
+        """A pair from an array, and what it lacks."""
+        return cls(xp, high, xp.zeros_like(high) if low is None else low)
+
+    @classmethod
+    def difference(cls, xp: Namespace, a: Array, b: Array) -> Pair:
+        """a - b, exactly."""
+        return cls(xp, *two_diff(a, b))
+
+    def __add__(self, other: Pair) -> Pair:
+        high, error = two_sum(self.high, other.high)
+        return self._normal(high, error + (self.low + other.low))
+
+    def __neg__(self) -> Pair:
+        return Pair(self.xp, -self.high, -self.low)
+
+    def __sub__(self, other: Pair) -> Pair:
+        return self + (-other)
+
+    def __mul__(self, other: Pair) -> Pair:
+        high, error = two_product(self.xp, self.high, other.high)
+        return self._normal(high, error + (self.high * other.low + self.low * other.high))
+
+    def __truediv__(self, other: Pair) -> Pair:
+        quotient = self.high / other.high
+        product, error = two_product(self.xp, quotient, other.high)
+        rest = ((self.high - product) - error) + (self.low - quotient * other.low)
+        return self._normal(quotient, rest / other.high)
+
+    def sum(self) -> Pair:
+        """Sum over the last axis, kept as length 1."""
+        high, low = sum_pair(self.xp, self.high)
+        return self._normal(high, low + self.xp.sum(self.low, axis=-1, keepdims=True))
+
+    def rounded(self) -> Array:
+        """high + low as one float."""
+        return self.high + self.low
+
+    def _normal(self, high: Array, low: Array) -> Pair:
+        """The digits moved up; |low| <= |high| (Dekker's fast two_sum)."""
+        total = high + low
+        return Pair(self.xp, total, low - (total - high))
+
+
+# Formulas written with + - * / serve pairs and plain arrays alike: a row computed in a dtype wider
+# than its result needs no pairs.  The few other operations on "a pair or an array":
+
+
+def as_pair_of(xp: Namespace, a: Array, b: Array | None, like: Array | Pair) -> Array | Pair:
+    """a - b (a, if b is None) as a pair if `like` is one."""
+    if not isinstance(like, Pair):
+        return a if b is None else a - b
+    return Pair.of(xp, a) if b is None else Pair.difference(xp, a, b)
+
+
+def last_sum(xp: Namespace, x: Array | Pair) -> Array | Pair:
+    """Sum over the last axis, kept as length 1."""
+    return x.sum() if isinstance(x, Pair) else accurate_sum(xp, x)
+
+
+def leading(x: Array | Pair) -> Array:
+    """The leading part of a pair, or the array."""
+    return x.high if isinstance(x, Pair) else x
+
+
+def rounded(x: Array | Pair) -> Array:
+    """A pair as one float, or the array."""
+    return x.rounded() if isinstance(x, Pair) else x

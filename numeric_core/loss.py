@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from array_api_compat import device
@@ -25,6 +26,7 @@ from numeric_core import checks
 from numeric_core.namespace import (
     Array,
     Namespace,
+    block_length,
     compute_dtype,
     constant,
     finfo_max,
@@ -32,6 +34,7 @@ from numeric_core.namespace import (
     namespace,
     read,
     round_to,
+    wider_dtype,
 )
 
 __all__ = ["Loss", "Rows", "score_rows"]
@@ -55,6 +58,32 @@ class Rows:
     bound: float
     masked: Array | None = None
     infinite: Array | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether a result is rounded in the compute dtype, so that each rounding of it counts."""
+        return bool(self.xp.finfo(self.dtype).bits >= self.xp.finfo(self.scores.dtype).bits)
+
+    def widened(self) -> Rows:
+        """The same rows in float64, where the library has it and the device is not slow in it."""
+        dtype = wider_dtype(self.xp, self.scores)
+        if dtype is None:
+            return self
+        scores, labels = (self.xp.astype(x, dtype) for x in (self.scores, self.labels))
+        return replace(self, scores=scores, labels=labels)
+
+    def flat(self) -> Rows:
+        """The batch as one dimension."""
+        return self._each(lambda x: _flat(self.xp, x))
+
+    def block(self, part: slice) -> Rows:
+        """Some rows of a flat batch."""
+        return self._each(lambda x: x[part, :])
+
+    def _each(self, function: Callable[[Array], Array]) -> Rows:
+        names = ("scores", "labels", "masked", "infinite")
+        arrays = {name: getattr(self, name) for name in names}
+        return replace(self, **{k: function(x) for k, x in arrays.items() if x is not None})
 
     def per_row(self, value: Array) -> Array:
         """(*batch,) in the dtype of the scores."""
@@ -99,7 +128,8 @@ class Loss(ABC):
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1))
-        return rows.per_row(self._value(rows))
+        (value,) = _by_blocks(rows, lambda part: (self._value(part),))
+        return rows.per_row(value)
 
     def value_and_grad(
         self,
@@ -114,7 +144,7 @@ class Loss(ABC):
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1)), rows.per_label(rows.scores)
-        value, gradient = self._value_and_gradient(rows)
+        value, gradient = _by_blocks(rows, self._value_and_gradient)
         return rows.per_row(value), rows.per_label(gradient)
 
     def hvp(
@@ -132,7 +162,8 @@ class Loss(ABC):
         v = _vector(rows, vector, scores, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_label(rows.scores)
-        return rows.per_label(self._hvp(rows, v))
+        (product,) = _by_blocks(rows, self._tamed_hvp, v)
+        return rows.per_label(product)
 
     def hessian(
         self,
@@ -152,6 +183,13 @@ class Loss(ABC):
         index = rows.xp.arange(n, device=device(diagonal))
         on_diagonal = index[:, None] == index[None, :]
         return rows.per_row(rows.xp.where(on_diagonal, diagonal[..., None], off_diagonal))
+
+    def _tamed_hvp(self, rows: Rows, v: Array) -> tuple[Array]:
+        """H v = factor H (v / factor), in float64 where that is cheaper than pairs."""
+        rows = rows.widened()
+        v = rows.xp.astype(v, rows.scores.dtype)
+        v, factor = _tamed(rows.xp, v)
+        return (self._hvp(rows, v) * factor,)
 
     @abstractmethod
     def _value(self, rows: Rows) -> Array:
@@ -255,3 +293,32 @@ def _vector(rows: Rows, vector: Array, scores: Array, check: bool) -> Array:
         checks.finite_vector(rows.xp, vector)
     v = move_axis(rows.xp, vector, rows.axis, vector.ndim - 1)
     return rows.xp.astype(v, rows.scores.dtype)
+
+
+def _by_blocks(
+    rows: Rows, compute: Callable[..., tuple[Array, ...]], *more: Array
+) -> tuple[Array, ...]:
+    """compute(rows, *more), a few rows at a time where that keeps temporaries in the cache."""
+    step = block_length(rows.scores)
+    if step is None:
+        return compute(rows, *more)
+    xp, batch = rows.xp, rows.scores.shape[:-1]
+    count = math.prod(batch)
+    rows, more = rows.flat(), tuple(_flat(xp, x) for x in more)
+    parts = [slice(start, start + step) for start in range(0, count, step)]
+    results = [compute(rows.block(part), *(x[part, :] for x in more)) for part in parts]
+    columns = (xp.concat(column, axis=0) for column in zip(*results, strict=True))
+    return tuple(xp.reshape(x, (*batch, *x.shape[1:])) for x in columns)
+
+
+def _flat(xp: Namespace, x: Array) -> Array:
+    """(*batch, n) -> (rows, n)."""
+    return xp.reshape(x, (-1, x.shape[-1]))
+
+
+def _tamed(xp: Namespace, v: Array) -> tuple[Array, Array]:
+    """v / factor and the factor, a power of two: error-free products must not overflow."""
+    large = constant(xp, 2.0**64, v)
+    top = xp.max(xp.abs(v), axis=-1, keepdims=True)
+    factor = xp.where(top > finfo_max(xp, v.dtype) / 2.0**64, large, xp.ones_like(top))
+    return v / factor, factor

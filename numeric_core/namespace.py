@@ -36,6 +36,7 @@ Namespace: TypeAlias = Any
 __all__ = [
     "Array",
     "Namespace",
+    "block_length",
     "compute_dtype",
     "constant",
     "exp",
@@ -50,6 +51,7 @@ __all__ = [
     "one_hot",
     "read",
     "round_to",
+    "wider_dtype",
     "widest_sum",
 ]
 
@@ -160,6 +162,27 @@ def _has_float64(x: Array) -> bool:
     if is_jax_array(x) or is_dask_array(x):
         return False
     return not (is_torch_array(x) and bool(x.device.type == "mps"))
+
+
+def wider_dtype(xp: Namespace, x: Array) -> Any:
+    """float64 for float32 arrays of a library that has it; None otherwise."""
+    return None if x.dtype == xp.float64 or not _has_float64(x) else xp.float64
+
+
+BLOCK = 1 << 17
+"""Scores worked on at a time in NumPy: 512 KiB of float32.
+
+Every temporary of some MiB costs fresh pages from the system; in small blocks the calls cost more
+than the arithmetic.  soft_zlpr.value_and_grad on 4096 x 512 float32 was measured at 6.5 ns a score
+without blocks, and at 5.9, 4.8, 4.3, 3.9, 3.9 ns with blocks of 2^15 to 2^19.
+"""
+
+
+def block_length(x: Array) -> int | None:
+    """Rows (*batch, n) to work on at a time; None for all, as in libraries that fuse or trace."""
+    if not is_numpy_array(x) or x.ndim < 2 or x.size <= 2 * BLOCK:
+        return None
+    return max(1, BLOCK // int(x.shape[-1]))
 
 
 def widest_sum(xp: Namespace, x: Array) -> tuple[Array, Array] | None:

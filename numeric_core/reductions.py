@@ -21,7 +21,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numeric_core.exact import accurate_sum, sum_pair, two_diff, two_sum
+from numeric_core.exact import (
+    Pair,
+    accurate_sum,
+    as_pair_of,
+    last_sum,
+    leading,
+    sum_pair,
+    two_diff,
+    two_product,
+    two_sum,
+)
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -37,10 +47,12 @@ __all__ = [
     "RowSum",
     "center",
     "complements",
+    "exact_probabilities",
     "exponent_limit",
     "exponential_sum",
     "free_exponential_sum",
     "log_partition",
+    "norm_pair",
     "null_probability",
     "probabilities",
     "softmax_sum",
@@ -50,7 +62,9 @@ __all__ = [
 class RowSum(NamedTuple):
     """A = e^shift norm, norm = null + sum(terms); see the module for the symbols.
 
-    terms has shape (*batch, n), the others (*batch, 1).  total = sum(terms); norm is rounded once.
+    terms has shape (*batch, n), the others (*batch, 1).  total = sum(terms); norm is rounded once,
+    norm_low is what it lacks.  terms_low is what the terms lack, kept only for states made with
+    exact=True: then terms + terms_low has no error but that of exp.
     """
 
     terms: Array
@@ -58,6 +72,8 @@ class RowSum(NamedTuple):
     norm: Array
     null: Array
     shift: Array
+    norm_low: Array
+    terms_low: Array | None = None
 
 
 def exponent_limit(xp: Namespace, dtype: object) -> float:
@@ -66,40 +82,47 @@ def exponent_limit(xp: Namespace, dtype: object) -> float:
 
 
 def exponential_sum(
-    xp: Namespace, x: Array, low: Array | None, weights: Array, *, moderate: bool, hard: bool
+    xp: Namespace,
+    x: Array,
+    low: Array | None,
+    weights: Array,
+    *,
+    moderate: bool,
+    hard: bool,
+    exact: bool = False,
 ) -> RowSum:
     """1 + sum_i w_i e^{x_i} as a row state.
 
     moderate: all |x_i| <= L, known beforehand; then only steps that would do nothing are left
     out, so a row has the same bits whatever the other rows of its batch are.
-    hard: all weights are 0 or 1.
+    hard: all weights are 0 or 1.  exact: keep what the terms lack, see RowSum.
     """
     if moderate:
-        terms = weights * _compensated(xp, exp(xp, x), low)
-        state = _state(xp, terms, constant(xp, 0.0, x), constant(xp, 1.0, x))
+        terms, lack = _weighted(xp, exp(xp, x), low, weights, exact)
+        state = _state(xp, terms, lack, constant(xp, 0.0, x), constant(xp, 1.0, x))
         if not _underflows(xp, state.total, weights):
             return state
     limit = exponent_limit(xp, x.dtype)
     x, low, top = _clip(xp, x, low, weights, hard)
     shift = xp.where(top > limit, top, xp.where(top < -limit, -limit + top * 0, top * 0))
     d, delta = _shifted(x, low, shift)
-    if hard:
-        terms = weights * _compensated(xp, exp(xp, d), delta)
-    else:
-        terms = _split_terms(xp, d, delta, weights)
-    return _state(xp, terms, shift, exp(xp, -shift))
+    make = _hard_terms if hard else _split_terms
+    terms, lack = make(xp, d, delta, weights, exact)
+    return _state(xp, terms, lack, shift, exp(xp, -shift))
 
 
-def free_exponential_sum(xp: Namespace, x: Array, low: Array | None, weights: Array) -> RowSum:
+def free_exponential_sum(
+    xp: Namespace, x: Array, low: Array | None, weights: Array, *, exact: bool = False
+) -> RowSum:
     """sum_i w_i e^{x_i} without a null class; total = 0 and shift = 0 for a row without weights."""
     x, low, top = _clip(xp, x, low, weights, hard=False)
     shift = xp.where(xp.any(weights > 0, axis=-1, keepdims=True), top, constant(xp, 0.0, x))
     d, delta = _shifted(x, low, shift)
-    terms = _split_terms(xp, d, delta, weights)
-    return _state(xp, terms, shift, xp.zeros_like(shift))
+    terms, lack = _split_terms(xp, d, delta, weights, exact)
+    return _state(xp, terms, lack, shift, xp.zeros_like(shift))
 
 
-def softmax_sum(xp: Namespace, scores: Array) -> RowSum:
+def softmax_sum(xp: Namespace, scores: Array, *, exact: bool = False) -> RowSum:
     """sum_i e^{s_i - m}, m = max_i s_i: one of the classes at the maximum is the null class.
 
     So total = sum_{j != k} e^{s_j - s_k} for one k with s_k = m, which keeps the digits of
@@ -110,29 +133,65 @@ def softmax_sum(xp: Namespace, scores: Array) -> RowSum:
     lowest = xp.where(top > 0, top, xp.zeros_like(top)) - finfo_max(xp, scores.dtype)
     scores = xp.where(scores > lowest, scores, lowest)
     d, delta = two_diff(scores, top)
-    terms = _compensated(xp, exp(xp, d), delta)
+    terms, lack = _weighted(xp, exp(xp, d), delta, None, exact)
     at_top = d == 0
     ties = xp.sum(xp.astype(at_top, terms.dtype), axis=-1, keepdims=True)
     high, low = sum_pair(xp, xp.where(at_top, xp.zeros_like(terms), terms))
     high, error = two_sum(high, xp.where(ties > 1, ties - 1, xp.zeros_like(ties)))
-    low = low + error
-    one = xp.ones_like(top)
-    return RowSum(terms, high + low, _add(one, high, low), one, top)
+    return _with_null(xp, terms, lack, high, low + error, top, xp.ones_like(top))
 
 
-def _state(xp: Namespace, terms: Array, shift: Array, null: Array) -> RowSum:
+def _state(xp: Namespace, terms: Array, lack: Array | None, shift: Array, null: Array) -> RowSum:
     """The row state of given terms."""
     high, low = sum_pair(xp, terms)
-    return RowSum(terms, high + low, _add(null, high, low), null, shift)
+    return _with_null(xp, terms, lack, high, low, shift, null)
 
 
-def _add(null: Array, high: Array, low: Array) -> Array:
-    """null + high + low, rounded once."""
-    norm, error = two_sum(null, high)
-    return norm + (error + low)
+def _with_null(
+    xp: Namespace,
+    terms: Array,
+    lack: Array | None,
+    high: Array,
+    low: Array,
+    shift: Array,
+    null: Array,
+) -> RowSum:
+    """Norm = null + high + low, rounded once, and what the rounding left over."""
+    if lack is not None:
+        low = low + xp.sum(lack, axis=-1, keepdims=True)
+    partial, error = two_sum(null, high)
+    error = error + low
+    norm = partial + error
+    return RowSum(terms, high + low, norm, null, shift, error - (norm - partial), lack)
 
 
-def _split_terms(xp: Namespace, d: Array, delta: Array, weights: Array) -> Array:
+def _weighted(
+    xp: Namespace, e: Array, delta: Array | None, weights: Array | None, exact: bool
+) -> tuple[Array, Array | None]:
+    """w e^{d + delta} from e = e^d, and with exact=True what its roundings lost.
+
+    |delta| <= u |d|, so delta^2 is far below an ulp.
+    """
+    if not exact:
+        e = e if delta is None else e + e * delta
+        return e if weights is None else weights * e, None
+    e, lack = two_sum(e, xp.zeros_like(e) if delta is None else e * delta)
+    if weights is None:
+        return e, lack
+    terms, error = two_product(xp, weights, e)
+    return terms, error + weights * lack
+
+
+def _hard_terms(
+    xp: Namespace, d: Array, delta: Array, weights: Array, exact: bool
+) -> tuple[Array, Array | None]:
+    """w e^d for w in {0, 1}, where d <= L."""
+    return _weighted(xp, exp(xp, d), delta, weights, exact)
+
+
+def _split_terms(
+    xp: Namespace, d: Array, delta: Array, weights: Array, exact: bool
+) -> tuple[Array, Array | None]:
     """w e^d where e^d alone may overflow: a weight of 2^-149 stands for e^-103.
 
     d <= L - log w, so e^d = e^{min(d, L)} (e^{r / 2})^2 with r <= 103 (float64: 745).
@@ -140,16 +199,12 @@ def _split_terms(xp: Namespace, d: Array, delta: Array, weights: Array) -> Array
     limit = exponent_limit(xp, d.dtype)
     over = d > limit
     capped = xp.where(over, constant(xp, limit, d), d)
-    terms = weights * _compensated(xp, exp(xp, capped), delta)
+    terms, lack = _weighted(xp, exp(xp, capped), delta, weights, exact)
     if known(xp.any(over)) is not False:
         factor = exp(xp, 0.5 * (d - capped))
         terms = (terms * factor) * factor
-    return terms
-
-
-def _compensated(xp: Namespace, e: Array, delta: Array | None) -> Array:
-    """e^{d + delta} from e = e^d; |delta| <= u |d|, so the next order is far below an ulp."""
-    return e if delta is None else e + e * delta
+        lack = None if lack is None else (lack * factor) * factor
+    return terms, lack
 
 
 def _underflows(xp: Namespace, total: Array, weights: Array) -> bool:
@@ -219,6 +274,19 @@ def null_probability(xp: Namespace, state: RowSum) -> Array:
     return state.null / _norm(xp, state)
 
 
+def norm_pair(xp: Namespace, state: RowSum) -> Pair:
+    """norm with what its rounding left over; 1 for an empty row without a null class."""
+    return Pair(xp, _norm(xp, state), state.norm_low)
+
+
+def exact_probabilities(xp: Namespace, state: RowSum) -> tuple[Array | Pair, Array | Pair]:
+    """p and p_0: for a state made with exact=True as pairs, with no error but that of exp."""
+    if state.terms_low is None:
+        return probabilities(xp, state), null_probability(xp, state)
+    norm = norm_pair(xp, state)
+    return Pair(xp, state.terms, state.terms_low) / norm, Pair.of(xp, state.null) / norm
+
+
 def complements(xp: Namespace, state: RowSum) -> Array:
     """1 - p_i with relative accuracy, for a state whose null class is none of the labels.
 
@@ -231,7 +299,7 @@ def complements(xp: Namespace, state: RowSum) -> Array:
     return xp.where(dominant, (state.null + others) / norm, 1.0 - state.terms / norm)
 
 
-def center(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
+def center(xp: Namespace, p: Array | Pair, null: Array | Pair | None, v: Array) -> Array | Pair:
     """v_i - sum_j p_j v_j for probabilities p; null: p_0 of a null class, whose v is 0.
 
     The mean is written c + sum_j p_j (v_j - c).  With c = v_k for a class of p_k >= 1/2, else
@@ -239,10 +307,10 @@ def center(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
     sum_j p_j |v_i - v_j|, for every i: the result is exact to a few ulp of its largest term.
     (Without c, p_k (1 - p_k) is lost as p_k -> 1.)
     """
-    c, settled = _pivot(xp, p, null, v)
-    refined = c + _mean_deviation(xp, p, null, v, c)
-    c = xp.where(settled, c, _into_range(xp, refined, null, v))
-    return (v - c) - _mean_deviation(xp, p, null, v, c)
+    c, settled = _pivot(xp, leading(p), None if null is None else leading(null), v)
+    refined = c + leading(_mean_deviation(xp, p, null, v, c))
+    c = xp.where(settled, c, _into_range(xp, refined, null is not None, v))
+    return as_pair_of(xp, v, c, p) - _mean_deviation(xp, p, null, v, c)
 
 
 def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> tuple[Array, Array]:
@@ -251,7 +319,7 @@ def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> tuple[Array
     lowest = constant(xp, -finfo_max(xp, v.dtype), v)
     c = xp.max(xp.where(dominant, v, lowest), axis=-1, keepdims=True)
     settled = xp.any(dominant, axis=-1, keepdims=True)
-    mean = _into_range(xp, accurate_sum(xp, p * v), null, v)
+    mean = _into_range(xp, accurate_sum(xp, p * v), null is not None, v)
     c = xp.where(settled, c, mean)
     if null is not None:
         c = xp.where(null >= 0.5, xp.zeros_like(c), c)
@@ -259,17 +327,19 @@ def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> tuple[Array
     return c, settled
 
 
-def _into_range(xp: Namespace, c: Array, null: Array | None, v: Array) -> Array:
+def _into_range(xp: Namespace, c: Array, with_zero: bool, v: Array) -> Array:
     """A mean lies between the extremes; rounding must not carry it out (v constant: exactly v)."""
     low = xp.min(v, axis=-1, keepdims=True)
     high = xp.max(v, axis=-1, keepdims=True)
-    if null is not None:
+    if with_zero:
         low = xp.where(low < 0, low, xp.zeros_like(low))
         high = xp.where(high > 0, high, xp.zeros_like(high))
     return xp.where(c < low, low, xp.where(c > high, high, c))
 
 
-def _mean_deviation(xp: Namespace, p: Array, null: Array | None, v: Array, c: Array) -> Array:
+def _mean_deviation(
+    xp: Namespace, p: Array | Pair, null: Array | Pair | None, v: Array, c: Array
+) -> Array | Pair:
     """sum_j p_j (v_j - c), the null class with v = 0 included."""
-    deviation = accurate_sum(xp, p * (v - c))
-    return deviation if null is None else deviation - null * c
+    deviation = last_sum(xp, p * as_pair_of(xp, v, c, p))
+    return deviation if null is None else deviation - null * as_pair_of(xp, c, None, p)

@@ -19,10 +19,16 @@ import math
 from dataclasses import dataclass
 
 from numeric_core import checks
-from numeric_core.exact import accurate_sum
+from numeric_core.exact import accurate_sum, as_pair_of, rounded
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.namespace import Array, Namespace, log1p, namespace, one_hot
-from numeric_core.reductions import RowSum, center, probabilities, softmax_sum
+from numeric_core.reductions import (
+    RowSum,
+    center,
+    exact_probabilities,
+    probabilities,
+    softmax_sum,
+)
 
 __all__ = ["SoftmaxCrossEntropy", "softmax_cross_entropy"]
 
@@ -85,8 +91,10 @@ class SoftmaxCrossEntropy(Loss):
         return _value(rows, state, mass), gradient
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        p = probabilities(rows.xp, softmax_sum(rows.xp, rows.scores))
-        return _mass(rows) * (p * center(rows.xp, p, None, vector))
+        xp = rows.xp
+        p, _ = exact_probabilities(xp, softmax_sum(xp, rows.scores, exact=rows.exact))
+        mass = as_pair_of(xp, _mass(rows), None, p)
+        return rounded(mass * (p * center(xp, p, None, vector)))
 
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         state, mass = softmax_sum(rows.xp, rows.scores), _mass(rows)

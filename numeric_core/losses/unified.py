@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numeric_core import checks
-from numeric_core.exact import split_constant, two_product, two_sum
+from numeric_core.exact import Pair, rounded, split_constant, two_product, two_sum
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.losses.zlpr import sigmoid
 from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace
@@ -33,9 +33,11 @@ from numeric_core.reductions import (
     RowSum,
     center,
     complements,
+    exact_probabilities,
     exponential_sum,
     free_exponential_sum,
     log_partition,
+    norm_pair,
     null_probability,
     probabilities,
 )
@@ -123,16 +125,27 @@ class Unified(Loss):
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         xp = rows.xp
         pairs = self._pairs(rows)
-        weight = self.scale * probabilities(xp, pairs.pair)
-        p, q = probabilities(xp, pairs.negative), probabilities(xp, pairs.positive)
-        return _value(rows, pairs), weight * p - weight * q
+        r, _ = exact_probabilities(xp, pairs.pair)
+        weight = Pair(xp, *split_constant(xp, self.scale, rows.scores)) * r
+        # a row's factors are divided as pairs, so that a component has few roundings
+        up = pairs.negative.terms * rounded(weight / norm_pair(xp, pairs.negative))
+        down = pairs.positive.terms * rounded(weight / norm_pair(xp, pairs.positive))
+        return _value(rows, pairs), up - down
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp = rows.xp
-        p, q, r, rest = _distributions(xp, self._pairs(rows))
+        pairs = self._pairs(rows, exact=rows.exact)
+        p, _ = exact_probabilities(xp, pairs.negative)
+        q, _ = exact_probabilities(xp, pairs.positive)
+        r, rest = exact_probabilities(xp, pairs.pair)
+        if not rows.exact:
+            r, rest = rounded(r), rounded(rest)
         a, b = center(xp, p, None, vector), center(xp, q, None, vector)
-        weight = self.scale * (self.scale * r)
-        return weight * (p * (r * a + rest * b)) + weight * (q * (rest * a + r * b))
+        product = p * (r * a + rest * b) + q * (rest * a + r * b)
+        scale = constant(xp, self.scale, vector)
+        if rows.exact:
+            scale = Pair(xp, *split_constant(xp, self.scale, vector))
+        return rounded(scale * (scale * r) * product)
 
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         xp = rows.xp
@@ -146,25 +159,30 @@ class Unified(Loss):
         off_diagonal = r[..., None] * same + rest[..., None] * cross
         return weight * diagonal, -weight[..., None] * off_diagonal
 
-    def _pairs(self, rows: Rows) -> _Pairs:
+    def _pairs(self, rows: Rows, exact: bool = False) -> _Pairs:
         xp, t = rows.xp, rows.labels
         x, low = _times(xp, _saturated(rows, self.scale), self.scale)
         w = 1.0 - t
         if rows.masked is not None:
             w = xp.where(rows.masked & (t == 0), xp.zeros_like(w), w)
-        negative = free_exponential_sum(xp, x, low, w)
-        positive = free_exponential_sum(xp, -x, None if low is None else -low, t)
+        below = None if low is None else -low
+        negative = free_exponential_sum(xp, x, low, w, exact=exact)
+        positive = free_exponential_sum(xp, -x, below, t, exact=exact)
         return _Pairs(negative, positive, self._pair(xp, negative, positive))
 
     def _pair(self, xp: Namespace, negative: RowSum, positive: RowSum) -> RowSum:
         """1 + R, R = e^c V' W' with c = gamma m + the two shifts."""
-        weight = negative.total * positive.total
+        weight = Pair(xp, negative.norm, negative.norm_low) * Pair(
+            xp, positive.norm, positive.norm_low
+        )
         c, low = two_sum(negative.shift, positive.shift)
         if self.margin != 0.0:
             high, rest = _exact_product(xp, self.scale, self.margin, c)
             c, error = two_sum(c, high)
             low = low + error + rest
-        return exponential_sum(xp, c, low, weight, moderate=False, hard=False)
+        # e^c (high + low) = e^{c + low / high} high, up to (low / high)^2
+        low = low + weight.low / xp.where(weight.high > 0, weight.high, xp.ones_like(c))
+        return exponential_sum(xp, c, low, weight.high, moderate=False, hard=False, exact=True)
 
 
 def _saturated(rows: Rows, scale: float) -> Array:

@@ -23,19 +23,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 from numeric_core import checks
-from numeric_core.exact import accurate_sum, split_constant, two_diff
+from numeric_core.exact import Pair, accurate_sum, rounded, split_constant, two_diff
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.namespace import Array, Namespace, exp, log1p, namespace
 from numeric_core.reductions import (
     RowSum,
     center,
     complements,
+    exact_probabilities,
     exponent_limit,
     exponential_sum,
     log_partition,
-    null_probability,
     probabilities,
 )
 
@@ -82,8 +83,9 @@ class _ThresholdLoss(Loss):
         return _value(rows, positive, negative), gradient
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        positive, negative = self._sides(rows)
-        return _covariance(rows.xp, positive, vector) + _covariance(rows.xp, negative, vector)
+        positive, negative = self._sides(rows, exact=rows.exact)
+        product = _covariance(rows.xp, positive, vector) + _covariance(rows.xp, negative, vector)
+        return rounded(product)
 
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         xp = rows.xp
@@ -93,16 +95,15 @@ class _ThresholdLoss(Loss):
         off_diagonal = -(p[..., :, None] * p[..., None, :] + q[..., :, None] * q[..., None, :])
         return p * p_rest + q * q_rest, off_diagonal
 
-    def _sides(self, rows: Rows) -> tuple[RowSum, RowSum]:
+    def _sides(self, rows: Rows, exact: bool = False) -> tuple[RowSum, RowSum]:
         """The states of A and B."""
         xp, t = rows.xp, rows.labels
         x, low = _above_threshold(rows, self.threshold)
         limit = exponent_limit(xp, x.dtype)
         moderate = rows.bound + abs(self.threshold) <= limit
         below = None if low is None else -low
-        positive = exponential_sum(xp, -x, below, t, moderate=moderate, hard=self._hard)
-        negative = exponential_sum(xp, x, low, 1.0 - t, moderate=moderate, hard=self._hard)
-        return positive, negative
+        side = partial(exponential_sum, xp, moderate=moderate, hard=self._hard, exact=exact)
+        return side(-x, below, t), side(x, low, 1.0 - t)
 
 
 @dataclass(frozen=True)
@@ -211,10 +212,10 @@ def _mark_infinite(rows: Rows, value: Array) -> Array:
     return rows.xp.where(infinite, math.inf * rows.xp.ones_like(value), value)
 
 
-def _covariance(xp: Namespace, side: RowSum, vector: Array) -> Array:
+def _covariance(xp: Namespace, side: RowSum, vector: Array) -> Array | Pair:
     """p_i (v_i - sum_j p_j v_j), the null class with v = 0 among the j."""
-    p = probabilities(xp, side)
-    return p * center(xp, p, null_probability(xp, side), vector)
+    p, null = exact_probabilities(xp, side)
+    return p * center(xp, p, null, vector)
 
 
 def _tail(rows: Rows) -> Array:

@@ -139,20 +139,21 @@ class Reference:
             return [Exact.of(terms(v, i)) for i in range(self.n)]
 
     # softmax cross-entropy
+    @functools.cached_property
     def _softmax(self) -> list[mpf]:
         return _side(self.s, [mpf(1)] * self.n, 0)[0]
 
     def _value_SoftmaxCrossEntropy(self) -> mpf:
-        p = self._softmax()
+        p = self._softmax
         return -sum(t * mpmath.log(q) for t, q in zip(self.t, p, strict=True) if t)
 
     def _gradient_SoftmaxCrossEntropy(self, i: int) -> list[mpf]:
-        p, t = self._softmax(), self.t
+        p, t = self._softmax, self.t
         others = [j for j in range(self.n) if j != i]
         return [p[i] * sum(t[j] for j in others), -t[i] * sum(p[j] for j in others)]
 
     def _hvp_SoftmaxCrossEntropy(self, v: list[mpf], i: int) -> list[mpf]:
-        return [sum(self.t) * x for x in _covariance_terms(self._softmax(), mpf(0), v, i)]
+        return [sum(self.t) * x for x in _covariance_terms(self._softmax, mpf(0), v, i)]
 
     # binary cross-entropy
     def _value_BinaryCrossEntropy(self) -> mpf:
@@ -172,25 +173,27 @@ class Reference:
         return [v[i] / ((1 + _exp(-s)) * (1 + _exp(s)))]
 
     # ZLPR, hard and soft
+    @functools.cached_property
     def _sides(self) -> tuple[Any, Any]:
         positive = _side([-x for x in self.x], self.t, 1)
         return positive, _side(self.x, [1 - t for t in self.t], 1)
 
     def _value_ZLPR(self) -> mpf:
-        return sum(mpmath.log(norm) for _, _, norm in self._sides())
+        return sum(mpmath.log(norm) for _, _, norm in self._sides)
 
     def _gradient_ZLPR(self, i: int) -> list[mpf]:
-        positive, negative = self._sides()
+        positive, negative = self._sides
         return [-positive[0][i], negative[0][i]]
 
     def _hvp_ZLPR(self, v: list[mpf], i: int) -> list[mpf]:
-        return [x for p, p0, _ in self._sides() for x in _covariance_terms(p, p0, v, i)]
+        return [x for p, p0, _ in self._sides for x in _covariance_terms(p, p0, v, i)]
 
     _value_SoftZLPR = _value_ZLPR
     _gradient_SoftZLPR = _gradient_ZLPR
     _hvp_SoftZLPR = _hvp_ZLPR
 
     # unified
+    @functools.cached_property
     def _pairs(self) -> tuple[mpf, dict[tuple[int, int], mpf]]:
         gamma, margin = mpf(self.loss.scale), mpf(self.loss.margin)
         weights = {
@@ -202,17 +205,17 @@ class Reference:
         return gamma, weights
 
     def _value_Unified(self) -> mpf:
-        return mpmath.log(1 + sum(self._pairs()[1].values()))
+        return mpmath.log(1 + sum(self._pairs[1].values()))
 
     def _gradient_Unified(self, i: int) -> list[mpf]:
-        gamma, weights = self._pairs()
+        gamma, weights = self._pairs
         norm = 1 + sum(weights.values())
         up = sum(w for (a, _), w in weights.items() if a == i)
         down = sum(w for (_, b), w in weights.items() if b == i)
         return [gamma * up / norm, -gamma * down / norm]
 
     def _hvp_Unified(self, v: list[mpf], i: int) -> list[mpf]:
-        gamma, weights = self._pairs()
+        gamma, weights = self._pairs
         norm = 1 + sum(weights.values())
         terms = []
         for (a, b), w in weights.items():

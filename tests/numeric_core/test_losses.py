@@ -66,6 +66,20 @@ def test_a_row_has_the_same_bits_in_any_batch(loss: Any, kind: str) -> None:
 
 
 @ALL
+def test_blocks_of_rows_change_nothing(loss: Any, kind: str, monkeypatch: Any) -> None:
+    s, t, v = rows(kind, (2, 5, 8), np.float32)
+    s[0, 0, 7] = -np.inf
+    t[0, 0, 7] = 0
+    whole = (loss(s, t, check=False), *loss.value_and_grad(s, t, check=False))
+    whole += (loss.hvp(s, t, v, check=False),)
+    monkeypatch.setattr("numeric_core.namespace.BLOCK", 24)
+    parts = (loss(s, t, check=False), *loss.value_and_grad(s, t, check=False))
+    parts += (loss.hvp(s, t, v, check=False),)
+    for a, b in zip(whole, parts, strict=True):
+        assert a.shape == b.shape and np.array_equal(a, b)
+
+
+@ALL
 def test_check_false_changes_nothing_else(loss: Any, kind: str) -> None:
     s, t, _ = rows(kind, (3, 6))
     assert np.array_equal(loss(s, t, check=False), loss(s, t))
