@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import lcm
-from typing import Any
+from typing import Any, ClassVar
 
 from sympy import (
     Add,
@@ -28,7 +28,6 @@ from sympy import (
     Integer,
     KroneckerDelta,
     Mul,
-    Poly,
     Pow,
     Product,
     Rational,
@@ -36,10 +35,11 @@ from sympy import (
     Sum,
     Symbol,
     cancel,
+    default_sort_key,
     exp,
     expand,
     factor_list,
-    factorint,
+    factorrat,
     fraction,
     log,
     reduced,
@@ -50,8 +50,8 @@ from sympy.core.function import Function
 from derive.axis import Index
 from derive.calculus import opened, replace_index, resolve
 from derive.facts import NOTHING_ASSUMED, Facts
-from derive.sign import is_positive
-
+from derive.relations import contract
+from derive.sign import is_nonnegative, is_positive
 
 _Factors = list[tuple[Expr, int]]
 
@@ -60,9 +60,8 @@ def normal_form(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Expr:
     """The expression as one cancelled fraction in canonical generators."""
     expression = resolve(expression)
     ring = Generators(facts, _root(expression))
-    value = ring.enter(expression)
-    numerator, denominator = fraction(cancel(together(value)))
-    return ring.leave(cancel(ring.contract(numerator) / denominator))
+    numerator, denominator = fraction(ring.cancel(ring.enter(expression)))
+    return ring.leave(ring.cancel(contract(ring, numerator) / denominator))
 
 
 def vanishes(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
@@ -70,7 +69,7 @@ def vanishes(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
     expression = resolve(expression)
     ring = Generators(facts, _root(expression))
     numerator, _ = fraction(together(ring.enter(expression)))
-    return bool(ring.contract(numerator) == 0)
+    return bool(contract(ring, numerator) == 0)
 
 
 def _root(expression: Expr) -> int:
@@ -91,9 +90,13 @@ class Generators:
         self.facts = facts
         self.root = root
         self.sums = 0
+        self.depth = 0
+        # Private names of bound indices carry a running number; their places in the nest do not.
+        self.places: dict[Index, Index] = {}
         self.entered: dict[Expr, Expr] = {}
         self.symbol_of: dict[Expr, Symbol] = {}
         self.atom_of: dict[Symbol, Expr] = {}
+        self.keys: dict[Symbol, Any] = {}
         # A generator g with g^q = radicand, for roots of what is not a monomial.
         self.radicals: dict[Symbol, tuple[int, Expr]] = {}
 
@@ -117,13 +120,19 @@ class Generators:
         """The value with every generator symbol replaced by what it stands for."""
         return value.xreplace(self.atom_of)
 
-    def contract(self, numerator: Expr) -> Expr:
-        """Use the relations among generators: deltas, 0/1 labels, roots."""
-        numerator = expand(numerator)
-        for symbol, (degree, radicand) in self.radicals.items():
-            numerator = self._reduce_radical(numerator, symbol, degree, radicand)
-        terms = [self._contract_term(term) for term in Add.make_args(numerator)]
-        return expand(Add(*terms))
+    def cancel(self, value: Expr) -> Expr:
+        """One cancelled fraction, the same however the value came to be."""
+        value = together(value)
+        return cancel(value, *self.ordered(value))
+
+    def ordered(self, value: Expr) -> list[Symbol]:
+        """Its generators by what they stand for: SymPy would order them by when they were met."""
+        return sorted(value.free_symbols, key=self._key)
+
+    def _key(self, symbol: Symbol) -> Any:
+        if symbol not in self.keys:
+            self.keys[symbol] = default_sort_key(self.atom_of[symbol].xreplace(self.places))
+        return self.keys[symbol]
 
     # Generators -------------------------------------------------------------------------------
 
@@ -160,30 +169,24 @@ class Generators:
         return self._root_of(entered, exponent)
 
     def _root_of(self, value: Expr, exponent: Rational) -> Expr:
-        """``value^exponent``, monomial factors exactly and the rest as a radical generator."""
-        numerator, denominator = fraction(cancel(together(value)))
-        result = S.One
-        for part, direction in ((numerator, 1), (denominator, -1)):
-            constant, factors = factor_list(part)
-            result *= Pow(constant, direction * exponent)
-            for factor, multiplicity in factors:
-                result *= self._power_of_factor(factor, direction * multiplicity * exponent)
-        return result
+        """``value^exponent``; factors go apart only if none is negative: ``sqrt(x^2) != x``."""
+        number, factors = self._factors(self.cancel(value), is_nonnegative)
+        if factors is None or not number.is_positive:
+            return self._radical(value, exponent)
+        powers = (self._power_of_factor(f, multiplicity * exponent) for f, multiplicity in factors)
+        return Mul(Pow(number, exponent), *powers)
 
     def _power_of_factor(self, factor: Expr, exponent: Rational) -> Expr:
-        if isinstance(exponent, Integer):
-            return factor**exponent
-        if factor.is_Symbol and (power := exponent).q == 1:
-            return factor**power
-        if factor.is_Symbol and self._unit_power(self._unrooted(factor)) == self.root > 1:
-            return factor**exponent
-        radical = self._generator(Pow(self.leave(factor), Rational(1, exponent.q)))
-        self.radicals[radical] = (exponent.q, factor)
-        return radical**exponent.p
+        rooted = isinstance(self.leave(factor).as_base_exp()[0], Indexed | Symbol)
+        exact = rooted or isinstance(exponent, Integer)
+        return factor**exponent if exact else self._radical(factor, exponent)
 
-    def _unrooted(self, symbol: Symbol) -> Expr:
-        atom = self.atom_of[symbol]
-        return atom.base if isinstance(atom, Pow) else atom
+    def _radical(self, value: Expr, exponent: Rational) -> Expr:
+        radical = self._generator(Pow(self.leave(value), Rational(1, exponent.q)))
+        numerator, denominator = fraction(together(value))
+        if denominator == 1:
+            self.radicals[radical] = (exponent.q, numerator)
+        return radical**exponent.p
 
     def _enter_exp(self, exponential: exp) -> Expr:
         exponent = expand(self.leave(self.enter(exponential.args[0])))
@@ -204,31 +207,34 @@ class Generators:
         return self._generator(exp(scale * monomial)) ** power
 
     def _enter_log(self, logarithm: log) -> Expr:
-        value = cancel(together(self.enter(logarithm.args[0])))
-        number, factors = S.One, []
-        for part, direction in zip(fraction(value), (1, -1), strict=True):
-            constant, found = factor_list(part)
-            number *= constant**direction
-            for factor, multiplicity in found:
-                oriented = self._positive(factor)
-                if oriented is None:
-                    return self._generator(log(self.leave(value)))
-                number *= (1 if oriented == factor else -1) ** multiplicity
-                factors.append((oriented, direction * multiplicity))
-        if not number.is_positive:
+        value = self.cancel(self.enter(logarithm.args[0]))
+        number, factors = self._factors(value, is_positive)
+        if factors is None or not number.is_positive:
             return self._generator(log(self.leave(value)))
         terms = [multiplicity * self._log_of_factor(f) for f, multiplicity in factors]
         return Add(self._log_of_number(number), *terms)
 
-    def _positive(self, factor: Expr) -> Expr | None:
-        """The factor or its negative, whichever is positive; factoring fixes no sign."""
-        candidates = (factor, expand(-factor))
-        return next((c for c in candidates if is_positive(self.leave(c), self.facts)), None)
+    def _factors(
+        self, value: Expr, has_sign: Callable[[Expr, Facts], bool]
+    ) -> tuple[Rational, _Factors | None]:
+        """``number * prod factor^power`` with factors of known sign; None if one is not known."""
+        number, factors = S.One, []
+        for part, direction in zip(fraction(value), (1, -1), strict=True):
+            constant, found = factor_list(part, *self.ordered(part))
+            number *= constant**direction
+            for factor, multiplicity in found:
+                # Factoring fixes no sign: the factor or its negative, whichever has it.
+                candidates = (factor, expand(-factor))
+                oriented = [c for c in candidates if has_sign(self.leave(c), self.facts)][:1]
+                if not oriented:
+                    return number, None
+                number *= (1 if oriented == [factor] else -1) ** multiplicity
+                factors.append((oriented[0], direction * multiplicity))
+        return number, factors
 
     def _log_of_number(self, number: Rational) -> Expr:
         """Logarithms of primes are independent over the rationals."""
-        primes = list(factorint(number.p).items()) + [(b, -m) for b, m in factorint(number.q).items()]
-        return Add(*(m * self._generator(log(Integer(base))) for base, m in primes))
+        return Add(*(m * self._generator(log(Integer(p))) for p, m in factorrat(number).items()))
 
     def _log_of_factor(self, factor: Expr) -> Expr:
         atom = self.leave(factor)
@@ -236,21 +242,15 @@ class Generators:
             return self.enter(atom.args[0])
         base, power = atom.as_base_exp()
         if isinstance(power, Rational) and power != 1:
-            return power * self._log_of_factor_atom(base)
-        return self._log_of_factor_atom(atom)
-
-    def _log_of_factor_atom(self, atom: Expr) -> Expr:
+            return power * self._generator(log(base))
         return self._generator(log(atom))
-
-    def _enter_delta(self, delta: KroneckerDelta) -> Expr:
-        return self._generator(delta)
 
     def _enter_product(self, product: Product) -> Expr:
         index, body = opened(product)
         return self.enter(exp(index.axis.sum(log(body), index)))
 
     def _enter_function(self, function: Function) -> Expr:
-        arguments = (self.leave(cancel(self.enter(argument))) for argument in function.args)
+        arguments = (self.leave(self.cancel(self.enter(argument))) for argument in function.args)
         return self._generator(function.func(*arguments))
 
     # Sums -------------------------------------------------------------------------------------
@@ -259,16 +259,19 @@ class Generators:
         index, body = opened(aggregate)
         self.sums += 1
         private = index.axis.index(f"_{index.name}_{self.sums}")
+        self.places[private] = index.axis.index(f"_at_{self.depth}")
+        self.depth += 1
         value = self.enter(replace_index(body, index, private))
-        numerator, denominator = fraction(cancel(together(value)))
+        self.depth -= 1
+        numerator, denominator = fraction(self.cancel(value))
         outer, laurent, dense = self._split_denominator(denominator, private)
-        parts = self._adic(self.contract(numerator), dense)
+        parts = self._adic(contract(self, numerator), dense)
         sums = (self._sum_of_terms(top, laurent, below, private) for top, below in parts)
         return Add(*sums) / outer
 
     def _split_denominator(self, denominator: Expr, index: Index) -> tuple[Expr, Expr, _Factors]:
         """Factors free of the index, generators that depend on it, and the other factors."""
-        constant, factors = factor_list(denominator)
+        constant, factors = factor_list(denominator, *self.ordered(denominator))
         outer, laurent, dense = constant, S.One, []
         for factor, multiplicity in factors:
             if not self._depends(factor, index):
@@ -285,7 +288,7 @@ class Generators:
             yield numerator, S.One
             return
         (factor, multiplicity), *others = dense
-        symbols = [g for g in self.atom_of if g in factor.free_symbols]
+        symbols = self.ordered(factor)
         for power in range(multiplicity, 0, -1):
             if numerator == 0:
                 return
@@ -316,65 +319,28 @@ class Generators:
                 target = next(a for a in atom.args if a != index)
                 rest = self.leave(monomial / factor / dense)
                 return self.enter(replace_index(rest, index, target))
-        summand = self.leave(cancel(monomial / dense) if dense != 1 else monomial)
+        summand = self.leave(self.cancel(monomial / dense) if dense != 1 else monomial)
         if summand == 1:
             return self.enter(index.axis.size)
-        if isinstance(summand, Indexed) and summand.base in self.facts.distribution:
+        if self._is_probability(summand, index):
             return S.One
         canonical = index.axis.index(f"_{_height(summand)}")
         return self._generator(index.axis.sum(summand.xreplace({index: canonical}), canonical))
 
-    # Relations --------------------------------------------------------------------------------
+    def _is_probability(self, summand: Expr, index: Index) -> bool:
+        """An entry of a distribution at the bound index."""
+        is_entry = isinstance(summand, Indexed) and summand.indices == (index,)
+        return is_entry and summand.base in self.facts.distribution
 
-    def _reduce_radical(self, value: Expr, symbol: Symbol, degree: int, radicand: Expr) -> Expr:
-        if not value.has(symbol):
-            return value
-        polynomial = Poly(value, symbol)
-        terms = (
-            c * symbol ** (k % degree) * radicand ** (k // degree)
-            for (k,), c in polynomial.terms()
-        )
-        return expand(Add(*terms))
-
-    def _contract_term(self, term: Expr) -> Expr:
-        for symbol in sorted(term.free_symbols, key=str):
-            atom = self.atom_of.get(symbol)
-            if isinstance(atom, KroneckerDelta):
-                return self._contract_delta(term, symbol, atom)
-        return self._contract_labels(term)
-
-    def _contract_delta(self, term: Expr, symbol: Symbol, delta: KroneckerDelta) -> Expr:
-        """``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``."""
-        keep, drop = sorted(delta.args, key=str)
-        rest = self.leave(term / symbol ** _degree(term, symbol))
-        rest = self.enter(replace_index(rest, drop, keep))
-        return symbol * self.contract(rest) if rest.free_symbols else symbol * rest
-
-    def _contract_labels(self, term: Expr) -> Expr:
-        """``y^k = y`` for labels in {0, 1}."""
-        factors = []
-        for factor in Mul.make_args(term):
-            base, power = factor.as_base_exp()
-            atom = self.leave(base) if base.is_Symbol else base
-            atom = atom.base if isinstance(atom, Pow) else atom
-            if isinstance(atom, Indexed) and atom.base in self.facts.hard and power.is_positive:
-                factor = base**self.root
-            factors.append(factor)
-        return Mul(*factors)
-
-    _HANDLERS: dict[Any, Callable[[Any, Any], Expr]] = {
+    _HANDLERS: ClassVar[dict[Any, Callable[[Any, Any], Expr]]] = {
         exp: _enter_exp,
         log: _enter_log,
         Pow: _enter_power,
         Sum: _enter_sum,
         Product: _enter_product,
-        KroneckerDelta: _enter_delta,
+        KroneckerDelta: _generator,
         Function: _enter_function,
     }
-
-
-def _degree(term: Expr, symbol: Symbol) -> int:
-    return int(Poly(term, symbol).degree())
 
 
 def _height(summand: Expr) -> int:

@@ -86,17 +86,23 @@ def _sign_by_bound(expression: Add, facts: Facts) -> Sign:
 
 def _at_most_one(expression: Expr, facts: Facts) -> bool:
     return all(
-        isinstance(factor, KroneckerDelta)
-        or (isinstance(factor, Indexed) and facts.in_unit_interval(factor.base))
-        for factor in Mul.make_args(expression)
+        isinstance(base, KroneckerDelta)
+        or (isinstance(base, Indexed) and facts.in_unit_interval(base.base))
+        for base in _bases_of_powers(expression)
     )
 
 
 def _below_one(expression: Expr, facts: Facts) -> bool:
     return any(
-        isinstance(factor, Indexed) and facts.inside_unit_interval(factor.base)
-        for factor in Mul.make_args(expression)
+        isinstance(base, Indexed) and facts.inside_unit_interval(base.base)
+        for base in _bases_of_powers(expression)
     )
+
+
+def _bases_of_powers(expression: Expr) -> list[Expr]:
+    """The bases of the factors; a factor that is no positive power is its own base."""
+    powers = ((factor, *factor.as_base_exp()) for factor in Mul.make_args(expression))
+    return [base if power.is_positive else factor for factor, base, power in powers]
 
 
 def _is_weighted_average(expression: Add, facts: Facts) -> bool:

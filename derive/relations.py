@@ -1,0 +1,91 @@
+"""Relations among the generators of the normal form, used to reduce a numerator.
+
+``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``; ``y^k = y`` for labels in {0, 1};
+``r^q = f`` for a root ``r = f^{1/q}``. Each is used in one direction only, so that the reduction
+ends: indices that deltas tie together are written as the first of them, powers are lowered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Poly, Pow, S, Symbol, expand
+
+from derive.axis import Index
+from derive.calculus import replace_index
+from derive.facts import Facts
+
+
+class Ring(Protocol):
+    """What the relations need of a ring of generators."""
+
+    facts: Facts
+    root: int
+    atom_of: dict[Symbol, Expr]
+    radicals: dict[Symbol, tuple[int, Expr]]
+
+    def enter(self, expression: Expr) -> Expr:
+        """The expression in generators."""
+
+    def leave(self, value: Expr) -> Expr:
+        """What the value in generators stands for."""
+
+
+def contract(ring: Ring, numerator: Expr) -> Expr:
+    """The numerator reduced by every relation, multiplied out."""
+    numerator = expand(numerator)
+    for symbol, (degree, radicand) in ring.radicals.items():
+        numerator = _reduce_radical(numerator, symbol, degree, radicand)
+    return expand(Add(*(_contract_term(ring, term) for term in Add.make_args(numerator))))
+
+
+def _reduce_radical(value: Expr, symbol: Symbol, degree: int, radicand: Expr) -> Expr:
+    """``r^k = r^{k mod q} f^{k div q}``."""
+    if not value.has(symbol):
+        return value
+    terms = Poly(value, symbol).terms()
+    parts = (c * symbol ** (k % degree) * radicand ** (k // degree) for (k,), c in terms)
+    return expand(Add(*parts))
+
+
+def _contract_term(ring: Ring, term: Expr) -> Expr:
+    deltas = {
+        symbol: atom
+        for symbol in term.free_symbols
+        if isinstance(atom := ring.atom_of.get(symbol), KroneckerDelta)
+    }
+    return _contract_deltas(ring, term, deltas) if deltas else _contract_labels(ring, term)
+
+
+def _contract_deltas(ring: Ring, term: Expr, deltas: Mapping[Symbol, KroneckerDelta]) -> Expr:
+    """Write each class of indices that the deltas make equal as its first member."""
+    first = _first_of_class(list(deltas.values()))
+    rest = term.xreplace(dict.fromkeys(deltas, S.One))
+    tied, rest = Mul(*(KroneckerDelta(a, b) for a, b in first.items())), ring.leave(rest)
+    for index, representative in first.items():
+        rest = replace_index(rest, index, representative)
+    return ring.enter(tied) * contract(ring, ring.enter(rest))
+
+
+def _first_of_class(deltas: list[KroneckerDelta]) -> dict[Index, Index]:
+    """For each tied index but the first of its class: the first of its class, by name."""
+    classes: list[set[Index]] = []
+    for delta in deltas:
+        touched = [group for group in classes if group & set(delta.args)]
+        classes = [group for group in classes if group not in touched]
+        classes.append(set(delta.args).union(*touched))
+    ordered = [sorted(group, key=str) for group in classes]
+    return {index: group[0] for group in ordered for index in group[1:]}
+
+
+def _contract_labels(ring: Ring, term: Expr) -> Expr:
+    factors = []
+    for factor in Mul.make_args(term):
+        base, power = factor.as_base_exp()
+        atom = ring.leave(base) if base.is_Symbol else base
+        atom = atom.base if isinstance(atom, Pow) else atom
+        if isinstance(atom, Indexed) and atom.base in ring.facts.hard and power.is_positive:
+            factor = base**ring.root
+        factors.append(factor)
+    return Mul(*factors)
