@@ -17,7 +17,7 @@ from derive.calculus import resolve
 from derive.decide import Decision, Proved, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
-from derive.render import as_html, render
+from derive.render import as_html, render, summary
 from derive.series import at, first_order
 
 
@@ -56,7 +56,7 @@ class Step:
         return isinstance(self.decision, Proved)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """A titled chain of decided steps.
 
@@ -108,6 +108,9 @@ class Derivation:
 
     def __str__(self) -> str:
         return render(self, "text")
+
+    def __repr__(self) -> str:
+        return f"<Derivation {self.id}: {summary(self)}>"
 
     def assuming(self, facts: Facts) -> Derivation:
         """The same chain under other facts about the arrays, for the steps that follow."""

@@ -1,16 +1,34 @@
 """Expressions as one line of text and as LaTeX, in the notation of the field.
 
 Sums over a whole axis are written ``sum_j`` without limits, entries ``s_i``, deltas ``delta_ij``.
+LaTeX further keeps the documents' order, ``1 + sum_j t_j e^{-s_j}``: what is added comes before
+what is taken away, short terms before long ones, labels before exponentials before sums; and
+``1 / (1 + e^{-x})`` is written ``sigma(x)``.
 """
 
 from __future__ import annotations
 
-from sympy import Expr, Indexed, KroneckerDelta, Pow, Product, Sum, exp
+from collections.abc import Iterable
+
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Product,
+    Rational,
+    Sum,
+    Symbol,
+    exp,
+    log,
+)
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from derive.calculus import Partial, opened
+from derive.calculus import Partial, opened, over
 
 
 class _TextPrinter(StrPrinter):
@@ -52,9 +70,11 @@ class _LatexPrinter(LatexPrinter):
     """LaTeX without the limits of whole axes and without braces around letters."""
 
     printmethod = "_loss_latex"
+    _in_exponent = False
 
     def _print_Sum(self, expression: Sum) -> str:
-        return self._big(r"\sum", expression)
+        negative, positive = _signed(expression)
+        return ("- " if negative else "") + self._big(r"\sum", positive)
 
     def _print_Product(self, expression: Product) -> str:
         return self._big(r"\prod", expression)
@@ -62,6 +82,52 @@ class _LatexPrinter(LatexPrinter):
     def _big(self, operator: str, expression: Sum | Product) -> str:
         index, body = opened(expression)
         return rf"{operator}_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
+
+    def _print_Add(self, expression: Add, order: str | None = None) -> str:
+        signed = [_signed(term) for term in expression.as_ordered_terms("lex")]
+        written = [(sign, term, str(self._print(term))) for sign, term in signed]
+        written.sort(key=lambda w: (w[0], not w[1].is_Number, w[1].has(Sum), len(w[2])))
+        line = "".join((" - " if sign else " + ") + text for sign, _, text in written)
+        return line.removeprefix(" + ").removeprefix(" ")
+
+    def _print_Mul(self, expression: Mul) -> str:
+        negative, positive = _signed(expression)
+        number, factors = positive.as_coeff_mul()
+        below = [f for f in factors if _is_below(f) and not _is_sigmoid(f, factors)]
+        above = sorted((f for f in factors if f not in below), key=_place)
+        large = [f for f in above if isinstance(f, Sum | Product | Partial)]
+        small = self._row([Rational(number.p)], [f for f in above if f not in large])
+        under = self._row([Rational(number.q)], [1 / f for f in below])
+        front = self._bar(small or "1", under) if under else small
+        parts = [front, *(rf"\left({self._print(f)}\right)" for f in large[:-1])]
+        parts += [self._print(f) for f in large[-1:]]
+        return ("- " if negative else "") + " ".join(part for part in parts if part)
+
+    def _bar(self, above: str, below: str) -> str:
+        """A fraction; in an exponent on one line."""
+        return f"{above}/{below}" if self._in_exponent else rf"\frac{{{above}}}{{{below}}}"
+
+    def _print_ExpBase(self, expression: exp, exp: str | None = None) -> str:
+        outside, self._in_exponent = self._in_exponent, True
+        text = f"e^{{{self._print(expression.args[0])}}}"
+        self._in_exponent = outside
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+    def _row(self, numbers: list[Expr], factors: Iterable[Expr]) -> str:
+        """Factors side by side, without a factor 1; brackets around sums of terms."""
+        row = [f for f in (*numbers, *factors) if f != 1]
+        if len(row) == 1:
+            return str(self._print(row[0]))
+        return " ".join(self.parenthesize(f, PRECEDENCE["Mul"], strict=True) for f in row)
+
+    def _print_Pow(self, expression: Pow) -> str:
+        if not _is_sigmoid(expression, ()):
+            return str(super()._print_Pow(expression))
+        sigmoid = rf"\sigma({self._print(-(expression.base - 1).args[0])})"
+        power = -expression.exp
+        if power == Rational(1, 2):
+            return rf"\sqrt{{{sigmoid}}}"
+        return sigmoid if power == 1 else rf"{sigmoid}^{{{self._print(power)}}}"
 
     def _print_Indexed(self, expression: Indexed, exp: str | None = None) -> str:
         text = f"{expression.base}_{{{' '.join(map(str, expression.indices))}}}"
@@ -76,8 +142,57 @@ class _LatexPrinter(LatexPrinter):
         return rf"\frac{{\partial}}{{\partial {below}}} \left[ {inner} \right]"
 
 
+#: The order of factors in a product; what is not named stands between entries and logs.
+_ORDER: tuple[tuple[type, ...], ...] = (
+    (Symbol,),
+    (KroneckerDelta,),
+    (Indexed,),
+    (),
+    (log,),
+    (exp,),
+)
+
+
+def _place(factor: Expr) -> int:
+    core = factor.base if isinstance(factor, Pow) else factor
+    named = [place for place, kinds in enumerate(_ORDER) if isinstance(core, kinds)]
+    return named[0] if named else _ORDER.index(())
+
+
+def _signed(term: Expr) -> tuple[bool, Expr]:
+    """Whether the term is taken away, and the term without that sign; ``(x - 1) y`` is."""
+    number, factors = term.as_coeff_mul()
+    turned = [_turned(factor) for factor in factors]
+    negative = bool(number.is_negative) != bool(sum(sign for sign, _ in turned) % 2)
+    kept = Mul(abs(number), *(factor for _, factor in turned), evaluate=False)
+    return negative, kept if len(kept.args) != 2 or number not in (1, -1) else kept.args[1]
+
+
+def _turned(factor: Expr) -> tuple[bool, Expr]:
+    """The sign in front of a bracket or a sum, and the bracket or sum without it."""
+    if isinstance(factor, Sum):
+        index, body = opened(factor)
+        negative, positive = _signed(body)
+        return negative, over(factor, index, positive) if negative else factor
+    negative = isinstance(factor, Add) and bool(factor.as_coeff_Add()[0].is_negative)
+    return negative, -factor if negative else factor
+
+
+def _is_below(factor: Expr) -> bool:
+    """A factor that is written under the bar of a fraction."""
+    return isinstance(factor, Pow) and factor.exp.is_Rational and bool(factor.exp.is_negative)
+
+
+def _is_sigmoid(factor: Expr, beside: Iterable[Expr]) -> bool:
+    """A power of ``1 / (1 + e^x)`` with no exponential beside it that it would be read with."""
+    if not _is_below(factor) or any(isinstance(other, exp) for other in beside):
+        return False
+    return isinstance(factor.base - 1, exp)
+
+
 #: Constants first, so that ``1 + sum`` reads as in the documents.
 _SETTINGS = {"order": "rev-lex"}
+_LATEX_SETTINGS = {**_SETTINGS, "fold_func_brackets": True}
 
 
 def text(expression: Expr) -> str:
@@ -87,4 +202,4 @@ def text(expression: Expr) -> str:
 
 def latex(expression: Expr) -> str:
     """The expression in LaTeX, without surrounding dollars."""
-    return str(_LatexPrinter(_SETTINGS).doprint(expression))
+    return str(_LatexPrinter(_LATEX_SETTINGS).doprint(expression))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from html import escape
+from re import sub
 from typing import TYPE_CHECKING
 
-from sympy import Expr
+from sympy import Expr, Symbol
 
 from derive import printing
 from derive.decide import Proved, Refuted
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation, Step
+
+# The letters on one line of an HTML rendering, both sides together: about 900 pixels.
+MOST_ON_A_LINE = 80
 
 _SIGNS = {
     "=": ("=", "="),
@@ -43,7 +47,7 @@ def as_text(derivation: Derivation) -> str:
     lines += [f"  where   {name} = {printing.text(value)}" for name, value in derivation.names]
     for number, (step, goes_on) in enumerate(_linked(derivation), start=1):
         lines += ["", *_text_of_step(number, step, goes_on, derivation)]
-    return "\n".join([*lines, "", _summary(derivation)])
+    return "\n".join([*lines, "", summary(derivation)])
 
 
 def _linked(derivation: Derivation) -> list[tuple[Step, bool]]:
@@ -68,7 +72,8 @@ def as_latex(derivation: Derivation) -> str:
     rows = [rf"% {derivation.id}: {derivation.title}", r"\begin{align*}"]
     for step, goes_on in _linked(derivation):
         left, sign, right = _latex_of_step(step, derivation)
-        rows.append(rf"{'' if goes_on else left} &{sign} {right} && \text{{{_escape_tex(step.rule)}}} \\")
+        rule = rf"\text{{{_escape_tex(step.rule)}}}"
+        rows.append(rf"{'' if goes_on else left} &{sign} {right} && {rule} \\")
     return "\n".join([*rows, r"\end{align*}"])
 
 
@@ -83,7 +88,7 @@ def as_markdown(derivation: Derivation) -> str:
     lines += [f"With {', '.join(given)}.", ""] if given else []
     for number, step in enumerate(derivation.steps, start=1):
         lines += _markdown_of_step(number, step, derivation)
-    return "\n".join([*lines, f"*{_summary(derivation)}*"])
+    return "\n".join([*lines, f"*{summary(derivation)}*"])
 
 
 def _markdown_of_step(number: int, step: Step, derivation: Derivation) -> list[str]:
@@ -96,15 +101,65 @@ def _markdown_of_step(number: int, step: Step, derivation: Derivation) -> list[s
 
 
 def as_html(derivation: Derivation) -> str:
-    """The Markdown's content as HTML with TeX between dollars, for a notebook's MathJax."""
-    parts = [f"<h4>{escape(derivation.title)} <code>{escape(derivation.id)}</code></h4>"]
-    for step in derivation.steps:
-        left, sign, right = _latex_of_step(step, derivation)
-        formula = escape(f"$${left} {sign} {right}$$")
-        colour = "inherit" if step.holds else "#b00020"
-        verdict = f"<small style='color:{colour}'>{escape(str(step.decision))}</small>"
-        parts.append(f"<p><b>{escape(step.rule)}</b> {verdict}</p>{formula}")
-    return "\n".join([*parts, f"<p><i>{escape(_summary(derivation))}</i></p>"])
+    """The derivation as a numbered list with TeX between dollars, for a notebook's MathJax.
+
+    A step that goes on from the one before shows its right-hand side only. Styles are for the
+    better look alone: the list reads as well where they are stripped.
+    """
+    title = f"<b>{escape(derivation.title)}</b> &nbsp;<code>{escape(derivation.id)}</code>"
+    parts = [f"<p style='margin-bottom:0'>{title}</p>", *_html_of_setting(derivation)]
+    parts.append("<ol style='margin-top:0.6em'>")
+    for step, goes_on in _linked(derivation):
+        parts.append(_html_of_step(step, goes_on, derivation))
+    return "\n".join([*parts, "</ol>", f"<p><i>{escape(summary(derivation))}</i></p>"])
+
+
+def _html_of_setting(derivation: Derivation) -> list[str]:
+    """What is assumed, what the letters stand for, and which claims are decided."""
+    given = [f"${fact}$" for fact in derivation.facts.describe()]
+    shown = {symbol for step in derivation.steps for symbol in _symbols_shown(step, derivation)}
+    given += [rf"${n} = {printing.latex(value)}$" for n, value in derivation.names if n in shown]
+    facts = ", &nbsp;".join(escape(fact, quote=False) for fact in given)
+    lines = [f"With {facts}."] if given else []
+    claims = ", ".join(escape(claim) for claim in derivation.claims)
+    lines += [f"<small>Claims: {claims}</small>"] if claims else []
+    return [f"<p style='margin:0.2em 0'>{line}</p>" for line in lines]
+
+
+def _symbols_shown(step: Step, derivation: Derivation) -> set[Symbol]:
+    sides = (step.left, step.right, *([step.dropped] if step.dropped is not None else []))
+    return {symbol for side in sides for symbol in _named(side, derivation).free_symbols}
+
+
+def _html_of_step(step: Step, goes_on: bool, derivation: Derivation) -> str:
+    left, sign, right = _latex_of_step(step, derivation)
+    mark, colour = ("✓", "#2e7d32") if step.holds else ("✗", "#b00020")
+    words = step.decision.how if isinstance(step.decision, Proved) else str(step.decision)
+    verdict = f"<small style='color:{colour}'>{mark} {escape(words)}</small>"
+    formulas = [] if goes_on or _is_short(left, right) else [left]
+    formulas.append(f"{sign} {right}" if goes_on or formulas else f"{left} {sign} {right}")
+    if step.dropped is not None:
+        dropped = printing.latex(_named(step.dropped, derivation))
+        formulas.append(rf"\text{{dropped: }} {dropped}")
+    lines = "".join(_html_of_formula(formula) for formula in formulas)
+    note = f"<small>{escape(step.note)}</small>" if step.note else ""
+    return f"<li>{escape(step.rule)} &nbsp;{verdict}{lines}{note}</li>"
+
+
+def _html_of_formula(formula: str) -> str:
+    """One line, flush left; a line wider than the page scrolls by itself."""
+    style = "margin:0.35em 0 0.35em 1em; overflow-x:auto; overflow-y:hidden"
+    return rf"<div style='{style}'>$\displaystyle {escape(formula, quote=False)}$</div>"
+
+
+def _is_short(left: str, right: str) -> bool:
+    """Whether both sides fit on one line of a notebook."""
+    return _width(left) + _width(right) < MOST_ON_A_LINE
+
+
+def _width(formula: str) -> int:
+    """About how many letters wide: commands count as one letter, braces as none."""
+    return len(sub(r"[{}_^\s]|left|right|displaystyle", "", sub(r"\\[a-zA-Z]+", "x", formula)))
 
 
 def _latex_of_step(step: Step, derivation: Derivation) -> tuple[str, str, str]:
@@ -121,7 +176,8 @@ def _escape_tex(sentence: str) -> str:
     return sentence.replace("_", r"\_").replace("^", r"\^{}").replace("&", r"\&")
 
 
-def _summary(derivation: Derivation) -> str:
+def summary(derivation: Derivation) -> str:
+    """How many steps are proved, refuted and undecided, in words."""
     kinds = [type(step.decision) for step in derivation.steps]
     proved, refuted = kinds.count(Proved), kinds.count(Refuted)
     open_steps = len(kinds) - proved - refuted
