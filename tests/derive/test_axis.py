@@ -1,0 +1,68 @@
+"""Axes and indices: identity, fresh names, limits, and the errors of a wrong axis."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from sympy import S, Symbol
+
+from derive.axis import Axis, Index, array, labels_axis, total
+
+LABELS = labels_axis()
+SAMPLES = Axis("samples", Symbol("N", integer=True, positive=True), letters="ab")
+
+
+def test_an_index_is_its_name_and_its_axis():
+    assert LABELS.index("i") == labels_axis().index("i")
+    assert hash(LABELS.index("i")) == hash(labels_axis().index("i"))
+    assert LABELS.index("i") != LABELS.index("j")
+    assert LABELS.index("i") != SAMPLES.index("i")
+    assert LABELS.index("i") != Symbol("i", integer=True, nonnegative=True)
+
+
+def test_indices_reads_names_as_symbols_does():
+    assert LABELS.indices("i j k") == LABELS.indices("i, j, k")
+    assert [index.name for index in LABELS.indices("i j")] == ["i", "j"]
+
+
+def test_an_index_survives_pickling_with_its_axis():
+    i = LABELS.index("i")
+    copy = pickle.loads(pickle.dumps(i))
+    assert copy == i
+    assert copy.axis == LABELS
+
+
+def test_a_fresh_index_has_a_name_that_nothing_taken_has():
+    taken: list[Symbol] = []
+    for _ in range(60):  # more than the alphabet
+        fresh = LABELS.fresh(taken)
+        assert isinstance(fresh, Index)
+        assert fresh.name not in {symbol.name for symbol in taken}
+        taken.append(fresh)
+
+
+def test_a_fresh_index_avoids_names_of_other_axes_too():
+    taken = [SAMPLES.index(letter) for letter in "ijkl"]
+    assert LABELS.fresh(taken).name not in "ijkl"
+
+
+def test_a_sum_over_the_wrong_axis_says_which_axis_is_which():
+    i = LABELS.index("i")
+    with pytest.raises(ValueError, match=r"index i .*'labels'.*'samples'.*samples\.index"):
+        SAMPLES.sum(array("s")[i], i)
+    with pytest.raises(ValueError, match="'labels'"):
+        SAMPLES.product(array("s")[i], i)
+
+
+def test_total_runs_over_the_axis_of_its_index():
+    i = LABELS.index("i")
+    assert total(S.One, i) == LABELS.sum(S.One, i)
+    assert LABELS.limits(i) == (i, 0, LABELS.size - 1)
+
+
+def test_entries_of_an_array_are_real_and_take_further_assumptions():
+    i = LABELS.index("i")
+    assert array("s")[i].is_real
+    assert array("s")[i].is_positive is None
+    assert array("q", positive=True)[i].is_positive
