@@ -65,7 +65,7 @@ class Rows:
         return bool(self.xp.finfo(self.dtype).bits >= self.xp.finfo(self.scores.dtype).bits)
 
     def widened(self) -> Rows:
-        """The same rows in float64, where the library has it and the device is not slow in it."""
+        """The same rows in float64, where the library and the device have it."""
         dtype = wider_dtype(self.xp, self.scores)
         if dtype is None:
             return self
@@ -214,8 +214,9 @@ class Loss(ABC):
             checks.label_range(xp, _numeric(xp, labels))
         return labels
 
-    def _check_rows(self, rows: Rows) -> None:  # noqa: B027  (a hook: most losses need none)
+    def _check_rows(self, rows: Rows) -> None:
         """Further checks of values, where a loss has some."""
+        return None
 
     def _rows(
         self, scores: Array, labels: Array, axis: int, masked_positives: str, check: bool

@@ -225,15 +225,19 @@ def _clip(
 ) -> tuple[Array, Array | None, Array]:
     """Exponents made harmless, and top = max_i (x_i + log w_i), -8 L where there is nothing.
 
-    Labels of weight 0 and exponents more than 8 L below the top get an exponent whose exp is 0
-    in the dtype: no -inf - -inf, no 0 * inf, and no overflow of a difference.
+    Labels of weight 0 and exponents more than 8 L, or |top| / 1024, below the top get an exponent
+    whose exp is 0 in the dtype: no -inf - -inf, no 0 * inf, and no overflow of a difference.
     """
     limit = exponent_limit(xp, x.dtype)
     active = weights > 0
     lowest = constant(xp, -finfo_max(xp, x.dtype), x)
     level = x if hard else x + log(xp, xp.where(active, weights, xp.ones_like(weights)))
     top = xp.max(xp.where(active, level, lowest), axis=-1, keepdims=True)
-    floor = xp.where(top > lowest, top, xp.zeros_like(top)) - 8.0 * limit
+    # |top| / 1024: beside a top of 1e12 an exponent 8 L below it is no other float32.
+    reach = xp.abs(top) * 2.0**-10
+    reach = xp.where(reach > 8.0 * limit, reach, constant(xp, 8.0 * limit, top))
+    floor = xp.where(top > lowest + reach, top - reach, lowest)
+    floor = xp.where(top > lowest, floor, constant(xp, -8.0 * limit, top))
     keep = active & (x > floor)
     low = None if low is None else xp.where(keep, low, xp.zeros_like(low))
     return xp.where(keep, x, floor), low, top

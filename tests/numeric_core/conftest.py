@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from core_reference import Arrays, Backend  # noqa: E402  (found through the path above)
+from core_reference import Arrays, Backend
 
 
 @pytest.fixture(params=list(Backend), ids=lambda b: b.name.lower())

@@ -17,6 +17,9 @@ from mpmath import mpf
 
 import numeric_core as nc
 
+COMMON_SHAPE = (4, 5)
+"""The shape of most test batches: JAX compiles each operation for each shape that it meets."""
+
 
 class Backend(enum.Enum):
     """The array libraries that every behaviour is tested in."""
@@ -280,13 +283,15 @@ def draw_vector(rng: Any, n: int, dtype: Any) -> Any:
 
 
 @functools.cache
-def exact_rows(name: str, dtype: Any, count: int) -> tuple[tuple[Any, ...], ...]:
+def exact_rows(
+    name: str, dtype: Any, count: int, sizes: tuple[int, ...] = ()
+) -> tuple[tuple[Any, ...], ...]:
     """(s, t, v, value, gradient, hvp) of `count` drawn rows: one computation for all backends."""
     loss, kind = next((loss, kind) for key, loss, kind in LOSSES if key == name)
     rng = np.random.default_rng(zlib.crc32(f"{name} {np.dtype(dtype)}".encode()))
     rows = []
     for _ in range(count):
-        n = int(rng.choice([1, 2, 5] if name.startswith("unified") else [1, 2, 5, 9]))
+        n = int(rng.choice(sizes or ((1, 2, 5) if name.startswith("unified") else (1, 2, 5, 9))))
         s, v = draw_scores(rng, n, dtype), draw_vector(rng, n, dtype)
         t = draw_labels(rng, n, dtype, kind)
         exact = Reference(loss, s, t)
@@ -295,24 +300,25 @@ def exact_rows(name: str, dtype: Any, count: int) -> tuple[tuple[Any, ...], ...]
 
 
 def evaluate(loss: Any, rows: Any, arrays: Arrays) -> Any:
-    """(value, gradient, hvp) of every row: one by one, in JAX as one batch.
+    """(value, gradient, hvp) of every row: one by one, in JAX in batches of the common shape.
 
     JAX compiles every new shape; elsewhere single rows see the paths that a batch would mask.
     """
-    size = len(rows) if arrays.backend is Backend.JAX else 1
+    size = COMMON_SHAPE[0] if arrays.backend is Backend.JAX else 1
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        s, t, v = (arrays(np.stack([row[c] for row in part])) for c in range(3))
-        value, gradient = loss.value_and_grad(s, t)
-        yield from zip(*map(to_numpy, (value, gradient, loss.hvp(s, t, v))), strict=True)
+        s, t, v = (np.stack([row[c] for row in part]) for c in range(3))
+        if size == 1:
+            s, t, v = s[0], t[0], v[0]
+        a, b, c = arrays(s), arrays(t), arrays(v)
+        results = [to_numpy(x) for x in (*loss.value_and_grad(a, b), loss.hvp(a, b, c))]
+        yield from [results] if size == 1 else zip(*results, strict=True)
 
 
 def worst_ulps(loss: Any, rows: Any, dtype: Any, arrays: Arrays) -> dict[str, tuple[float, Any]]:
     """The largest errors of value, gradient and hvp over exact rows, with their inputs."""
-    worst: dict[str, tuple[float, Any]] = {k: (0.0, None) for k in ("value", "gradient", "hvp")}
+    worst: dict[str, tuple[float, Any]] = dict.fromkeys(("value", "gradient", "hvp"), (0.0, None))
     flushes = arrays.backend is Backend.JAX
-    if flushes:
-        rows = [row for row in rows if len(row[0]) == 5]
     for row, results in zip(rows, evaluate(loss, rows, arrays), strict=True):
         s, t, v, *truths = row
         for key, got, true in zip(worst, results, truths, strict=True):

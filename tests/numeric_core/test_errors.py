@@ -73,15 +73,15 @@ def test_vector(arrays: Arrays, loss: Any) -> None:
         loss.hvp(s, t, arrays(S[:, :2]))
     with pytest.raises(ValueError, match="vector must be finite"):
         loss.hvp(s, t, arrays(S * math.nan))
-    with pytest.raises(TypeError, match="vector must be float16.*int32"):
+    with pytest.raises(TypeError, match=r"vector must be float16.*int32"):
         loss.hvp(s, t, arrays(S.astype(np.int32)))
 
 
 @ALL
 def test_no_arrays_and_mixed_libraries(arrays: Arrays, loss: Any) -> None:
-    with pytest.raises(TypeError, match="labels must be an array.*got list"):
+    with pytest.raises(TypeError, match=r"labels must be an array.*got list"):
         loss(arrays(S), T.tolist())
-    with pytest.raises(TypeError, match="scores must be an array.*got list"):
+    with pytest.raises(TypeError, match=r"scores must be an array.*got list"):
         loss(S.tolist(), arrays(T))
     # JAX takes NumPy arrays as its own
     if arrays.backend in (Backend.STRICT, Backend.TORCH):
@@ -96,7 +96,7 @@ def test_complex_labels(loss: Any) -> None:
 
 
 def test_zlpr_wants_hard_labels(arrays: Arrays) -> None:
-    with pytest.raises(ValueError, match="labels of zlpr must be 0 or 1, got 0.25.*use soft_zlpr"):
+    with pytest.raises(ValueError, match=r"labels of zlpr must be 0 or 1, got 0.25.*use soft_zlpr"):
         nc.zlpr(arrays(S), arrays(np.array([[1, 0.25, 0]], np.float32)))
 
 

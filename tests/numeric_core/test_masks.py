@@ -12,11 +12,11 @@ from core_reference import LOSSES, Arrays, Backend, to_numpy
 import numeric_core as nc
 
 MASKS = (-1e7, -1e12, -3.4028234663852886e38, -math.inf)
-SCORES = np.array([[3.0, -1.0, 0.0, 0.5, 0.0], [100.0, 80.0, 0.0, -90.0, 0.0]])
+SCORES = np.tile([[3.0, -1.0, 0.0, 0.5, 0.0], [100.0, 80.0, 0.0, -90.0, 0.0]], (2, 1))
 LABELS = {
-    "hard": np.array([[1.0, 0, 0, 1, 0], [0, 1, 0, 0, 0]]),
-    "soft": np.array([[0.9, 0.2, 0, 0.5, 0], [0, 1, 0, 0.25, 0]]),
-    "distribution": np.array([[0.75, 0.25, 0, 0, 0], [0, 1.0, 0, 0, 0]]),
+    "hard": np.tile([[1.0, 0, 0, 1, 0], [0, 1, 0, 0, 0]], (2, 1)),
+    "soft": np.tile([[0.9, 0.2, 0, 0.5, 0], [0, 1, 0, 0.25, 0]], (2, 1)),
+    "distribution": np.tile([[0.75, 0.25, 0, 0, 0], [0, 1.0, 0, 0, 0]], (2, 1)),
 }
 MASKED, KEPT = [2, 4], [0, 1, 3]
 ALL = pytest.mark.parametrize(("loss", "kind"), [(x, k) for _, x, k in LOSSES], ids=str)
@@ -31,7 +31,7 @@ def masked(value: float, dtype: Any) -> Any:
 @ALL
 def test_every_mask_gives_the_same_bits(arrays: Arrays, loss: Any, kind: str) -> None:
     for dtype in arrays.dtypes:
-        t, v = arrays(LABELS[kind].astype(dtype)), arrays(np.ones((2, 5), dtype))
+        t, v = arrays(LABELS[kind].astype(dtype)), arrays(np.ones((4, 5), dtype))
         results = []
         for mask in MASKS:
             s = arrays(masked(mask, dtype))
