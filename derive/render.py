@@ -169,7 +169,8 @@ def _latex_of_step(step: Step, derivation: Derivation) -> tuple[str, str, str]:
 
 def _named(expression: Expr, derivation: Derivation) -> Expr:
     """Long sums by their names; names are for the eye only."""
-    return expression.xreplace({value: name for name, value in derivation.names})
+    names = {value: name for name, value in derivation.names}
+    return expression.xreplace(names | {-value: -name for value, name in names.items()})
 
 
 def _escape_tex(sentence: str) -> str:

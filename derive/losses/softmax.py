@@ -7,6 +7,8 @@ With ``Z = sum_k e^{s_k}`` and ``p_i = e^{s_i} / Z``: ``d log Z / ds_i = p_i``,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Expr, KroneckerDelta, S, Symbol, exp, log
 
 from derive.axis import Axis, array, total
@@ -105,8 +107,10 @@ def derive_linear_layer() -> Derivation:
     def layer(expression: Expr) -> Expr:
         return map_entries(expression, s, lambda to: total(x[e] * weights[e, to], e) + bias[to])
 
+    names = tuple((Symbol(f"s_{at}"), layer(s[at])) for at in (i, k))
     start = partial(layer(VALUE), weights[a, i])
     chain = LOSS.begin("linear-layer", "Weight and bias gradient, s = x W + b", start)
+    chain = replace(chain, names=((Z_NAME, layer(Z)), *names))
     chain = chain.differentiate().to("outer product of input and residual", x[a] * layer(p - t[i]))
     bias_gradient = partial(layer(VALUE), bias[i])
     return chain.lemma("bias gradient", bias_gradient, layer(p - t[i]))

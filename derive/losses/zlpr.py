@@ -17,7 +17,7 @@ from sympy import Expr, IndexedBase, KroneckerDelta, S, Symbol, exp, log, sqrt
 from derive.axis import Index, total
 from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
-from derive.facts import Facts, hard, soft, strictly_soft
+from derive.facts import Facts, hard, soft
 from derive.losses.loss import SymbolicLoss, Topic
 from derive.losses.symbols import (
     A_NAME,
@@ -285,7 +285,7 @@ def derive_bounds() -> Derivation:
     p, q = weights(t)
     rest_a, rest_b = _sums_of_others()
     chain = SOFT_ZLPR.begin("bounds", "Gradient bound with the best constant", 1 - (q - p))
-    chain = chain.assuming(strictly_soft(t)).to("1 - q_i is the mass of the others", p + rest_b / b)
+    chain = chain.to("1 - q_i is the mass of the others", p + rest_b / b)
     chain = chain.positive("hence grad_i < 1", p + rest_b / b)
     chain = chain.lemma("likewise", 1 + (q - p), q + rest_a / a)
     chain = chain.positive("hence grad_i > -1", q + rest_a / a)
