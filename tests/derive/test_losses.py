@@ -1,0 +1,121 @@
+"""Every loss and topic: each step proved, and the closed forms against plain SymPy.
+
+The id of a test is the id of the derivation, so that a red test names the mathematics.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sympy import diff
+
+from derive.balls import enclose, write_out
+from derive.calculus import free_indices
+from derive.decide import Proved, sample_points
+from derive.losses import LOSSES, SymbolicLoss, loss_named
+from derive.losses.symbols import LABELS, i, j, s, v
+
+TOPICS = [(name, topic) for name, loss in LOSSES.items() for topic in loss.topics]
+CLAIM = re.compile(r"(9158|9064|7359|SCE|SURVEY)-\w+")
+each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+SEED = 9064
+
+
+@pytest.mark.parametrize(("name", "topic"), TOPICS, ids=[f"{n}.{t}" for n, t in TOPICS])
+def test_derivation_holds(name: str, topic: str):
+    derivation = LOSSES[name].derive(topic)
+    assert derivation.id == f"{name}.{topic}"
+    assert derivation.steps
+    for step in derivation.steps:
+        assert isinstance(step.decision, Proved), f"{step.rule}: {step.decision}"
+    assert derivation.holds
+
+
+@pytest.mark.parametrize(("name", "topic"), TOPICS, ids=[f"{n}.{t}" for n, t in TOPICS])
+def test_a_changed_result_does_not_hold(name: str, topic: str):
+    """The last word of every derivation is decided, not only shown."""
+    derivation = LOSSES[name].derive(topic)
+    assert not derivation.to("one too many", derivation.result + 1).holds
+
+
+@each_loss
+def test_claims_are_ids_of_the_documents(loss: SymbolicLoss):
+    assert set(loss.claims) <= set(loss.topics)
+    for claims in loss.claims.values():
+        assert len(set(claims)) == len(claims)
+        assert all(CLAIM.fullmatch(claim) for claim in claims), claims
+
+
+@each_loss
+def test_has_value_gradient_hessian_and_product(loss: SymbolicLoss):
+    assert {"gradient", "hessian", "hvp", "convexity"} <= set(loss.topics)
+    assert free_indices(loss.value) == frozenset()
+    assert free_indices(loss.gradient) == {i}
+    assert free_indices(loss.hessian) == {i, j}
+    assert free_indices(loss.hvp) == {i}
+    assert free_indices(loss.squares) == frozenset()
+
+
+@each_loss
+def test_gradient_is_that_of_the_written_out_loss(loss: SymbolicLoss):
+    for point in sample_points((loss.value, s[i]), loss.facts, 4, SEED):
+        plain = diff(write_out(loss.value, point), write_out(s[i], point))
+        assert_meet(loss.gradient, plain, point)
+
+
+@each_loss
+def test_hessian_is_that_of_the_written_out_loss(loss: SymbolicLoss):
+    for point in sample_points((loss.value, s[i], s[j]), loss.facts, 3, SEED):
+        entries = write_out(s[i], point), write_out(s[j], point)
+        assert_meet(loss.hessian, diff(write_out(loss.value, point), *entries), point)
+
+
+@each_loss
+def test_product_is_the_hessian_times_the_vector(loss: SymbolicLoss):
+    for point in sample_points((loss.value, s[i], v[j]), loss.facts, 2, SEED):
+        value = write_out(loss.value, point)
+        row = diff(value, write_out(s[i], point))
+        places = [{**point.indices, j: place} for place in range(point.sizes[LABELS])]
+        at = [type(point)(point.sizes, where, point.entries, point.scalars) for where in places]
+        plain = sum(diff(row, write_out(s[j], q)) * write_out(v[j], q) for q in at)
+        assert_meet(loss.hvp, plain, point)
+
+
+@each_loss
+def test_squares_are_the_quadratic_form(loss: SymbolicLoss):
+    """``sum_ij H_ij v_i v_j``: SymPy's Hessian of the written-out loss on both sides of it."""
+    for point in sample_points((loss.value, v[i]), loss.facts, 1, SEED):
+        value, size = write_out(loss.value, point), point.sizes[LABELS]
+        at = [type(point)(point.sizes, {i: p}, point.entries, point.scalars) for p in range(size)]
+        scores, vector = ([write_out(base[i], q) for q in at] for base in (s, v))
+        plain = sum(
+            diff(value, a, b) * x * z
+            for a, x in zip(scores, vector, strict=True)
+            for b, z in zip(scores, vector, strict=True)
+        )
+        assert_meet(loss.squares, plain, point)
+
+
+def assert_meet(ours, plain, point):
+    left, right = enclose(ours, point, 192), enclose(plain, point, 192)
+    assert left.overlaps(right), f"seed {SEED}, {point.describe()}: {left} and {right}"
+    assert left.rad() < 1e-30
+
+
+def test_names_of_the_losses():
+    assert set(LOSSES) == {
+        "softmax_cross_entropy",
+        "binary_cross_entropy",
+        "zlpr",
+        "soft_zlpr",
+        "unified",
+    }
+    assert all(loss_named(name).name == name for name in LOSSES)
+
+
+def test_an_unknown_loss_or_topic_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'hinge_of_fate'.*softmax_cross_entropy.*unified"):
+        loss_named("hinge_of_fate")
+    with pytest.raises(ValueError, match=r"zlpr has no derivation 'colour'.*gradient"):
+        LOSSES["zlpr"].derive("colour")
