@@ -313,8 +313,8 @@ assert wrong["emitted code"][0] < 1 and max(wrong["lossproof"]) < 1
 gaps = np.arange(0.0, 60.5, 0.5)
 measured = [errors(np.array([gap, 0.0, -1.0]), y) for gap in gaps]
 looks = {
-    "log_softmax by hand": {"color": "#b00020", "lw": 1.8},
     "emitted code": {"color": "#f0a840", "lw": 4.5},
+    "log_softmax by hand": {"color": "#b00020", "lw": 1.8},
     "lossproof": {"color": "#1f5fa8", "lw": 1.8},
 }
 
@@ -345,7 +345,7 @@ assert isinstance(slip, Refuted)
 Markdown(f"$p_i - t_i^2$ is **{slip}**")
 
 # %% [markdown]
-# The same is done to every formula of this page: change one sign, factor, index or exponent, and
+# The same is done to the formulas of this page: change one sign, factor, index or exponent, and
 # ask again. Each mutant must be refuted, or be proved to say the same thing in other words.
 
 # %%
