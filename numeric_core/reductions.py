@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from array_api_compat import device
+
 from numeric_core.exact import (
     Pair,
     accurate_sum,
@@ -56,15 +58,28 @@ __all__ = [
     "null_probability",
     "probabilities",
     "softmax_sum",
+    "weigh",
+    "weigh_null",
 ]
+
+
+class Exponents(NamedTuple):
+    """w e^{d + delta}; weights None stands for 1."""
+
+    d: Array
+    delta: Array | None
+    weights: Array | None
 
 
 class RowSum(NamedTuple):
     """A = e^shift norm, norm = null + sum(terms); see the module for the symbols.
 
+    shift_low, if any, belongs to the shift: it is below half an ulp of it.
+
     terms has shape (*batch, n), the others (*batch, 1).  total = sum(terms); norm is rounded once,
-    norm_low is what it lacks.  terms_low is what the terms lack, kept only for states made with
-    exact=True: then terms + terms_low has no error but that of exp.
+    norm_low is what it lacks.  Two are kept only for states made with exact=True: terms_low is what
+    the terms lack, so that terms + terms_low has no error but that of exp; exponents are what the
+    terms were made of, for those that are subnormal.
     """
 
     terms: Array
@@ -74,6 +89,8 @@ class RowSum(NamedTuple):
     shift: Array
     norm_low: Array
     terms_low: Array | None = None
+    exponents: Exponents | None = None
+    shift_low: Array | None = None
 
 
 def exponent_limit(xp: Namespace, dtype: object) -> float:
@@ -99,16 +116,19 @@ def exponential_sum(
     """
     if moderate:
         terms, lack = _weighted(xp, exp(xp, x), low, weights, exact)
-        state = _state(xp, terms, lack, constant(xp, 0.0, x), constant(xp, 1.0, x))
+        made_of = Exponents(x, low, weights)
+        state = _state(xp, terms, lack, constant(xp, 0.0, x), constant(xp, 1.0, x), made_of)
         if not _underflows(xp, state.total, weights):
             return state
     limit = exponent_limit(xp, x.dtype)
     x, low, top = _clip(xp, x, low, weights, hard)
     shift = xp.where(top > limit, top, xp.where(top < -limit, -limit + top * 0, top * 0))
-    d, delta = _shifted(x, low, shift)
+    d, delta, shift_low = _shifted(xp, x, low, shift)
     make = _hard_terms if hard else _split_terms
     terms, lack = make(xp, d, delta, weights, exact)
-    return _state(xp, terms, lack, shift, exp(xp, -shift))
+    made_of = Exponents(d, delta, weights)
+    state = _state(xp, terms, lack, shift, exp(xp, -shift), made_of)
+    return state._replace(shift_low=shift_low)
 
 
 def free_exponential_sum(
@@ -117,9 +137,11 @@ def free_exponential_sum(
     """sum_i w_i e^{x_i} without a null class; total = 0 and shift = 0 for a row without weights."""
     x, low, top = _clip(xp, x, low, weights, hard=False)
     shift = xp.where(xp.any(weights > 0, axis=-1, keepdims=True), top, constant(xp, 0.0, x))
-    d, delta = _shifted(x, low, shift)
+    d, delta, shift_low = _shifted(xp, x, low, shift)
     terms, lack = _split_terms(xp, d, delta, weights, exact)
-    return _state(xp, terms, lack, shift, xp.zeros_like(shift))
+    made_of = Exponents(d, delta, weights)
+    state = _state(xp, terms, lack, shift, xp.zeros_like(shift), made_of)
+    return state._replace(shift_low=shift_low)
 
 
 def softmax_sum(xp: Namespace, scores: Array, *, exact: bool = False) -> RowSum:
@@ -138,13 +160,21 @@ def softmax_sum(xp: Namespace, scores: Array, *, exact: bool = False) -> RowSum:
     ties = xp.sum(xp.astype(at_top, terms.dtype), axis=-1, keepdims=True)
     high, low = sum_pair(xp, xp.where(at_top, xp.zeros_like(terms), terms))
     high, error = two_sum(high, xp.where(ties > 1, ties - 1, xp.zeros_like(ties)))
-    return _with_null(xp, terms, lack, high, low + error, top, xp.ones_like(top))
+    made_of = Exponents(d, delta, None)
+    return _with_null(xp, terms, lack, high, low + error, top, xp.ones_like(top), made_of)
 
 
-def _state(xp: Namespace, terms: Array, lack: Array | None, shift: Array, null: Array) -> RowSum:
+def _state(
+    xp: Namespace,
+    terms: Array,
+    lack: Array | None,
+    shift: Array,
+    null: Array,
+    made_of: Exponents,
+) -> RowSum:
     """The row state of given terms."""
     high, low = sum_pair(xp, terms)
-    return _with_null(xp, terms, lack, high, low, shift, null)
+    return _with_null(xp, terms, lack, high, low, shift, null, made_of)
 
 
 def _with_null(
@@ -155,6 +185,7 @@ def _with_null(
     low: Array,
     shift: Array,
     null: Array,
+    made_of: Exponents,
 ) -> RowSum:
     """Norm = null + high + low, rounded once, and what the rounding left over."""
     if lack is not None:
@@ -162,7 +193,8 @@ def _with_null(
     partial, error = two_sum(null, high)
     error = error + low
     norm = partial + error
-    return RowSum(terms, high + low, norm, null, shift, error - (norm - partial), lack)
+    kept = None if lack is None else made_of
+    return RowSum(terms, high + low, norm, null, shift, error - (norm - partial), lack, kept)
 
 
 def _weighted(
@@ -233,20 +265,45 @@ def _clip(
     lowest = constant(xp, -finfo_max(xp, x.dtype), x)
     level = x if hard else x + log(xp, xp.where(active, weights, xp.ones_like(weights)))
     top = xp.max(xp.where(active, level, lowest), axis=-1, keepdims=True)
-    # |top| / 1024: beside a top of 1e12 an exponent 8 L below it is no other float32.
-    reach = xp.abs(top) * 2.0**-10
-    reach = xp.where(reach > 8.0 * limit, reach, constant(xp, 8.0 * limit, top))
-    floor = xp.where(top > lowest + reach, top - reach, lowest)
-    floor = xp.where(top > lowest, floor, constant(xp, -8.0 * limit, top))
+    floor = _floor(xp, xp.where(top > lowest, top, xp.zeros_like(top)), 8.0 * limit, lowest)
     keep = active & (x > floor)
     low = None if low is None else xp.where(keep, low, xp.zeros_like(low))
     return xp.where(keep, x, floor), low, top
 
 
-def _shifted(x: Array, low: Array | None, shift: Array) -> tuple[Array, Array]:
-    """x + low - shift as a pair with |delta| <= u |d|."""
+def _floor(xp: Namespace, top: Array, reach: float, lowest: Array) -> Array:
+    """What is too far below the top to matter: reach, or |top| / 1024 where that is more.
+
+    (Beside a top of 1e12 an exponent that is 512 below it is the same float32.)  From half of the
+    lowest number on nothing is too far: two such numbers are equal, or their difference is huge.
+    """
+    moderate = top > 0.5 * lowest
+    top = xp.where(moderate, top, xp.zeros_like(top))
+    share = xp.abs(top) * 2.0**-10
+    reach_of_row = xp.where(share > reach, share, constant(xp, reach, top))
+    return xp.where(moderate, top - reach_of_row, lowest)
+
+
+def _shifted(
+    xp: Namespace, x: Array, low: Array | None, shift: Array
+) -> tuple[Array, Array, Array | None]:
+    """x + low - shift - shift_low as a pair with |delta| <= u |d|, and shift_low.
+
+    Beside an x of 1e12 its low part is some thousands in float32: then the largest x + low of the
+    row is what is subtracted, shift and shift_low together.
+    """
     d, delta = two_diff(x, shift)
-    return (d, delta) if low is None else two_sum(d, delta + low)
+    if low is None:
+        return d, delta, None
+    d, delta = two_sum(d, delta + low)
+    # half an ulp of a shift below 2^20 is at most 2^-5, and harmless
+    huge = xp.abs(shift) > 2.0**20
+    if known(xp.any(huge)) is False:
+        return d, delta, None
+    shift_low = xp.where(huge, xp.max(d, axis=-1, keepdims=True), xp.zeros_like(shift))
+    d, error = two_diff(d, shift_low)
+    d, delta = two_sum(d, error + delta)
+    return d, delta, shift_low
 
 
 def log_partition(xp: Namespace, state: RowSum) -> Array:
@@ -259,7 +316,8 @@ def log_partition(xp: Namespace, state: RowSum) -> Array:
         shifted, xp.ones_like(state.null), state.null
     )
     amount = xp.where(shifted, state.norm, xp.ones_like(state.norm))
-    value = xp.where(shifted, state.shift + log(xp, amount), log1p(xp, ratio))
+    rest = log(xp, amount) if state.shift_low is None else log(xp, amount) + state.shift_low
+    value = xp.where(shifted, state.shift + rest, log1p(xp, ratio))
     return value[..., 0]
 
 
@@ -291,6 +349,51 @@ def exact_probabilities(xp: Namespace, state: RowSum) -> tuple[Array | Pair, Arr
     return Pair(xp, state.terms, state.terms_low) / norm, Pair.of(xp, state.null) / norm
 
 
+def weigh_null(xp: Namespace, state: RowSum, amount: Array | Pair) -> Array | Pair:
+    """p_0 a for the null class; as in `weigh`, a subnormal e^{-m} is taken apart."""
+    _, null = exact_probabilities(xp, state)
+    return _mended(xp, state, null * amount, null, Exponents(-state.shift, None, None), amount)
+
+
+def weigh(xp: Namespace, state: RowSum, amount: Array | Pair) -> Array | Pair:
+    """p_i a_i for amounts a: (*batch, n), or a (*batch, 1) that stands beside one term.
+
+    A subnormal p_i has lost digits that a large a_i would show.  There the term is taken apart as
+    (w e^{d / 2} a / norm) e^{d / 2}, in which no factor is subnormal.
+    """
+    p, _ = exact_probabilities(xp, state)
+    return _mended(xp, state, p * amount, p, state.exponents, amount)
+
+
+def _mended(
+    xp: Namespace,
+    state: RowSum,
+    product: Array | Pair,
+    share: Array | Pair,
+    made_of: Exponents | None,
+    amount: Array | Pair,
+) -> Array | Pair:
+    """share * amount, taken apart where the share is subnormal."""
+    if made_of is None or not isinstance(product, Pair):
+        return product
+    # 2^-900: far above the subnormals of float64 (2^-1022), far below what a sum could feel.
+    tiny = leading(share) < constant(xp, 2.0**-900, state.norm)
+    if known(xp.any(tiny)) is False:
+        return product
+    apart = _apart(xp, made_of, leading(amount) / _norm(xp, state))
+    zero = xp.zeros_like(apart)
+    return Pair(xp, xp.where(tiny, apart, product.high), xp.where(tiny, zero, product.low))
+
+
+def _apart(xp: Namespace, exponents: Exponents, amount: Array) -> Array:
+    """w e^{d + delta} a with the exponential as a square; exponents below -1500 give 0."""
+    d, delta, weights = exponents
+    half = exp(xp, 0.5 * xp.where(d > -1500.0, d, xp.full_like(d, -1500.0)))
+    if delta is not None:
+        half = half + 0.5 * half * delta
+    return (half if weights is None else weights * half) * amount * half
+
+
 def complements(xp: Namespace, state: RowSum) -> Array:
     """1 - p_i with relative accuracy, for a state whose null class is none of the labels.
 
@@ -303,47 +406,38 @@ def complements(xp: Namespace, state: RowSum) -> Array:
     return xp.where(dominant, (state.null + others) / norm, 1.0 - state.terms / norm)
 
 
-def center(xp: Namespace, p: Array | Pair, null: Array | Pair | None, v: Array) -> Array | Pair:
-    """v_i - sum_j p_j v_j for probabilities p; null: p_0 of a null class, whose v is 0.
+def center(xp: Namespace, state: RowSum, v: Array, *, null: bool) -> Array | Pair:
+    """v_i - sum_j p_j v_j for the p of a state; null: its null class counts, with v = 0.
 
-    The mean is written c + sum_j p_j (v_j - c).  With c = v_k for a class of p_k >= 1/2, else
-    c = the mean, computed twice, the deviations |v_j - c| have a mean of the order of
-    sum_j p_j |v_i - v_j|, for every i: the result is exact to a few ulp of its largest term.
-    (Without c, p_k (1 - p_k) is lost as p_k -> 1.)
+    The mean is written c + sum_j p_j (v_j - c), where c = v_k for the class k of the largest p_k.
+    Then sum_j p_j |v_j - c| <= (1 + 1 / p_k) sum_j p_j |v_i - v_j| for every i, with equality to
+    the right-hand sum for i = k: nothing is lost as p_k -> 1, and what a large n costs is covered
+    by the digits of pairs, or of float64.  (Without c, p_k (1 - p_k) is lost as p_k -> 1.)
     """
-    c, settled = _pivot(xp, leading(p), None if null is None else leading(null), v)
-    refined = c + leading(_mean_deviation(xp, p, null, v, c))
-    c = xp.where(settled, c, _into_range(xp, refined, null is not None, v))
-    return as_pair_of(xp, v, c, p) - _mean_deviation(xp, p, null, v, c)
+    p, p_null = exact_probabilities(xp, state)
+    c = _pivot(xp, leading(p), leading(p_null) if null else None, v)
+    return as_pair_of(xp, v, c, p) - _mean_deviation(xp, state, null, v, c)
 
 
-def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> tuple[Array, Array]:
-    """The value of the dominant class, or a first mean; and whether there is a dominant one."""
-    dominant = p >= 0.5
-    lowest = constant(xp, -finfo_max(xp, v.dtype), v)
-    c = xp.max(xp.where(dominant, v, lowest), axis=-1, keepdims=True)
-    settled = xp.any(dominant, axis=-1, keepdims=True)
-    mean = _into_range(xp, accurate_sum(xp, p * v), null is not None, v)
-    c = xp.where(settled, c, mean)
+def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
+    """v_k for the class of the largest probability; 0 when that is the null class.
+
+    Read off, not computed: XLA may evaluate an expression anew in each of its uses, and contract
+    products and sums differently in each; c must be one number.
+    """
+    k = xp.argmax(p, axis=-1, keepdims=True)
+    here = xp.arange(p.shape[-1], dtype=k.dtype, device=device(p)) == k
     if null is not None:
-        c = xp.where(null >= 0.5, xp.zeros_like(c), c)
-        settled = settled | (null >= 0.5)
-    return c, settled
-
-
-def _into_range(xp: Namespace, c: Array, with_zero: bool, v: Array) -> Array:
-    """A mean lies between the extremes; rounding must not carry it out (v constant: exactly v)."""
-    low = xp.min(v, axis=-1, keepdims=True)
-    high = xp.max(v, axis=-1, keepdims=True)
-    if with_zero:
-        low = xp.where(low < 0, low, xp.zeros_like(low))
-        high = xp.where(high > 0, high, xp.zeros_like(high))
-    return xp.where(c < low, low, xp.where(c > high, high, c))
+        here = here & (p > null)
+    return xp.sum(xp.where(here, v, xp.zeros_like(v)), axis=-1, keepdims=True)
 
 
 def _mean_deviation(
-    xp: Namespace, p: Array | Pair, null: Array | Pair | None, v: Array, c: Array
+    xp: Namespace, state: RowSum, null: bool, v: Array, c: Array
 ) -> Array | Pair:
-    """sum_j p_j (v_j - c), the null class with v = 0 included."""
-    deviation = last_sum(xp, p * as_pair_of(xp, v, c, p))
-    return deviation if null is None else deviation - null * as_pair_of(xp, c, None, p)
+    """sum_j p_j (v_j - c); null: the null class with v = 0 is included."""
+    like = state.terms if state.terms_low is None else norm_pair(xp, state)
+    deviation = last_sum(xp, weigh(xp, state, as_pair_of(xp, v, c, like)))
+    if not null:
+        return deviation
+    return deviation - weigh_null(xp, state, as_pair_of(xp, c, None, like))

@@ -25,9 +25,9 @@ from numeric_core.namespace import Array, Namespace, log1p, namespace, one_hot
 from numeric_core.reductions import (
     RowSum,
     center,
-    exact_probabilities,
     probabilities,
     softmax_sum,
+    weigh,
 )
 
 __all__ = ["SoftmaxCrossEntropy", "softmax_cross_entropy"]
@@ -92,9 +92,9 @@ class SoftmaxCrossEntropy(Loss):
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp = rows.xp
-        p, _ = exact_probabilities(xp, softmax_sum(xp, rows.scores, exact=rows.exact))
-        mass = as_pair_of(xp, _mass(rows), None, p)
-        return rounded(mass * (p * center(xp, p, None, vector)))
+        state = softmax_sum(xp, rows.scores, exact=rows.exact)
+        product = weigh(xp, state, center(xp, state, vector, null=False))
+        return rounded(as_pair_of(xp, _mass(rows), None, product) * product)
 
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         state, mass = softmax_sum(rows.xp, rows.scores), _mass(rows)

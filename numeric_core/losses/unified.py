@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,8 @@ from numeric_core.reductions import (
     norm_pair,
     null_probability,
     probabilities,
+    weigh,
+    weigh_null,
 )
 
 __all__ = ["Unified", "unified"]
@@ -135,17 +137,23 @@ class Unified(Loss):
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp = rows.xp
         pairs = self._pairs(rows, exact=rows.exact)
-        p, _ = exact_probabilities(xp, pairs.negative)
-        q, _ = exact_probabilities(xp, pairs.positive)
-        r, rest = exact_probabilities(xp, pairs.pair)
-        if not rows.exact:
-            r, rest = rounded(r), rounded(rest)
-        a, b = center(xp, p, None, vector), center(xp, q, None, vector)
-        product = p * (r * a + rest * b) + q * (rest * a + r * b)
-        scale = constant(xp, self.scale, vector)
+        a = center(xp, pairs.negative, vector, null=False)
+        b = center(xp, pairs.positive, vector, null=False)
+        product = weigh(xp, pairs.negative, self._mixed(xp, pairs, a, b)) + weigh(
+            xp, pairs.positive, self._mixed(xp, pairs, b, a)
+        )
         if rows.exact:
             scale = Pair(xp, *split_constant(xp, self.scale, vector))
-        return rounded(scale * (scale * r) * product)
+            return rounded(weigh(xp, pairs.pair, scale * (scale * product)))
+        r = probabilities(xp, pairs.pair)
+        return self.scale * (self.scale * r) * product
+
+    def _mixed(self, xp: Namespace, pairs: _Pairs, near: Array | Pair, far: Array | Pair) -> Any:
+        """r near + (1 - r) far, in pairs or, for a row computed in a wider dtype, plainly."""
+        if isinstance(near, Pair):
+            return weigh(xp, pairs.pair, near) + weigh_null(xp, pairs.pair, far)
+        r, rest = (rounded(share) for share in exact_probabilities(xp, pairs.pair))
+        return r * near + rest * far
 
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         xp = rows.xp
@@ -176,6 +184,10 @@ class Unified(Loss):
             xp, positive.norm, positive.norm_low
         )
         c, low = two_sum(negative.shift, positive.shift)
+        for side in (negative, positive):
+            if side.shift_low is not None:
+                c, error = two_sum(c, side.shift_low)
+                low = low + error
         if self.margin != 0.0:
             high, rest = _exact_product(xp, self.scale, self.margin, c)
             c, error = two_sum(c, high)

@@ -28,16 +28,24 @@ from functools import partial
 from numeric_core import checks
 from numeric_core.exact import Pair, accurate_sum, rounded, split_constant, two_diff
 from numeric_core.loss import Loss, Rows, score_rows
-from numeric_core.namespace import Array, Namespace, exp, log1p, namespace
+from numeric_core.namespace import (
+    Array,
+    Namespace,
+    constant,
+    exp,
+    finfo_max,
+    log1p,
+    namespace,
+)
 from numeric_core.reductions import (
     RowSum,
     center,
     complements,
-    exact_probabilities,
     exponent_limit,
     exponential_sum,
     log_partition,
     probabilities,
+    weigh,
 )
 
 __all__ = [
@@ -171,8 +179,10 @@ class BinaryCrossEntropy(Loss):
         """sum_i w_i |s_i| + log1p(e^{-|s_i|}), w_i the weight of the side on which s_i is wrong."""
         xp, s, t = rows.xp, rows.scores, rows.labels
         wrong = xp.where(s > 0, 1.0 - t, t)
-        value = accurate_sum(xp, wrong * xp.abs(s) + log1p(xp, e))[..., 0]
-        return _mark_infinite(rows, value)
+        terms = wrong * xp.abs(s) + log1p(xp, e)
+        if rows.bound < finfo_max(xp, s.dtype) / s.shape[-1]:
+            return _mark_infinite(rows, accurate_sum(xp, terms)[..., 0])
+        return _mark_infinite(rows, _sum_to_infinity(xp, terms)[..., 0])
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         xp, s, t = rows.xp, rows.scores, rows.labels
@@ -182,11 +192,31 @@ class BinaryCrossEntropy(Loss):
         return self._from_tail(rows, e), (1.0 - t) * up - t * down
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        return _sigmoid_slope(rows) * vector
+        xp, size = rows.xp, rows.xp.abs(rows.scores)
+        product = _sigmoid_slope(rows) * vector
+        limit = exponent_limit(xp, size.dtype)
+        if rows.bound <= limit:
+            return product
+        # beyond the limit 1 + e^{-|s|} is 1; a square of e^{-|s| / 2} keeps subnormal digits
+        half = exp(xp, -0.5 * size)
+        return xp.where(size > limit, (half * vector) * half, product)
 
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         slope = _sigmoid_slope(rows)
         return slope, 0.0 * slope[..., None]
+
+
+def _sum_to_infinity(xp: Namespace, terms: Array) -> Array:
+    """The sum of terms >= 0; inf, and not inf - inf, where it is above finfo.max."""
+    largest = finfo_max(xp, terms.dtype)
+    # 2^-32 of a row with such a term: up to 2^32 of them add up to a finite number, and what
+    # underflows is no part of the sum.
+    near = xp.max(terms, axis=-1, keepdims=True) > constant(xp, largest * 2.0**-32, terms)
+    scale = xp.where(near, constant(xp, 2.0**-32, terms), constant(xp, 1.0, terms))
+    total = accurate_sum(xp, terms * scale)
+    above = total > largest * scale
+    infinity = constant(xp, math.inf, terms)
+    return xp.where(above, infinity, xp.where(above, scale, total) / scale)
 
 
 def _above_threshold(rows: Rows, threshold: float) -> tuple[Array, Array | None]:
@@ -214,8 +244,7 @@ def _mark_infinite(rows: Rows, value: Array) -> Array:
 
 def _covariance(xp: Namespace, side: RowSum, vector: Array) -> Array | Pair:
     """p_i (v_i - sum_j p_j v_j), the null class with v = 0 among the j."""
-    p, null = exact_probabilities(xp, side)
-    return p * center(xp, p, null, vector)
+    return weigh(xp, side, center(xp, side, vector, null=True))
 
 
 def _tail(rows: Rows) -> Array:

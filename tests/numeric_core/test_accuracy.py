@@ -14,6 +14,7 @@ from core_reference import (
     Arrays,
     Backend,
     Exact,
+    Reference,
     exact_rows,
     to_numpy,
     ulps,
@@ -149,3 +150,18 @@ def _cast(arrays: Arrays, x: Any, dtype: Any) -> Any:
 
 def _exact(x: Any) -> Exact:
     return Exact(mpmath.mpf(x), abs(mpmath.mpf(x)))
+
+
+def test_hvp_under_jit_has_one_center() -> None:
+    """XLA once evaluated a computed mean anew in each use, an ulp apart: 420 ulp on this row."""
+    arrays = Arrays(Backend.JAX)
+    import jax
+
+    loss = nc.ZLPR(threshold=0.3)
+    s = np.array([-16.371635, 5.601045, -16.371635, 5.601045, 5.601045], np.float32)
+    v = np.array([1.0000006, 1.0000002, 0.99999934, 0.9999998, 1.0000037], np.float32)
+    t = np.zeros_like(s)
+    batch = [arrays(np.tile(x, (COMMON_SHAPE[0], 1))) for x in (s, t, v)]
+    got = to_numpy(jax.jit(loss.hvp)(*batch))[0]
+    for component, exact in zip(got, Reference(loss, s, t).hvp(v), strict=True):
+        assert ulps(component, exact, np.float32) <= LIMIT
