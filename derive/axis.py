@@ -8,7 +8,7 @@ range: ``sum_j delta_ij f_j = f_i`` holds because ``i`` and ``j`` both run over 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from string import ascii_lowercase
 from typing import Any
@@ -37,11 +37,15 @@ class Index(Symbol):
 
 @dataclass(frozen=True)
 class Axis:
-    """An index set ``{0, ..., size - 1}``; ``letters`` are the names its indices take."""
+    """An index set ``{0, ..., size - 1}``; ``letters`` are the names its indices take.
+
+    Letters tell no two axes apart, as they tell no two indices apart: SymPy keeps one object for
+    equal indices, and the axis of either must be found under the other.
+    """
 
     name: str
     size: Symbol
-    letters: str = "ijkl"
+    letters: str = field(default="ijkl", compare=False)
 
     def index(self, name: str) -> Index:
         """The index of this axis with the given name."""

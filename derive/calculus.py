@@ -219,9 +219,7 @@ def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
     return expression.func(*(replace_index(a, index, target) for a in expression.args))
 
 
-def map_entries(
-    expression: Expr, array: IndexedBase, image: Callable[..., Expr]
-) -> Expr:
+def map_entries(expression: Expr, array: IndexedBase, image: Callable[..., Expr]) -> Expr:
     """Replace every entry ``array[i, ...]`` by ``image(i, ...)``."""
     return expression.replace(
         lambda node: isinstance(node, Indexed) and node.base == array,

@@ -90,9 +90,7 @@ class Derivation:
         """True when there is a step and every step is proved."""
         return bool(self.steps) and all(step.holds for step in self.steps)
 
-    def to(
-        self, rule: str, target: Expr | Callable[[Expr], Expr], note: str = ""
-    ) -> Derivation:
+    def to(self, rule: str, target: Expr | Callable[[Expr], Expr], note: str = "") -> Derivation:
         """The chain goes on: the current expression equals ``target`` (or ``target(current)``)."""
         before = self.result
         after = target(before) if callable(target) else target

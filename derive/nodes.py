@@ -105,7 +105,7 @@ class Largest(ExprWithLimits):
     is_extended_real = True
 
     def __new__(cls, body: Expr, *limits: tuple[Any, ...]) -> Largest:
-        return Expr.__new__(cls, body, *(S(limit) for limit in limits))  # type: ignore[no-any-return]
+        return Expr.__new__(cls, body, *(S(limit) for limit in limits))
 
 
 class ArgLargest(Largest):

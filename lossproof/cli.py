@@ -45,10 +45,9 @@ def main() -> None:
 @click.option("--thorough", is_flag=True, help="All samples and all mutants: minutes, not seconds.")
 def verify(only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: bool) -> None:
     """Re-derive every loss, decide every step, measure the accuracy; exit 1 if anything fails."""
+    from lossproof.screen import progress_bar, show_report
     from verify.run import plan, write_atomically
     from verify.run import verify as run
-
-    from lossproof.screen import progress_bar, show_report
 
     _check_writable(json_file)
     tasks = _or_problem(plan, only or None, thorough)
@@ -72,7 +71,7 @@ def verify(only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: b
     show_default=True,
 )
 def derive(loss: str, topic: str | None, form: str) -> None:
-    """Show the derivation of TOPIC (gradient, hessian, optimum, ...) of LOSS; all of them without."""
+    """Show the derivation of TOPIC (gradient, hessian, optimum, ...) of LOSS, or all of them."""
     from derive.losses import loss_named
     from derive.render import render
 
@@ -89,7 +88,9 @@ def derive(loss: str, topic: str | None, form: str) -> None:
 @main.command()
 @click.argument("loss")
 @click.argument("quantity")
-@click.option("--target", default="numpy", show_default=True, help="numpy, array-api, mpmath, latex.")
+@click.option(
+    "--target", default="numpy", show_default=True, help="numpy, array-api, mpmath, latex."
+)
 @click.option(
     "-o",
     "output",
@@ -113,7 +114,6 @@ def emit(loss: str, quantity: str, target: str, output: Path | None) -> None:
 def losses() -> None:
     """List the losses and what can be derived about each."""
     from derive.losses import LOSSES
-
     from lossproof.screen import show_losses
 
     show_losses(Console(), LOSSES.values())

@@ -94,7 +94,9 @@ def _accuracy_cells(lines: list[Line]) -> list[str]:
     emitted = [line for line in lines if line.route.startswith("emitted")]
     cells = [_largest([line for line in core if line.dtype == dtype]) for dtype in DTYPES]
     worst = max(
-        (line for line in core if line.dtype == "float64"), key=lambda line: line.error, default=None
+        (line for line in core if line.dtype == "float64"),
+        key=lambda line: line.error,
+        default=None,
     )
     return [*cells, _largest(emitted), worst.cells()[-1].removeprefix("float64/") if worst else "-"]
 

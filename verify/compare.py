@@ -20,7 +20,6 @@ import mpmath
 import numpy as np
 
 from derive.losses import loss_named
-
 from verify.accuracy import AccuracyTable
 from verify.arrays import MpfArrays
 from verify.coverage import Coverage, cover
@@ -51,16 +50,15 @@ class Comparison:
     @property
     def problems(self) -> list[str]:
         """One line for everything that is out of bounds or failed."""
-        lines = [
+        beyond = [
             f"{line.loss}: {line.quantity} by the {line.route} route in {line.dtype} is off by "
             f"{line.error:.3g} ulp, allowed are {line.bound:g} ({line.cells()[-1]})"
             for line in self.table.beyond()
         ]
-        return lines + [
+        return beyond + [
             f"{f.loss}: {f.quantity} by the {f.route} route failed on {f.sample}: {f.message}"
             for f in self.table.failures
         ]
-        return lines
 
     def as_dict(self) -> dict[str, object]:
         """The comparison as plain data."""

@@ -28,9 +28,11 @@ SHOWN = 8  # an input of more numbers than this is named by its sample id only
 
 
 class Route(Protocol):
-    """What is measured; `name` stands in the table."""
+    """What is measured."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
 
     def value(self, scores: Any, labels: Any) -> Any:
         """The loss of each row."""
@@ -71,8 +73,9 @@ def measure(
     """The errors of one route over the samples, each component against the oracle.
 
     `arrays` are those of the route's library (NumPy by default); samples of a dtype that it lacks
-    are counted in `not_run`.  `absolute` states errors against the size of the quantity (1, or the largest
-    entry of the vector) wherever a component's own scale is smaller.  `progress` is called with the number of samples just done.
+    are counted in `not_run`.  `absolute` states errors against the size of the quantity (1, or the
+    largest entry of the vector) wherever a component's own scale is smaller.  `progress` is called
+    with the number of samples just done.
     """
     arrays = NumpyArrays() if arrays is None else arrays
     table = AccuracyTable()

@@ -17,11 +17,11 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from time import perf_counter
 
+from joblib import Parallel, delayed
+
 from derive.decide import SEED
 from derive.derivation import Derivation
 from derive.losses import LOSSES, loss_named
-from joblib import Parallel, delayed
-
 from verify.accuracy import AccuracyTable
 from verify.compare import Comparison, compare_routes
 from verify.mutation import Trial, try_derivation

@@ -6,8 +6,7 @@ from derive.losses import softmax, unified, zlpr
 from derive.losses.loss import SymbolicLoss
 
 LOSSES: dict[str, SymbolicLoss] = {
-    loss.name: loss
-    for loss in (softmax.LOSS, zlpr.BCE, zlpr.ZLPR, zlpr.SOFT_ZLPR, unified.LOSS)
+    loss.name: loss for loss in (softmax.LOSS, zlpr.BCE, zlpr.ZLPR, zlpr.SOFT_ZLPR, unified.LOSS)
 }
 
 

@@ -162,7 +162,7 @@ def derive_optimum() -> Derivation:
 LOSS = SymbolicLoss(
     name="softmax_cross_entropy",
     family="softmax",
-    formula=r"-\sum_i t_i \log \operatorname{softmax}(s)_i",
+    formula="-Σ_i t_i log softmax(s)_i",
     labels=t,
     facts=distribution(t),
     value=VALUE,

@@ -10,7 +10,7 @@ Hessian ``diag(p) - p p^T + diag(q) - q q^T``. The minimiser is ``s = logit(t) /
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sympy import Expr, IndexedBase, KroneckerDelta, S, Symbol, exp, log, sqrt
 
@@ -22,7 +22,6 @@ from derive.losses.loss import SymbolicLoss, Topic
 from derive.losses.symbols import (
     A_NAME,
     B_NAME,
-    HALF,
     LABELS,
     at_index,
     i,
@@ -85,7 +84,7 @@ BCE_CURVATURE = sigmoid(s[i]) * sigmoid(-s[i])
 BCE = SymbolicLoss(
     name="binary_cross_entropy",
     family="zlpr",
-    formula=r"-\sum_i t_i \log \sigma(s_i) - \sum_i (1 - t_i) \log(1 - \sigma(s_i))",
+    formula="-Σ_i t_i log σ(s_i) - Σ_i (1 - t_i) log(1 - σ(s_i))",
     labels=t,
     facts=soft(t),
     value=bce_value(t),
@@ -95,8 +94,10 @@ BCE = SymbolicLoss(
     squares=total(at_index(BCE_CURVATURE, j) * v[j] ** 2, j),
     flat=v[i],
     claims={
-        "value": ("9064-3", "9064-4", "9064-5", "9064-c", "9064-h", "9064-i1", "9064-9")
-        + ("9064-10", "9064-11", "9064-12"),
+        "value": (
+            *("9064-c", "9064-h", "9064-i1"),
+            *("9064-3", "9064-4", "9064-5", "9064-9", "9064-10", "9064-11", "9064-12"),
+        ),
     },
     own_topics={"value": derive_bce_value, "optimum": derive_bce_optimum},
 )
@@ -120,7 +121,7 @@ def weights(label: IndexedBase, threshold: Expr = S.Zero) -> tuple[Expr, Expr]:
 
 def null_curvature(label: IndexedBase, threshold: Expr = S.Zero) -> Expr:
     """``p_i / A + q_i / B``: the curvature that the constant terms of the logs keep for label i."""
-    (a, b), (p, q) = sums(label, threshold), weights(label, threshold)
+    a, b = sums(label, threshold)
     return label[i] * exp(threshold - s[i]) / a**2 + (1 - label[i]) * exp(s[i] - threshold) / b**2
 
 
@@ -156,11 +157,24 @@ def make_loss(
     )
 
 
+def derive_value(loss: SymbolicLoss) -> Derivation:
+    """Two logs are one, over no label, one negative, one positive, or a pair of both."""
+    a, b = sums(loss.labels, S0 if loss.parameters else S.Zero)
+    chain = loss.begin("value", "Value, as two logarithms and as one", loss.value)
+    chain = chain.to("one logarithm", log(a * b))
+    positive, negative = a - 1, b - 1
+    opened = 1 + negative + positive + negative * positive
+    chain = chain.to("nothing, one negative, one positive, or a pair", log(opened))
+    return chain.nonnegative("the loss is never negative", log(opened))
+
+
 def derive_from_bce(loss: SymbolicLoss) -> Derivation:
     """ZLPR is binary cross-entropy with each product cut after its first order."""
     label, (a, b) = loss.labels, sums(loss.labels)
     positive, negative = graded_products(label)
-    chain = loss.begin("from-bce", "From binary cross-entropy, cut inside the logs", bce_value(label))
+    chain = loss.begin(
+        "from-bce", "From binary cross-entropy, cut inside the logs", bce_value(label)
+    )
     chain = chain.to("logs of products", product_form(label))
     chain = chain.truncate("first order, positive side", positive, GRADE, a)
     chain = chain.truncate("first order, negative side", negative, GRADE, b)
@@ -223,7 +237,9 @@ def derive_optimum() -> Derivation:
     left_k, right_k = at_index(left, k, j), at_index(right, k, j)
     cross = total(total((left * right_k - left_k * right) ** 2, k), j) / 2
     gap = total((left - right) ** 2, j) + cross
-    chain = SOFT_ZLPR.begin("optimum", "The minimiser t = sigma(2s) and the minimum", SOFT_ZLPR.value)
+    chain = SOFT_ZLPR.begin(
+        "optimum", "The minimiser t = sigma(2s) and the minimum", SOFT_ZLPR.value
+    )
     chain = chain.to("one logarithm", log(a * b))
     chain = chain.lemma("Lagrange's identity", a * b - floor**2, gap)
     chain = chain.nonnegative("hence l >= 2 log(1 + sum sqrt(t (1 - t)))", gap)
@@ -238,7 +254,9 @@ def _derive_where_equal(chain: Derivation, gap: Expr, difference: Expr, total_: 
     balance = t[j] * exp(-s[j]) - (1 - t[j]) * exp(s[j])
     chain = chain.lemma("difference times conjugate", difference * total_, balance)
     chain = chain.lemma("which is a positive multiple of t - sigma(2s)", balance, residual)
-    chain = chain.forces("so t = sigma(2s) is the only minimiser", residual, t[j] - sigmoid(2 * s[j]))
+    chain = chain.forces(
+        "so t = sigma(2s) is the only minimiser", residual, t[j] - sigmoid(2 * s[j])
+    )
     return chain.lemma("and there the gap closes", _at_link(gap), S.Zero)
 
 
@@ -249,7 +267,9 @@ def _at_link(expression: Expr) -> Expr:
 
 def derive_stationarity() -> Derivation:
     """The document's own argument: at ``t = sigma(2s)`` every partial derivative vanishes."""
-    chain = SOFT_ZLPR.begin("stationarity", "Stationary at t = sigma(2s)", _at_link(SOFT_ZLPR.gradient))
+    chain = SOFT_ZLPR.begin(
+        "stationarity", "Stationary at t = sigma(2s)", _at_link(SOFT_ZLPR.gradient)
+    )
     chain = chain.to("the two sums coincide", S.Zero)
     a, b = sums(t)
     chain = chain.lemma("A = B there", _at_link(a), _at_link(b))
@@ -297,18 +317,20 @@ def _derive_best_constant(chain: Derivation, rest_a: Expr, rest_b: Expr) -> Deri
     alpha, beta = Symbol("alpha", positive=True), Symbol("beta", positive=True)
     free = (1 - tau) * x / (beta + (1 - tau) * x) - tau / (alpha * x + tau)
     inserted = free.xreplace({x: exp(s[i]), tau: t[i], alpha: rest_a, beta: rest_b})
-    chain = chain.lemma("as a function of x = e^{s_i}, other scores fixed", SOFT_ZLPR.gradient, inserted)
+    chain = chain.lemma(
+        "as a function of x = e^{s_i}, other scores fixed", SOFT_ZLPR.gradient, inserted
+    )
     chain = chain.positive("the denominators stay positive at x = 0", tau * beta)
     return chain.lemma("as s_i falls the gradient tends to -1", free.xreplace({x: S.Zero}), -S.One)
 
 
-def _from_bce(name: str) -> Topic:
-    return lambda: derive_from_bce(BY_NAME[name])
+def _about(name: str, derivation: Callable[[SymbolicLoss], Derivation]) -> Topic:
+    return lambda: derivation(BY_NAME[name])
 
 
 ZLPR = make_loss(
     name="zlpr",
-    formula=r"\log(1 + \sum_{neg} e^{s_i - s_0}) + \log(1 + \sum_{pos} e^{s_0 - s_j})",
+    formula="log(1 + Σ_neg e^(s_i - s_0)) + log(1 + Σ_pos e^(s_0 - s_j))",
     label=y,
     facts=hard(y),
     threshold=S0,
@@ -317,7 +339,8 @@ ZLPR = make_loss(
         "threshold": ("7359-10", "7359-11"),
     },
     own_topics={
-        "from-bce": _from_bce("zlpr"),
+        "value": _about("zlpr", derive_value),
+        "from-bce": _about("zlpr", derive_from_bce),
         "remainder": derive_below_bce,
         "threshold": derive_threshold,
     },
@@ -325,7 +348,7 @@ ZLPR = make_loss(
 
 SOFT_ZLPR = make_loss(
     name="soft_zlpr",
-    formula=r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i})",
+    formula="log(1 + Σ_i t_i e^(-s_i)) + log(1 + Σ_i (1 - t_i) e^(s_i))",
     label=t,
     facts=soft(t),
     threshold=S.Zero,
@@ -333,14 +356,17 @@ SOFT_ZLPR = make_loss(
         "from-bce": ("9064-i2", "9064-15", "9064-15b", "9064-16"),
         "hard-labels": ("9064-j", "9064-16c", "9064-44"),
         "gradient": ("9064-k", "9064-17"),
-        "stationarity": ("9064-18", "9064-19", "9064-20", "9064-21", "9064-22")
-        + ("9064-24", "9064-26", "9064-28"),
+        "stationarity": (
+            *("9064-18", "9064-19", "9064-20", "9064-21", "9064-22"),
+            *("9064-24", "9064-26", "9064-28"),
+        ),
         "optimum": ("9064-m", "9064-n", "9064-23", "9064-43"),
         "diagonal": ("9064-29", "9064-30", "9064-32", "9064-33"),
         "bounds": ("9064-45",),
     },
     own_topics={
-        "from-bce": _from_bce("soft_zlpr"),
+        "value": _about("soft_zlpr", derive_value),
+        "from-bce": _about("soft_zlpr", derive_from_bce),
         "hard-labels": derive_hard_reduction,
         "stationarity": derive_stationarity,
         "optimum": derive_optimum,

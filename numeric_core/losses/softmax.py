@@ -19,15 +19,17 @@ import math
 from dataclasses import dataclass
 
 from numeric_core import checks
+from numeric_core.distribution import (
+    center,
+    probabilities,
+    weigh,
+)
 from numeric_core.exact import accurate_sum, as_pair_of, rounded
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.namespace import Array, Namespace, log1p, namespace, one_hot
 from numeric_core.reductions import (
     RowSum,
-    center,
-    probabilities,
     softmax_sum,
-    weigh,
 )
 
 __all__ = ["SoftmaxCrossEntropy", "softmax_cross_entropy"]

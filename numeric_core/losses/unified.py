@@ -25,23 +25,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numeric_core import checks
+from numeric_core.distribution import (
+    center,
+    complements,
+    exact_probabilities,
+    norm_pair,
+    null_probability,
+    probabilities,
+    weigh,
+    weigh_null,
+)
 from numeric_core.exact import Pair, rounded, split_constant, two_product, two_sum
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.losses.zlpr import sigmoid
 from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace
 from numeric_core.reductions import (
     RowSum,
-    center,
-    complements,
-    exact_probabilities,
     exponential_sum,
     free_exponential_sum,
     log_partition,
-    norm_pair,
-    null_probability,
-    probabilities,
-    weigh,
-    weigh_null,
 )
 
 __all__ = ["Unified", "unified"]

@@ -26,6 +26,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from numeric_core import checks
+from numeric_core.distribution import (
+    center,
+    complements,
+    probabilities,
+    weigh,
+)
 from numeric_core.exact import Pair, accurate_sum, rounded, split_constant, two_diff
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.namespace import (
@@ -39,13 +45,9 @@ from numeric_core.namespace import (
 )
 from numeric_core.reductions import (
     RowSum,
-    center,
-    complements,
     exponent_limit,
     exponential_sum,
     log_partition,
-    probabilities,
-    weigh,
 )
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from derive.emit import TARGETS, emit
 from derive.formulas import QUANTITIES, NotProved, formula_of, proved
 from derive.losses import LOSSES

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from derive.losses import LOSSES
-from verify import run
 
 import lossproof
+from derive.losses import LOSSES
 from lossproof.cli import main
+from verify import run
 
 
 def call(*arguments: str) -> Result:
@@ -89,7 +89,10 @@ def test_emit_writes_a_file_that_runs(tmp_path: Path) -> None:
 
 
 def test_emit_refuses_unknown_targets_and_quantities() -> None:
-    assert "there is no target 'fortran'" in call("emit", "zlpr", "value", "--target", "fortran").output
+    assert (
+        "there is no target 'fortran'"
+        in call("emit", "zlpr", "value", "--target", "fortran").output
+    )
     assert "no quantity 'jacobian'" in call("emit", "zlpr", "jacobian").output
 
 
@@ -110,5 +113,7 @@ def test_help_is_quick_because_it_imports_no_sympy() -> None:
         "import sys\nfrom click.testing import CliRunner\nfrom lossproof.cli import main\n"
         "CliRunner().invoke(main, ['--help'])\nprint('sympy' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "False"

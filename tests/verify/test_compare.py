@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from derive.losses import LOSSES
 
+from derive.losses import LOSSES
 from verify import compare
 from verify.compare import compare_routes
 

@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from derive.losses import LOSSES
 from sympy import Rational
 
+from derive.losses import LOSSES
 from verify import accuracy, compare
 from verify.accuracy import AccuracyTable
 from verify.run import Report, Task, plan, run_task, verify, write_atomically

@@ -1,0 +1,149 @@
+"""The distribution that a row state stands for, and products with its covariance.
+
+With the terms and the norm of a row state (`numeric_core.reductions`),
+
+    p_i = terms_i / norm,   p_0 = null / norm,   ((diag(p) - p p^T) v)_i = p_i (v_i - sum_j p_j v_j)
+
+where the null class, if it counts, has v_0 = 0.  Three things lose digits and are avoided here:
+1 - p_k as p_k -> 1 (`complements`), the mean of v where it is nearly every v_i (`center`), and a
+subnormal p_i beside a large v (`weigh`).
+"""
+
+from __future__ import annotations
+
+from array_api_compat import device
+
+from numeric_core.exact import Pair, accurate_sum, as_pair_of, last_sum, leading
+from numeric_core.namespace import Array, Namespace, constant, exp, known
+from numeric_core.reductions import Exponents, RowSum
+
+__all__ = [
+    "center",
+    "complements",
+    "exact_probabilities",
+    "norm_pair",
+    "null_probability",
+    "probabilities",
+    "weigh",
+    "weigh_null",
+]
+
+
+def _norm(xp: Namespace, state: RowSum) -> Array:
+    """norm; 1 for an empty row without a null class, whose terms are all 0."""
+    return xp.where(state.norm > 0, state.norm, xp.ones_like(state.norm))
+
+
+def probabilities(xp: Namespace, state: RowSum) -> Array:
+    """p_i = terms_i / norm: (*batch, n)."""
+    return state.terms / _norm(xp, state)
+
+
+def null_probability(xp: Namespace, state: RowSum) -> Array:
+    """p_0 = null / norm: (*batch, 1)."""
+    return state.null / _norm(xp, state)
+
+
+def norm_pair(xp: Namespace, state: RowSum) -> Pair:
+    """norm with what its rounding left over; 1 for an empty row without a null class."""
+    return Pair(xp, _norm(xp, state), state.norm_low)
+
+
+def exact_probabilities(xp: Namespace, state: RowSum) -> tuple[Array | Pair, Array | Pair]:
+    """p and p_0: for a state made with exact=True as pairs, with no error but that of exp."""
+    if state.terms_low is None:
+        return probabilities(xp, state), null_probability(xp, state)
+    norm = norm_pair(xp, state)
+    return Pair(xp, state.terms, state.terms_low) / norm, Pair.of(xp, state.null) / norm
+
+
+def weigh_null(xp: Namespace, state: RowSum, amount: Array | Pair) -> Array | Pair:
+    """p_0 a for the null class; as in `weigh`, a subnormal e^{-m} is taken apart."""
+    _, null = exact_probabilities(xp, state)
+    return _mended(xp, state, null * amount, null, Exponents(-state.shift, None, None), amount)
+
+
+def weigh(xp: Namespace, state: RowSum, amount: Array | Pair) -> Array | Pair:
+    """p_i a_i for amounts a: (*batch, n), or a (*batch, 1) that stands beside one term.
+
+    A subnormal p_i has lost digits that a large a_i would show.  There the term is taken apart as
+    (w e^{d / 2} a / norm) e^{d / 2}, in which no factor is subnormal.
+    """
+    p, _ = exact_probabilities(xp, state)
+    return _mended(xp, state, p * amount, p, state.exponents, amount)
+
+
+def _mended(
+    xp: Namespace,
+    state: RowSum,
+    product: Array | Pair,
+    share: Array | Pair,
+    made_of: Exponents | None,
+    amount: Array | Pair,
+) -> Array | Pair:
+    """share * amount, taken apart where the share is subnormal."""
+    if made_of is None or not isinstance(product, Pair):
+        return product
+    # 2^-900: far above the subnormals of float64 (2^-1022), far below what a sum could feel.
+    tiny = leading(share) < constant(xp, 2.0**-900, state.norm)
+    if known(xp.any(tiny)) is False:
+        return product
+    apart = _apart(xp, made_of, leading(amount) / _norm(xp, state))
+    zero = xp.zeros_like(apart)
+    return Pair(xp, xp.where(tiny, apart, product.high), xp.where(tiny, zero, product.low))
+
+
+def _apart(xp: Namespace, exponents: Exponents, amount: Array) -> Array:
+    """w e^{d + delta} a with the exponential as a square; exponents below -1500 give 0."""
+    d, delta, weights = exponents
+    half = exp(xp, 0.5 * xp.where(d > -1500.0, d, xp.full_like(d, -1500.0)))
+    if delta is not None:
+        half = half + 0.5 * half * delta
+    return (half if weights is None else weights * half) * amount * half
+
+
+def complements(xp: Namespace, state: RowSum) -> Array:
+    """1 - p_i with relative accuracy, for a state whose null class is none of the labels.
+
+    At most one label has more than half; for it the others are summed, for the rest 1 - p_i
+    loses nothing.
+    """
+    norm = _norm(xp, state)
+    dominant = state.terms > 0.5 * norm
+    others = accurate_sum(xp, xp.where(dominant, xp.zeros_like(state.terms), state.terms))
+    return xp.where(dominant, (state.null + others) / norm, 1.0 - state.terms / norm)
+
+
+def center(xp: Namespace, state: RowSum, v: Array, *, null: bool) -> Array | Pair:
+    """v_i - sum_j p_j v_j for the p of a state; null: its null class counts, with v = 0.
+
+    The mean is written c + sum_j p_j (v_j - c), where c = v_k for the class k of the largest p_k.
+    Then sum_j p_j |v_j - c| <= (1 + 1 / p_k) sum_j p_j |v_i - v_j| for every i, with equality to
+    the right-hand sum for i = k: nothing is lost as p_k -> 1, and what a large n costs is covered
+    by the digits of pairs, or of float64.  (Without c, p_k (1 - p_k) is lost as p_k -> 1.)
+    """
+    p, p_null = exact_probabilities(xp, state)
+    c = _pivot(xp, leading(p), leading(p_null) if null else None, v)
+    return as_pair_of(xp, v, c, p) - _mean_deviation(xp, state, null, v, c)
+
+
+def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
+    """v_k for the class of the largest probability; 0 when that is the null class.
+
+    Read off, not computed: XLA may evaluate an expression anew in each of its uses, and contract
+    products and sums differently in each; c must be one number.
+    """
+    k = xp.argmax(p, axis=-1, keepdims=True)
+    here = xp.arange(p.shape[-1], dtype=k.dtype, device=device(p)) == k
+    if null is not None:
+        here = here & (p > null)
+    return xp.sum(xp.where(here, v, xp.zeros_like(v)), axis=-1, keepdims=True)
+
+
+def _mean_deviation(xp: Namespace, state: RowSum, null: bool, v: Array, c: Array) -> Array | Pair:
+    """sum_j p_j (v_j - c); null: the null class with v = 0 is included."""
+    like = state.terms if state.terms_low is None else norm_pair(xp, state)
+    deviation = last_sum(xp, weigh(xp, state, as_pair_of(xp, v, c, like)))
+    if not null:
+        return deviation
+    return deviation - weigh_null(xp, state, as_pair_of(xp, c, None, like))
