@@ -21,6 +21,14 @@ def test_an_index_is_its_name_and_its_axis():
     assert LABELS.index("i") != Symbol("i", integer=True, nonnegative=True)
 
 
+def test_letters_tell_no_two_axes_apart():
+    """SymPy keeps one of two equal indices, so their axes must be equal as well."""
+    lettered = Axis(LABELS.name, LABELS.size, letters="xyz")
+    assert lettered.index("i") == LABELS.index("i")
+    assert lettered == LABELS
+    assert hash(lettered) == hash(LABELS)
+
+
 def test_indices_reads_names_as_symbols_does():
     assert LABELS.indices("i j k") == LABELS.indices("i, j, k")
     assert [index.name for index in LABELS.indices("i j")] == ["i", "j"]
