@@ -46,9 +46,7 @@ def statements(step: Step) -> Iterator[tuple[str, Expr, Expr, Callable[[arb, arb
 
 def false_survivors(derivation: Derivation, trials: list[Trial]) -> list[str]:
     """The mutants called true that some further point shows to be false."""
-    checked = [
-        (step, *statement) for step in derivation.steps for statement in statements(step)
-    ]
+    checked = [(step, *statement) for step in derivation.steps for statement in statements(step)]
     assert [change for _, change, *_ in checked] == [trial.change for trial in trials]
     return [
         f"{trial.rule}: {trial.change}"
