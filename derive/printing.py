@@ -1,14 +1,14 @@
 """Expressions as one line of text and as LaTeX, in the notation of the field.
 
-Sums over a whole axis are written ``sum_j`` without limits, entries ``s_i``, deltas ``delta_ij``.
-LaTeX further keeps the documents' order, ``1 + sum_j t_j e^{-s_j}``: what is added comes before
-what is taken away, short terms before long ones, labels before exponentials before sums; and
+Sums over a whole axis are written ``sum_j`` without limits, entries ``s_i``, deltas ``delta_ij``,
+in the documents' order, ``1 + sum_j t_j e^{-s_j}``: what is added comes before what is taken away,
+short terms before long ones, labels before exponentials before sums. In LaTeX
 ``1 / (1 + e^{-x})`` is written ``sigma(x)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sympy import (
     Add,
@@ -44,6 +44,23 @@ class _TextPrinter(StrPrinter):
     def _print_Product(self, expression: Product) -> str:
         index, body = opened(expression)
         return f"Π_{index}({self._print(body)})"
+
+    def _print_Add(self, expression: Add, order: str | None = None) -> str:
+        return _added(expression, self._print)
+
+    def _print_Mul(self, expression: Mul) -> str:
+        negative, positive = _signed(expression)
+        number, above, below = _numerator_and_denominator(positive)
+        top = self._row([Rational(number.p)], above) or "1"
+        under = self._row([Rational(number.q)], [1 / f for f in below])
+        if under and len(below) + (number.q != 1) > 1:
+            under = f"({under})"
+        return ("-" if negative else "") + (f"{top}/{under}" if under else top)
+
+    def _row(self, numbers: list[Expr], factors: Iterable[Expr]) -> str:
+        """Factors with a star between them, without a factor 1."""
+        row = [f for f in (*numbers, *factors) if f != 1]
+        return "*".join(self.parenthesize(f, PRECEDENCE["Mul"], strict=True) for f in row)
 
     def _print_Indexed(self, expression: Indexed) -> str:
         return f"{expression.base.label}_{''.join(map(str, expression.indices))}"
@@ -84,17 +101,14 @@ class _LatexPrinter(LatexPrinter):
         return rf"{operator}_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
 
     def _print_Add(self, expression: Add, order: str | None = None) -> str:
-        signed = [_signed(term) for term in expression.as_ordered_terms("lex")]
-        written = [(sign, term, str(self._print(term))) for sign, term in signed]
-        written.sort(key=lambda w: (w[0], not w[1].is_Number, w[1].has(Sum), len(w[2])))
-        line = "".join((" - " if sign else " + ") + text for sign, _, text in written)
-        return line.removeprefix(" + ").removeprefix(" ")
+        return _added(expression, self._print)
 
     def _print_Mul(self, expression: Mul) -> str:
         negative, positive = _signed(expression)
-        number, factors = positive.as_coeff_mul()
-        below = [f for f in factors if _is_below(f) and not _is_sigmoid(f, factors)]
-        above = sorted((f for f in factors if f not in below), key=_place)
+        number, above, below = _numerator_and_denominator(positive)
+        above = [*above, *(f for f in below if _is_sigmoid(f, (*above, *below)))]
+        below = [f for f in below if f not in above]
+        above.sort(key=_place)
         large = [f for f in above if isinstance(f, Sum | Product | Partial)]
         small = self._row([Rational(number.p)], [f for f in above if f not in large])
         under = self._row([Rational(number.q)], [1 / f for f in below])
@@ -157,6 +171,23 @@ def _place(factor: Expr) -> int:
     core = factor.base if isinstance(factor, Pow) else factor
     named = [place for place, kinds in enumerate(_ORDER) if isinstance(core, kinds)]
     return named[0] if named else _ORDER.index(())
+
+
+def _added(expression: Add, write: Callable[[Expr], str]) -> str:
+    """Terms with their signs, what is added first, short before long, sums last."""
+    signed = [_signed(term) for term in expression.as_ordered_terms("lex")]
+    written = [(sign, term, str(write(term))) for sign, term in signed]
+    written.sort(key=lambda w: (w[0], not w[1].is_Number, w[1].has(Sum), len(w[2])))
+    line = "".join((" - " if sign else " + ") + text for sign, _, text in written)
+    return line.removeprefix(" + ").removeprefix(" ")
+
+
+def _numerator_and_denominator(product: Expr) -> tuple[Rational, list[Expr], list[Expr]]:
+    """The number, the factors above the bar in the order of reading, and those below it."""
+    number, factors = product.as_coeff_mul()
+    below = [f for f in factors if _is_below(f)]
+    above = sorted((f for f in factors if f not in below), key=_place)
+    return number, above, below
 
 
 def _signed(term: Expr) -> tuple[bool, Expr]:

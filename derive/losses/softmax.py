@@ -93,7 +93,7 @@ def derive_chain_rule() -> Derivation:
     chain = chain.differentiate().to("gradient by the probabilities", -t[i] / q[i])
     route = total(-t[k] / p_k * at_index(at_index(JACOBIAN, k), i, j), k)
     chain = chain.lemma("times the Jacobian, at q = p", route, p - t[i])
-    one_hot = -1 / at_index(p, c) * at_index(at_index(JACOBIAN, c), i, j)
+    one_hot = total(-KroneckerDelta(k, c) / p_k * at_index(at_index(JACOBIAN, k), i, j), k)
     target = p - KroneckerDelta(i, c)
     return chain.lemma("one-hot: only row c of the Jacobian is used", one_hot, target)
 

@@ -178,7 +178,10 @@ def derive_from_bce(loss: SymbolicLoss) -> Derivation:
     chain = chain.to("logs of products", product_form(label))
     chain = chain.truncate("first order, positive side", positive, GRADE, a)
     chain = chain.truncate("first order, negative side", negative, GRADE, b)
-    note = "the binomial series itself converges for s_i > 0 only; the remainder is exact for all s"
+    series = (
+        "the binomial series itself converges for s_i > 0 only; the remainder is exact for all s"
+    )
+    note = series if loss is SOFT_ZLPR else ""
     second = second_order(positive)
     return chain.lemma("first of the dropped orders, positive side", second, _second(label), note)
 
@@ -216,9 +219,8 @@ def derive_threshold() -> Derivation:
     factored = log(exp(S0) + negatives) + log(exp(-S0) + positives)
     chain = chain.to("the double sum factors", factored)
     chain = chain.to("scores counted from the threshold", ZLPR.value)
-    at_zero = ZLPR.value.xreplace({S0: S.Zero})
     a, b = sums(y)
-    return chain.lemma("at s_0 = 0", at_zero, log(b) + log(a))
+    return chain.lemma("at s_0 = 0", start.xreplace({S0: S.Zero}), log(b) + log(a))
 
 
 def derive_hard_reduction() -> Derivation:
@@ -320,8 +322,10 @@ def _derive_best_constant(chain: Derivation, rest_a: Expr, rest_b: Expr) -> Deri
     chain = chain.lemma(
         "as a function of x = e^{s_i}, other scores fixed", SOFT_ZLPR.gradient, inserted
     )
-    chain = chain.positive("the denominators stay positive at x = 0", tau * beta)
-    return chain.lemma("as s_i falls the gradient tends to -1", free.xreplace({x: S.Zero}), -S.One)
+    distance = (1 - tau) / (beta + (1 - tau) * x) + alpha / (alpha * x + tau)
+    chain = chain.lemma("its distance to -1, for a label that is not 0", 1 + free, x * distance)
+    note = "the bracket has the limit (1 - tau) / beta + alpha / tau: for x -> 0 the gradient -> -1"
+    return chain.positive("the denominators stay positive at x = 0", tau * beta, note)
 
 
 def _about(name: str, derivation: Callable[[SymbolicLoss], Derivation]) -> Topic:

@@ -68,9 +68,12 @@ class _ThresholdLoss(Loss):
     _hard: bool
 
     def probabilities(self, scores: Array, *, axis: int = -1) -> Array:
-        """sigma(2 (s - s0)): the labels at which the loss is stationary; the shape of scores.
+        """sigma(2 (s - s0)): the soft labels whose loss is least at s; the shape of scores.
 
-        Source: 9064; the factor 2 is the price of two sums of which each has its own log.
+        It is the probability for a model trained on soft labels.  After training on labels drawn
+        as 0 or 1 it is an approximation: for n = 1 a score then stands for sigma(s - s0).
+
+        Source: 9064 eq. 23; claims 9064-n, 9064-23.
         """
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         x, low = _above_threshold(rows, self.threshold)
