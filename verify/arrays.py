@@ -17,10 +17,15 @@ __all__ = ["Arrays", "JaxArrays", "MpfArrays", "NumpyArrays", "TorchArrays"]
 
 
 class Arrays(Protocol):
-    """A library's arrays: the dtypes it has, and the way in and out."""
+    """A library's arrays: the dtypes it has, and the way in and out.
+
+    flushes: the library sets subnormal results to 0, so that nothing is exact to more than the
+    smallest normal number.
+    """
 
     name: str
     dtypes: frozenset[str]
+    flushes: bool
 
     def make(self, values: Vector, dtype: str) -> Any:
         """An array of `dtype` that holds exactly these numbers, of the same shape."""
@@ -33,6 +38,7 @@ class NumpyArrays:
     """NumPy: float16, float32, float64."""
 
     name = "numpy"
+    flushes = False
     dtypes = frozenset({"float16", "float32", "float64"})
 
     def make(self, values: Vector, dtype: str) -> Any:
@@ -48,6 +54,7 @@ class TorchArrays:
     """PyTorch on the CPU; all four dtypes."""
 
     name = "torch"
+    flushes = False
     dtypes = frozenset({"float16", "bfloat16", "float32", "float64"})
 
     def __init__(self) -> None:
@@ -68,6 +75,7 @@ class JaxArrays:
     """JAX; float64 only where `jax_enable_x64` is set."""
 
     name = "jax"
+    flushes = True
 
     def __init__(self) -> None:
         import jax
@@ -89,6 +97,7 @@ class MpfArrays:
     """Lists of mpmath numbers, for emitted mpmath code: one row at a time, nothing is rounded."""
 
     name = "mpmath"
+    flushes = False
     dtypes = frozenset({"float16", "bfloat16", "float32", "float64"})
 
     def make(self, values: Vector, dtype: str) -> Any:

@@ -8,6 +8,7 @@ made it raise, as a failure of that route.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from flint import arb, ctx
 
 from verify.accuracy import AccuracyTable, Failure, Worst, ulp_errors
 from verify.arrays import Arrays, NumpyArrays
+from verify.formats import format_of
 from verify.oracle import BallOracle, Reference
 from verify.samples import Sample
 
@@ -93,7 +95,8 @@ def measure(
                 table.failures += [Failure(*key, sample.id, message) for sample in group]
                 continue
             for sample, got in zip(group, rows, strict=True):
-                table.record(key, *_compare(quantity, sample, got, oracle(sample), absolute))
+                floor = _floor(quantity, sample, absolute, arrays.flushes)
+                table.record(key, *_compare(quantity, sample, got, oracle(sample), floor))
         if progress is not None:
             progress(len(group))
     return table
@@ -148,15 +151,13 @@ def _check_result(result: Any, quantity: str, group: list[Sample], batch: bool) 
 
 
 def _compare(
-    quantity: str, sample: Sample, got: list[float], reference: Reference, absolute: bool
+    quantity: str, sample: Sample, got: list[float], reference: Reference, floor: arb
 ) -> tuple[int, Worst | None]:
     """How many numbers were compared, and the worst of them."""
     truth, scale = _truth(quantity, reference)
     if not truth:  # n = 0, or derivatives of an infinite value
         return 0, None
-    if absolute:
-        size = _size(quantity, sample)
-        scale = [own.max(size) for own in scale]
+    scale = [own.max(floor) for own in scale]
     places = [0] if quantity == "value" else reference.components
     asked = got if quantity == "value" else [got[i] for i in places]
     errors = ulp_errors(asked, truth, scale, sample.dtype)
@@ -174,9 +175,19 @@ def _compare(
     return len(errors), worst
 
 
-def _size(quantity: str, sample: Sample) -> arb:
-    """Gradient entries are bounded by 1, those of a Hessian-vector product by the vector's."""
-    return arb(float(np.max(np.abs(sample.vector), initial=0.0))) if quantity == "hvp" else arb(1)
+def _floor(quantity: str, sample: Sample, absolute: bool, flushes: bool) -> arb:
+    """The least scale an error is stated against, 0 for the components' own scales.
+
+    Gradient entries are bounded by 1, those of a Hessian-vector product by the vector's largest.
+    Where subnormals are flushed, a share may lose up to the smallest normal number: one ulp at
+    that number times 2^(p - 1).
+    """
+    size = float(np.max(np.abs(sample.vector), initial=0.0)) if quantity == "hvp" else 1.0
+    if absolute:
+        return arb(size)
+    form = format_of(sample.dtype)
+    lost = math.ldexp(form.smallest_normal, form.bits - 1) if flushes else 0.0
+    return arb(lost) * max(size, 1.0)
 
 
 def _truth(quantity: str, reference: Reference) -> tuple[Sequence[arb], Sequence[arb]]:

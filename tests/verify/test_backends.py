@@ -1,0 +1,58 @@
+"""The accuracy contract on every array library: the same samples, the same bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from derive.losses import LOSSES
+from verify.arrays import JaxArrays, NumpyArrays, TorchArrays
+from verify.formats import Vector
+from verify.measure import References, measure
+from verify.oracle import BallOracle
+from verify.routes import core_route
+from verify.samples import quick
+
+
+class StrictArrays(NumpyArrays):
+    """array-api-strict: float32 and float64, and nothing that the standard does not name."""
+
+    name = "array_api_strict"
+    dtypes = frozenset({"float32", "float64"})
+
+    def __init__(self) -> None:
+        self._xp = pytest.importorskip("array_api_strict")
+
+    def make(self, values: Vector, dtype: str) -> Any:
+        return self._xp.asarray(np.asarray(values).astype(dtype))
+
+
+def torch_arrays() -> TorchArrays:
+    pytest.importorskip("torch", reason="torch is an optional extra: lossproof[torch]")
+    return TorchArrays()
+
+
+def jax_arrays() -> JaxArrays:
+    pytest.importorskip("jax", reason="jax is an optional extra: lossproof[jax]")
+    return JaxArrays()
+
+
+# JAX compiles every operation anew for every shape: few lengths, so that the test is short.
+JAX_LENGTHS = (2, 6)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("make", [StrictArrays, torch_arrays, jax_arrays])
+def test_every_library_keeps_the_contract(loss: str, make: Any) -> None:
+    arrays = make()
+    samples = [sample for sample in quick(loss) if sample.n <= 1000][::5]
+    if arrays.flushes:
+        samples = [sample for sample in samples if sample.n in JAX_LENGTHS]
+    table = measure(
+        loss, core_route(loss), samples, References(BallOracle(loss)), arrays=arrays, batch=True
+    )
+    measured = [line for line in table if line.dtype in arrays.dtypes]
+    assert measured and not table.failures, table.failures[:3]
+    assert not [line.cells() for line in measured if not line.within]
