@@ -9,51 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from sympy import Expr, S, Symbol
 
 from derive.calculus import resolve
-from derive.decide import Decision, Proved, equal, nonnegative, positive
+from derive.decide import Decision, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
 from derive.render import as_html, render, summary
 from derive.series import at, first_order
-
-
-class Relation(Enum):
-    """What a step states about its two sides."""
-
-    EQUAL = "="
-    POSITIVE = ">"
-    NONNEGATIVE = ">="
-    FORCES = "= 0  ==>  0 ="
-    TRUNCATES = "~"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One decided statement ``left relation right`` under its facts.
-
-    A truncation is decided by an ``equation`` of its own: value plus slope at grade 0 against what
-    is kept. For an equality the equation is the statement itself.
-    """
-
-    rule: str
-    left: Expr
-    relation: Relation
-    right: Expr
-    decision: Decision
-    facts: Facts
-    note: str = ""
-    aside: bool = False
-    dropped: Expr | None = None
-    equation: tuple[Expr, Expr] | None = None
-
-    @property
-    def holds(self) -> bool:
-        """True when the step is proved."""
-        return isinstance(self.decision, Proved)
+from derive.step import Relation, Step
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,3 +144,6 @@ class Derivation:
         if relation is Relation.FORCES:
             return forces(left, right, self.facts)
         return (positive if relation is Relation.POSITIVE else nonnegative)(left, self.facts)
+
+
+__all__ = ["Derivation", "Relation", "Step"]

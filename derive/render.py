@@ -5,15 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from html import escape
 from re import sub
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sympy import Expr, Symbol
 
 from derive import printing
 from derive.decide import Proved, Refuted
+from derive.facts import Facts
+from derive.step import Step
 
-if TYPE_CHECKING:
-    from derive.derivation import Derivation, Step
+
+class Shown(Protocol):
+    """What is shown of a derivation (the derivation itself stands above this module)."""
+
+    @property
+    def id(self) -> str:
+        """``loss.topic``."""
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The ids of the statements it decides."""
+
+    @property
+    def facts(self) -> Facts:
+        """What is assumed."""
+
+    @property
+    def names(self) -> tuple[tuple[Symbol, Expr], ...]:
+        """Abbreviations."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The decided steps."""
+
 
 # The letters on one line of an HTML rendering, both sides together: about 900 pixels.
 MOST_ON_A_LINE = 80
@@ -27,9 +55,9 @@ _SIGNS = {
 }
 
 
-def render(derivation: Derivation, form: str = "text") -> str:
+def render(derivation: Shown, form: str = "text") -> str:
     """The derivation in one of the forms ``text``, ``latex``, ``markdown``."""
-    forms: dict[str, Callable[[Derivation], str]] = {
+    forms: dict[str, Callable[[Shown], str]] = {
         "text": as_text,
         "latex": as_latex,
         "markdown": as_markdown,
@@ -39,7 +67,7 @@ def render(derivation: Derivation, form: str = "text") -> str:
     return forms[form](derivation)
 
 
-def as_text(derivation: Derivation) -> str:
+def as_text(derivation: Shown) -> str:
     """Plain Unicode text, one formula a line."""
     lines = [f"{derivation.id}: {derivation.title}"]
     lines += [f"  claims  {', '.join(derivation.claims)}"] if derivation.claims else []
@@ -50,13 +78,13 @@ def as_text(derivation: Derivation) -> str:
     return "\n".join([*lines, "", summary(derivation)])
 
 
-def _linked(derivation: Derivation) -> list[tuple[Step, bool]]:
+def _linked(derivation: Shown) -> list[tuple[Step, bool]]:
     """Each step, and whether it starts where the one before it ended."""
     before = [None, *(step.right for step in derivation.steps)]
     return [(step, step.left == left) for step, left in zip(derivation.steps, before, strict=False)]
 
 
-def _text_of_step(number: int, step: Step, goes_on: bool, derivation: Derivation) -> list[str]:
+def _text_of_step(number: int, step: Step, goes_on: bool, derivation: Shown) -> list[str]:
     left, right = (printing.text(_named(side, derivation)) for side in (step.left, step.right))
     lines = [f"  {number}. {step.rule}"]
     lines += [] if goes_on else [f"       {left}"]
@@ -67,7 +95,7 @@ def _text_of_step(number: int, step: Step, goes_on: bool, derivation: Derivation
     return [*lines, f"       [{step.decision}]"]
 
 
-def as_latex(derivation: Derivation) -> str:
+def as_latex(derivation: Shown) -> str:
     """An ``align*`` environment with the rule and the verdict beside each line."""
     rows = [rf"% {derivation.id}: {derivation.title}", r"\begin{align*}"]
     for step, goes_on in _linked(derivation):
@@ -77,7 +105,7 @@ def as_latex(derivation: Derivation) -> str:
     return "\n".join([*rows, r"\end{align*}"])
 
 
-def as_markdown(derivation: Derivation) -> str:
+def as_markdown(derivation: Shown) -> str:
     """Markdown with displayed formulas, as GitHub and Jupyter show it."""
     lines = [f"### {derivation.title} (`{derivation.id}`)", ""]
     lines += [f"Claims: {', '.join(f'`{claim}`' for claim in derivation.claims)}", ""]
@@ -91,7 +119,7 @@ def as_markdown(derivation: Derivation) -> str:
     return "\n".join([*lines, f"*{summary(derivation)}*"])
 
 
-def _markdown_of_step(number: int, step: Step, derivation: Derivation) -> list[str]:
+def _markdown_of_step(number: int, step: Step, derivation: Shown) -> list[str]:
     left, sign, right = _latex_of_step(step, derivation)
     lines = [f"**{number}. {step.rule}** ({step.decision})", ""]
     lines += [f"$${left} {sign} {right}$$", ""]
@@ -100,7 +128,7 @@ def _markdown_of_step(number: int, step: Step, derivation: Derivation) -> list[s
     return lines + ([step.note, ""] if step.note else [])
 
 
-def as_html(derivation: Derivation) -> str:
+def as_html(derivation: Shown) -> str:
     """The derivation as a numbered list with TeX between dollars, for a notebook's MathJax.
 
     A step that goes on from the one before shows its right-hand side only. Styles are for the
@@ -114,7 +142,7 @@ def as_html(derivation: Derivation) -> str:
     return "\n".join([*parts, "</ol>", f"<p><i>{escape(summary(derivation))}</i></p>"])
 
 
-def _html_of_setting(derivation: Derivation) -> list[str]:
+def _html_of_setting(derivation: Shown) -> list[str]:
     """What is assumed, what the letters stand for, and which claims are decided."""
     given = [f"${fact}$" for fact in derivation.facts.describe()]
     shown = {symbol for step in derivation.steps for symbol in _symbols_shown(step, derivation)}
@@ -126,12 +154,12 @@ def _html_of_setting(derivation: Derivation) -> list[str]:
     return [f"<p style='margin:0.2em 0'>{line}</p>" for line in lines]
 
 
-def _symbols_shown(step: Step, derivation: Derivation) -> set[Symbol]:
+def _symbols_shown(step: Step, derivation: Shown) -> set[Symbol]:
     sides = (step.left, step.right, *([step.dropped] if step.dropped is not None else []))
     return {symbol for side in sides for symbol in _named(side, derivation).free_symbols}
 
 
-def _html_of_step(step: Step, goes_on: bool, derivation: Derivation) -> str:
+def _html_of_step(step: Step, goes_on: bool, derivation: Shown) -> str:
     left, sign, right = _latex_of_step(step, derivation)
     mark, colour = ("✓", "#2e7d32") if step.holds else ("✗", "#b00020")
     words = step.decision.how if isinstance(step.decision, Proved) else str(step.decision)
@@ -162,12 +190,12 @@ def _width(formula: str) -> int:
     return len(sub(r"[{}_^\s]|left|right|displaystyle", "", sub(r"\\[a-zA-Z]+", "x", formula)))
 
 
-def _latex_of_step(step: Step, derivation: Derivation) -> tuple[str, str, str]:
+def _latex_of_step(step: Step, derivation: Shown) -> tuple[str, str, str]:
     left, right = (printing.latex(_named(side, derivation)) for side in (step.left, step.right))
     return left, _SIGNS[step.relation.value][1], right
 
 
-def _named(expression: Expr, derivation: Derivation) -> Expr:
+def _named(expression: Expr, derivation: Shown) -> Expr:
     """Long sums by their names; names are for the eye only."""
     names = {value: name for name, value in derivation.names}
     return expression.xreplace(names | {-value: -name for value, name in names.items()})
@@ -177,7 +205,7 @@ def _escape_tex(sentence: str) -> str:
     return sentence.replace("_", r"\_").replace("^", r"\^{}").replace("&", r"\&")
 
 
-def summary(derivation: Derivation) -> str:
+def summary(derivation: Shown) -> str:
     """How many steps are proved, refuted and undecided, in words."""
     kinds = [type(step.decision) for step in derivation.steps]
     proved, refuted = kinds.count(Proved), kinds.count(Refuted)

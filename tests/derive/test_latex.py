@@ -1,260 +1,69 @@
-"""Derivations and formulas as text, LaTeX, Markdown and HTML.
-
-Only fragments that a reader relies on are compared, never a printed order of terms. What is
-printed as text is read back and evaluated, so that no sign or bracket is lost in printing.
-"""
+"""LaTeX in the documents' order, and the notebook's list of steps."""
 
 from __future__ import annotations
 
-import math
-import re
-
 import pytest
-from sympy import Expr, KroneckerDelta, Rational, S, Symbol, exp, log, sqrt
+from sympy import Expr, KroneckerDelta, S, Symbol, exp, log, sqrt
 
-from derive.axis import Axis, array, labels_axis, total
-from derive.balls import OutsideDomain, Point, enclose
-from derive.calculus import Partial, partial
-from derive.decide import sample_points
+from derive import printing
+from derive.decide import Proved, equal
 from derive.derivation import Derivation
-from derive.facts import Facts, distribution, hard, soft, strictly_soft
 from derive.losses import LOSSES
-from derive.printing import latex, text
-from derive.render import render
-from derive.series import GRADE
+from derive.losses.symbols import i, j, k, s, sigmoid, t, total, v
+from derive.printing import _signed
 
-LABELS = labels_axis()
-i, j, k = LABELS.indices("i j k")
-s, t = array("s"), array("t")
-gamma = Symbol("gamma", positive=True)
-A = 1 + total(t[k] * exp(-s[k]), k)
-FORMS = ("text", "latex", "markdown")
-TOPICS = [(name, topic) for name, loss in LOSSES.items() for topic in loss.topics]
-
-
-def derivation() -> Derivation:
-    chain = Derivation(
-        "toy", "gradient", "A toy & its <gradient>", partial(log(A), s[i]), ("9064-k",), soft(t)
-    )
-    collected = -t[i] / (exp(s[i]) + total(t[k] * exp(s[i] - s[k]), k))
-    chain = chain.differentiate().to("collect the terms", collected, "as in <(17)>")
-    return chain.positive("a_b & c^d", A)
-
-
-def broken() -> Derivation:
-    return derivation().to("one too many", 1 + exp(s[i]))
-
-
-# Reading the text back ------------------------------------------------------------------------
-
-
-def read_back(line: str, point: Point) -> float:
-    """The number that the printed text means at a point."""
-    source = line.replace("γ", "gamma").replace("e^(", "exp(")
-    source = re.sub(r"Σ_([a-z])\(", r"SUM(lambda \1: ", source)
-    source = re.sub(r"Π_([a-z])\(", r"PRODUCT(lambda \1: ", source)
-    source = re.sub(r"δ_([a-z])([a-z])", r"float(\1 == \2)", source)
-    source = re.sub(r"\b([stvyqxWb])_([a-z])([a-z])?", r"entry('\1', '\2\3', locals())", source)
-    source = re.sub(r"entry\('(\w)', '(\w+)', locals\(\)\)", _as_lookup, source)
-    size = point.sizes[LABELS]
-    names = {
-        "SUM": lambda term: math.fsum(map(term, range(size))),
-        "PRODUCT": lambda factor: math.prod(map(factor, range(size))),
-        "at": lambda name, *where: float(point.entries[name, where]),
-        **{function: getattr(math, function) for function in ("exp", "log", "sqrt")},
-        **{index.name: place for index, place in point.indices.items()},
-        **{symbol.name: float(value) for symbol, value in point.scalars.items()},
-        str(LABELS.size): size,
-    }
-    return float(eval(source.replace("^", "**"), names))
-
-
-def _as_lookup(match: re.Match[str]) -> str:
-    return f"at('{match[1]}', {', '.join(match[2])})"
-
-
-MATRIX = [(name, topic) for name in LOSSES for topic in ("gradient", "hessian", "hvp")]
-
-
-@pytest.mark.parametrize(("name", "topic"), MATRIX, ids=[f"{n}.{t}" for n, t in MATRIX])
-def test_text_means_what_it_prints(name: str, topic: str):
-    for step in LOSSES[name].derive(topic).steps:
-        for side in (step.left, step.right):
-            if not side.has(Partial):
-                assert_read_back(side, step.facts)
-
-
-def assert_read_back(side: Expr, facts: Facts) -> None:
-    line = text(side)
-    for point in sample_points((side,), facts, 2):
-        try:
-            value = float(enclose(side, point, 128))
-        except OutsideDomain:
-            continue
-        read = read_back(line, point)
-        assert math.isclose(read, value, rel_tol=1e-11, abs_tol=1e-11), f"{line}: {read}, {value}"
-
-
-PIECES: dict[str, Expr] = {
-    "difference": s[i] - s[j],
-    "negative sum": -total(t[k] * (s[k] - s[i]), k),
-    "sum in a product": s[i] * total(s[k] + 1, k) * (1 - t[i]),
-    "power of a bracket": (1 + s[i]) ** 2 / (2 - t[j]) ** 2,
-    "power of a sum": A**-2,
-    "exponent": exp(-gamma * (s[i] - s[j])),
-    "negative exponent of e": exp(s[i]) ** 2 / 3,
-    "root": sqrt(t[k] * (1 - t[k])) / 2,
-    "product": LABELS.product(1 + exp(s[k]), k) - 1,
-    "nested": total(total((1 - KroneckerDelta(j, k)) * s[j] * s[k], k), j),
-    "logs": -log(A) * t[i] + log(2 * A) ** 2,
-    "rational": Rational(-3, 4) * s[i] + Rational(1, 2),
-    "power to an entry": (1 + exp(s[j])) ** t[i],
-}
-
-
-@pytest.mark.parametrize("name", PIECES)
-def test_every_kind_of_piece_is_read_back(name: str):
-    assert_read_back(PIECES[name], soft(t))
-
-
-# Formulas -------------------------------------------------------------------------------------
-
-
-def test_text_is_in_the_notation_of_the_field():
-    assert text(s[i]) == "s_i"
-    assert text(KroneckerDelta(i, j)) == "δ_ij"
-    assert text(gamma) == "γ"
-    assert text(exp(-s[i])) == "e^(-s_i)"
-    assert text(partial(s[j], s[i])) == "∂/∂s_i [s_j]"
-    assert text(total(s[k], k)) == "Σ_k(s_k)"
-    assert text(LABELS.product(s[k], k)) == "Π_k(s_k)"
-    assert "n - 1" not in text(A)
-
-
-def test_latex_is_in_the_notation_of_the_field():
-    assert latex(s[i]) == "s_{i}"
-    assert latex(KroneckerDelta(i, j)) == r"\delta_{ij}"
-    assert latex(exp(-s[i])) == "e^{- s_{i}}"
-    assert latex(partial(s[j], s[i])).startswith(r"\frac{\partial}{\partial s_{i}}")
-    assert r"\sum_{k}" in latex(A)
-    assert "n - 1" not in latex(A)
-    assert latex(A).startswith("1 +")
-
-
-def test_entries_of_two_axes_show_both_indices():
-    a = Axis("features", Symbol("d", integer=True, positive=True), letters="ab").index("a")
-    assert text(array("W")[a, i]) == "W_ai"
-    assert latex(array("W")[a, i]) == "W_{a i}"
-
-
-@pytest.mark.parametrize("name", PIECES)
-def test_latex_is_balanced(name: str):
-    line = latex(PIECES[name])
-    assert line.count("{") == line.count("}")
-    assert line.count(r"\left") == line.count(r"\right")
-    assert "**" not in line
-
-
-# Derivations ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_shows_every_rule(form: str):
-    shown = render(derivation(), form)
-    for rule in ("differentiate", "collect the terms"):
-        assert rule in shown
-    assert "toy.gradient" in shown
-
-
-def test_text_shows_claims_facts_notes_verdicts_and_the_summary():
-    shown = render(derivation())
-    assert shown == str(derivation())
-    for fragment in ("9064-k", "t_i in [0, 1]", "as in <(17)>", "[proved (normal form)]"):
-        assert fragment in shown
-    assert "3 of 3 steps proved for every n" in shown
-
-
-def test_a_refuted_step_is_shown_with_its_counterexample_and_counted():
-    shown = str(broken())
-    assert "refuted at n = 1" in shown
-    assert "3 of 4 steps proved for every n, 1 refuted" in shown
-
-
-def test_latex_is_an_aligned_environment_with_one_row_a_step():
-    shown = render(derivation(), "latex")
-    assert r"\begin{align*}" in shown
-    assert shown.rstrip().endswith(r"\end{align*}")
-    assert shown.count(r"\\") == len(derivation().steps)
-    assert r"a\_b \& c" in shown
-
-
-def test_markdown_has_displayed_formulas_and_the_assumptions():
-    shown = render(derivation(), "markdown")
-    assert shown.startswith("### ")
-    assert shown.count("$$") == 2 * len(derivation().steps)
-    assert r"t_i \in [0, 1]" in shown
-    assert "`9064-k`" in shown
-    assert derivation()._repr_markdown_() == shown
-
-
-def test_html_escapes_what_is_not_html():
-    shown = derivation()._repr_html_()
-    assert "A toy &amp; its &lt;gradient&gt;" in shown
-    assert "as in &lt;(17)&gt;" in shown
-    assert "$" in shown
-
-
-def test_html_of_a_broken_derivation_differs_at_the_broken_step():
-    assert "refuted at" in broken()._repr_html_()
-    assert "refuted" not in derivation()._repr_html_()
-
-
-def test_names_abbreviate_the_formula_and_leave_the_decision_alone():
-    name = Symbol("A")
-    plain = Derivation("toy", "named", "Named", log(A**2), facts=soft(t))
-    named = Derivation("toy", "named", "Named", log(A**2), facts=soft(t), names=((name, A),))
-    plain, named = (chain.to("power", 2 * log(A)) for chain in (plain, named))
-    assert plain.result == named.result
-    assert "2*log(A)" in str(named)
-    assert "where   A = " in str(named)
-
-
-def test_a_truncation_shows_what_is_dropped():
-    graded = LABELS.product((1 + GRADE * exp(-s[k])) ** t[k], k)
-    whole = graded.xreplace({GRADE: S.One})
-    chain = Derivation("toy", "cut", "Cut", log(whole), facts=soft(t))
-    chain = chain.truncate("first order", graded, GRADE, A)
-    assert "dropped: " in str(chain)
-    assert "Dropped: " in render(chain, "markdown")
-    assert "≈" in str(chain)
-    assert r"\approx" in render(chain, "latex")
-
-
-def test_an_unknown_form_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"no format is named 'pdf'.*text, latex, markdown"):
-        render(derivation(), "pdf")
+Z = Symbol("Z")
 
 
 @pytest.mark.parametrize(
-    ("facts", "words"),
+    ("expression", "expected"),
     [
-        (soft(t), "t_i in [0, 1]"),
-        (strictly_soft(t), "t_i in (0, 1)"),
-        (hard(t), "t_i in {0, 1}"),
-        (distribution(t), "Σ_i t_i = 1"),
+        (exp(-s[k]) * t[k], r"t_{k} e^{- s_{k}}"),
+        (-t[i] + exp(s[i]) / Z, r"\frac{e^{s_{i}}}{Z} - t_{i}"),
+        (-total(-t[k] * exp(s[k]), k), r"\sum_{k} t_{k} e^{s_{k}}"),
+        ((t[i] - 1) * exp(s[i]), r"- \left(1 - t_{i}\right) e^{s_{i}}"),
+        (1 - sigmoid(s[i]), r"1 - \sigma(s_{i})"),
+        (exp(s[i]) / (1 + exp(s[i])), r"\frac{e^{s_{i}}}{1 + e^{s_{i}}}"),
+        (-v[k] + v[j], r"v_{j} - v_{k}"),
+        (exp(-s[j] / 2), r"e^{- s_{j}/2}"),
+        (total(t[k], k) / 2, r"\frac{1}{2} \sum_{k} t_{k}"),
+        (sqrt(1 - t[k]), r"\sqrt{1 - t_{k}}"),
+        (S.NegativeOne, "-1"),
     ],
-    ids=["soft", "strictly soft", "hard", "distribution"],
 )
-def test_facts_are_put_in_words(facts: Facts, words: str):
-    assert any(words in line for line in facts.describe_text())
-    assert len(facts.describe()) == 1
+def test_latex_reads_as_the_documents(expression: Expr, expected: str) -> None:
+    assert printing.latex(expression) == expected
 
 
-@pytest.mark.parametrize(("name", "topic"), TOPICS, ids=[f"{n}.{t}" for n, t in TOPICS])
-def test_every_derivation_renders_in_every_form(name: str, topic: str):
-    whole = LOSSES[name].derive(topic)
-    for form in FORMS:
-        shown = render(whole, form)
-        assert whole.id in shown
-        assert shown.count("{") == shown.count("}")
-    assert whole._repr_html_().count("<li>") == len(whole.steps)
+@pytest.mark.parametrize(
+    "term",
+    [
+        t[i],
+        -t[i],
+        -3 * t[i] / Z,
+        (t[i] - 1) * exp(s[i]),
+        -2 * (t[i] - 1) * (KroneckerDelta(i, j) - 1) * log(Z),
+        total(-t[k] * exp(s[k]), k),
+        -total((t[k] - 1) * exp(s[k]), k) / 2,
+        S(-2),
+        S.Zero,
+    ],
+    ids=str,
+)
+def test_a_sign_taken_out_is_put_back(term: Expr) -> None:
+    negative, positive = _signed(term)
+    assert isinstance(equal(-positive if negative else positive, term), Proved)
+
+
+def test_a_chain_shows_each_side_once() -> None:
+    html = LOSSES["softmax_cross_entropy"].derive("value")._repr_html_()
+    assert html.count(printing.latex(log(Z))) == 1
+    assert "✗" not in html
+
+
+def test_a_refuted_step_shows_its_counterexample() -> None:
+    wrong = Derivation("mine", "square", "A slip", t[i] ** 2).to("a slip", t[i])
+    html = wrong._repr_html_()
+    assert "✗ refuted at n = 1" in html
+    assert "0 of 1 steps proved for every n, 1 refuted" in html
+    assert repr(wrong) == "<Derivation mine.square: 0 of 1 steps proved for every n, 1 refuted>"
