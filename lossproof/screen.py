@@ -106,7 +106,8 @@ def _largest(lines: list[Line]) -> str:
         return "-"
     worst = max(lines, key=lambda line: line.error / line.bound)
     colour = "green" if worst.within else "red"
-    return f"[{colour}]{worst.error:.2f}[/{colour}]"
+    figure = f"{worst.error:.2f}" if worst.error < 1000 else f"{worst.error:.0e}"
+    return f"[{colour}]{figure}[/{colour}]"
 
 
 def _coverage_line(report: Report) -> str:

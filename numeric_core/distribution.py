@@ -20,6 +20,7 @@ from numeric_core.reductions import Exponents, RowSum
 __all__ = [
     "center",
     "complements",
+    "enlarged_terms",
     "exact_probabilities",
     "norm_pair",
     "null_probability",
@@ -78,19 +79,33 @@ def _mended(
     state: RowSum,
     product: Array | Pair,
     share: Array | Pair,
-    made_of: Exponents | None,
+    made_of: Exponents,
     amount: Array | Pair,
 ) -> Array | Pair:
     """share * amount, taken apart where the share is subnormal."""
-    if made_of is None or not isinstance(product, Pair):
+    if not isinstance(product, Pair):
         return product
-    # 2^-900: far above the subnormals of float64 (2^-1022), far below what a sum could feel.
-    tiny = leading(share) < constant(xp, 2.0**-900, state.norm)
+    tiny = leading(share) < _least(xp, state.norm)
     if known(xp.any(tiny)) is False:
         return product
     apart = _apart(xp, made_of, leading(amount) / _norm(xp, state))
     zero = xp.zeros_like(apart)
     return Pair(xp, xp.where(tiny, apart, product.high), xp.where(tiny, zero, product.low))
+
+
+def enlarged_terms(xp: Namespace, state: RowSum, factor: Array) -> Array:
+    """terms_i a for an a that may be above 1: a subnormal term is taken apart as in `weigh`."""
+    product = state.terms * factor
+    tiny = state.terms < _least(xp, product)
+    if known(xp.any(tiny)) is False:
+        return product
+    return xp.where(tiny, _apart(xp, state.exponents, factor), product)
+
+
+def _least(xp: Namespace, like: Array) -> Array:
+    """Far above the subnormals (2^-1022 in float64, 2^-126 in float32): what is larger has all its
+    digits, also after the divisions that made it."""
+    return constant(xp, 2.0**-900 if like.dtype == xp.float64 else 2.0**-100, like)
 
 
 def _apart(xp: Namespace, exponents: Exponents, amount: Array) -> Array:

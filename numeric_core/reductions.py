@@ -63,9 +63,9 @@ class RowSum(NamedTuple):
     shift_low, if any, belongs to the shift: it is below half an ulp of it.
 
     terms has shape (*batch, n), the others (*batch, 1).  total = sum(terms); norm is rounded once,
-    norm_low is what it lacks.  Two are kept only for states made with exact=True: terms_low is what
-    the terms lack, so that terms + terms_low has no error but that of exp; exponents are what the
-    terms were made of, for those that are subnormal.
+    norm_low is what it lacks.  exponents are what the terms were made of, for those that are
+    subnormal.  terms_low is what the terms lack, kept only for states made with exact=True: then
+    terms + terms_low has no error but that of exp.
     """
 
     terms: Array
@@ -74,8 +74,8 @@ class RowSum(NamedTuple):
     null: Array
     shift: Array
     norm_low: Array
+    exponents: Exponents
     terms_low: Array | None = None
-    exponents: Exponents | None = None
     shift_low: Array | None = None
 
 
@@ -179,8 +179,8 @@ def _with_null(
     partial, error = two_sum(null, high)
     error = error + low
     norm = partial + error
-    kept = None if lack is None else made_of
-    return RowSum(terms, high + low, norm, null, shift, error - (norm - partial), lack, kept)
+    norm_low = error - (norm - partial)
+    return RowSum(terms, high + low, norm, null, shift, norm_low, made_of, lack)
 
 
 def _weighted(

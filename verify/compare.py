@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -35,6 +35,14 @@ __all__ = ["Comparison", "compare_routes"]
 MPMATH_BITS = 4000
 MPMATH_LARGEST_SCORE = 800.0
 MPMATH_LONGEST = 6
+# Parameters that are no power of two and no float32, so that every product is rounded.
+VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
+    "zlpr": ({"threshold": 0.3}, {"threshold": -40.7}),
+    "unified": ({"scale": 1.3, "margin": 0.2}, {"scale": 64.0, "margin": 0.25}),
+}
+EVERY_VARIANT = 3
+# A scale other than 1 saturates scores near the largest float (see `numeric_core.Unified`).
+VARIANT_LARGEST_SCORE = 1e30
 # An emitted float formula is judged on scores up to the size that the contract names.
 EMITTED_LARGEST_SCORE = 1e4
 
@@ -77,8 +85,18 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         _measure_mpmath(loss, samples, references),
         _measure_numpy(loss, samples, references),
     ]
+    tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
     coverage = cover(samples, references.known)
     return Comparison(loss, AccuracyTable().merge(*tables), coverage)
+
+
+def _measure_variant(loss: str, samples: Sequence[Sample], **parameters: float) -> AccuracyTable:
+    """The core at other parameters than the default ones, on a part of the samples."""
+    name = ", ".join(f"{key}={value:g}" for key, value in parameters.items())
+    route = core_route(loss, f"core, {name}", **parameters)
+    references = References(BallOracle(loss, **parameters))
+    chosen = [x for x in samples if np.all(x.scores <= VARIANT_LARGEST_SCORE)][::EVERY_VARIANT]
+    return measure(loss, route, chosen, references)
 
 
 def _measure_mpmath(loss: str, samples: Sequence[Sample], references: References) -> AccuracyTable:

@@ -5,7 +5,7 @@ The third route, the oracle, is what both are held against; the three share no c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numeric_core
@@ -58,6 +58,7 @@ class EmittedRoute:
         return self._functions["hvp"](scores, labels, vector)
 
 
-def core_route(loss: str, name: str = "core") -> CoreRoute:
-    """The numeric core's loss of that name; the route may be called otherwise in the table."""
-    return CoreRoute(getattr(numeric_core, loss), name)
+def core_route(loss: str, name: str = "core", **parameters: float) -> CoreRoute:
+    """The numeric core's loss of that name, at other parameters where they are given."""
+    known = getattr(numeric_core, loss)
+    return CoreRoute(replace(known, **parameters) if parameters else known, name)

@@ -28,6 +28,7 @@ from numeric_core import checks
 from numeric_core.distribution import (
     center,
     complements,
+    enlarged_terms,
     exact_probabilities,
     norm_pair,
     null_probability,
@@ -38,7 +39,7 @@ from numeric_core.distribution import (
 from numeric_core.exact import Pair, rounded, split_constant, two_product, two_sum
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.losses.zlpr import sigmoid
-from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace
+from numeric_core.namespace import Array, Namespace, constant, finfo_max, known, namespace
 from numeric_core.reductions import (
     RowSum,
     exponential_sum,
@@ -129,26 +130,41 @@ class Unified(Loss):
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         xp = rows.xp
         pairs = self._pairs(rows)
-        r, _ = exact_probabilities(xp, pairs.pair)
-        weight = Pair(xp, *split_constant(xp, self.scale, rows.scores)) * r
+        scale = Pair(xp, *split_constant(xp, self.scale, rows.scores))
+        weight = weigh(xp, pairs.pair, scale)
         # a row's factors are divided as pairs, so that a component has few roundings
-        up = pairs.negative.terms * rounded(weight / norm_pair(xp, pairs.negative))
-        down = pairs.positive.terms * rounded(weight / norm_pair(xp, pairs.positive))
+        up, down = (
+            enlarged_terms(xp, side, rounded(weight / norm_pair(xp, side)))
+            for side in (pairs.negative, pairs.positive)
+        )
         return _value(rows, pairs), up - down
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp = rows.xp
         pairs = self._pairs(rows, exact=rows.exact)
+        vector, scale = self._enlarged(xp, vector)
         a = center(xp, pairs.negative, vector, null=False)
         b = center(xp, pairs.positive, vector, null=False)
-        product = weigh(xp, pairs.negative, self._mixed(xp, pairs, a, b)) + weigh(
-            xp, pairs.positive, self._mixed(xp, pairs, b, a)
-        )
-        if rows.exact:
-            scale = Pair(xp, *split_constant(xp, self.scale, vector))
-            return rounded(weigh(xp, pairs.pair, scale * (scale * product)))
-        r = probabilities(xp, pairs.pair)
-        return self.scale * (self.scale * r) * product
+        near, far = self._mixed(xp, pairs, a, b), self._mixed(xp, pairs, b, a)
+        if not rows.exact:
+            p, q = probabilities(xp, pairs.negative), probabilities(xp, pairs.positive)
+            r = probabilities(xp, pairs.pair)
+            return scale * (scale * r) * (p * near + q * far)
+        # the scale goes to the amounts, and not to products that may be subnormal
+        factor = Pair(xp, *split_constant(xp, scale, vector))
+        near, far = factor * (factor * near), factor * (factor * far)
+        product = weigh(xp, pairs.negative, near) + weigh(xp, pairs.positive, far)
+        return rounded(weigh(xp, pairs.pair, product))
+
+    def _enlarged(self, xp: Namespace, vector: Array) -> tuple[Array, float]:
+        """4^e v and gamma / 2^e <= 1: digits below the smallest normal number would be missed
+        once gamma^2 lifts them above it."""
+        exponent = max(math.frexp(self.scale)[1], 0)
+        factor = 4.0**exponent
+        too_large = xp.abs(vector) > constant(xp, finfo_max(xp, vector.dtype) / factor, vector)
+        if known(xp.any(too_large)) is not False:
+            return vector, self.scale
+        return vector * factor, self.scale / 2.0**exponent
 
     def _mixed(self, xp: Namespace, pairs: _Pairs, near: Array | Pair, far: Array | Pair) -> Any:
         """r near + (1 - r) far, in pairs or, for a row computed in a wider dtype, plainly."""
