@@ -108,6 +108,7 @@ proved(soft, "from-bce")
 # such a series needs $x \le 1$. Here $x = e^{-s}$ on one side and $x = e^{s}$ on the other:
 # $e^{-s} < 1$ and $e^{s} < 1$ cannot both hold. Unless $s = 0$, one of the two series diverges.
 
+
 # %%
 def partial_sums(x, t, orders):
     """The binomial series of (1 + x)^t, cut after each of the orders."""
@@ -298,6 +299,7 @@ figure.tight_layout()
 # function. For a single label it is cross-entropy, so the score means $\sigma(s)$. With many labels
 # the sums settle, and $\sigma(2 s)$ returns.
 
+
 # %%
 def mean_loss_slope(score, n, t):
     """d/ds of the mean of hard ZLPR over n labels, each on with probability t, all at score s."""
@@ -324,6 +326,7 @@ for n in (1, 2, 5, 20, 100, 500):
 # t_i)}\big)$. Label smoothing with $\alpha$ gives every label $t = \alpha/2$ or $1 - \alpha/2$, so
 # a *perfect* model ends at $2 \log(1 + n \sqrt{\tfrac{\alpha}{2} (1 - \tfrac{\alpha}{2})})$. A loss
 # that stalls at 10 may be done.
+
 
 # %%
 def smoothed_floor(n, alpha):
@@ -357,6 +360,7 @@ figure.tight_layout()
 # **Correction 5.** The program of document 001, section 9, clips labels by $\varepsilon = 10^{-7}$
 # and then looks for labels *below* $\varepsilon$. After the clip there are none: its masks never
 # act. The text of the same document has it right: masks must come from the labels before the clip.
+
 
 # %%
 def logsumexp0(x):
