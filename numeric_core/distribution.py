@@ -11,9 +11,12 @@ subnormal p_i beside a large v (`weigh`).
 
 from __future__ import annotations
 
+from fractions import Fraction
+
+import numpy as np
 from array_api_compat import device
 
-from numeric_core.exact import Pair, accurate_sum, as_pair_of, last_sum, leading
+from numeric_core.exact import Pair, accurate_sum, as_pair_of, last_sum, leading, two_sum
 from numeric_core.namespace import Array, Namespace, constant, exp, known
 from numeric_core.reductions import Exponents, RowSum
 
@@ -28,6 +31,9 @@ __all__ = [
     "weigh",
     "weigh_null",
 ]
+
+LOG_TWO = Fraction("0.69314718055994530941723212145817656807550013436026")
+"""log 2 to 50 digits (OEIS A002162): more than a float64 and what it lacks can hold."""
 
 
 def _norm(xp: Namespace, state: RowSum) -> Array:
@@ -61,45 +67,47 @@ def exact_probabilities(xp: Namespace, state: RowSum) -> tuple[Array | Pair, Arr
 def weigh_null(xp: Namespace, state: RowSum, amount: Array | Pair) -> Array | Pair:
     """p_0 a for the null class; as in `weigh`, a subnormal e^{-m} is taken apart."""
     _, null = exact_probabilities(xp, state)
-    return _mended(xp, state, null * amount, null, Exponents(-state.shift, None, None), amount)
+    return _weighed(xp, state, null, Exponents(-state.shift, None, None), amount)
 
 
 def weigh(xp: Namespace, state: RowSum, amount: Array | Pair) -> Array | Pair:
     """p_i a_i for amounts a: (*batch, n), or a (*batch, 1) that stands beside one term.
 
-    A subnormal p_i has lost digits that a large a_i would show.  There the term is taken apart as
-    (w e^{d / 2} a / norm) e^{d / 2}, in which no factor is subnormal.
+    A subnormal p_i has lost digits that a large a_i would show.  There the product is made
+    again from the exponent, as (w e^{d + k log 2} a / norm) 2^-k.
     """
     p, _ = exact_probabilities(xp, state)
-    return _mended(xp, state, p * amount, p, state.exponents, amount)
+    return _weighed(xp, state, p, state.exponents, amount)
 
 
-def _mended(
+def _weighed(
     xp: Namespace,
     state: RowSum,
-    product: Array | Pair,
     share: Array | Pair,
     made_of: Exponents,
     amount: Array | Pair,
 ) -> Array | Pair:
-    """share * amount, taken apart where the share is subnormal."""
+    """share * amount; mended where it is computed in pairs, in the dtype of the result."""
+    product = share * amount
     if not isinstance(product, Pair):
         return product
-    tiny = leading(share) < _least(xp, state.norm)
+    return _mended(xp, product, leading(share), made_of, leading(amount) / _norm(xp, state))
+
+
+def _mended(xp: Namespace, product: Pair, share: Array, made_of: Exponents, amount: Array) -> Pair:
+    """share * amount, made again from the exponents where the share is subnormal."""
+    tiny = share < _least(xp, share)
     if known(xp.any(tiny)) is False:
         return product
-    apart = _apart(xp, made_of, leading(amount) / _norm(xp, state))
+    apart = _apart(xp, made_of, amount)
     zero = xp.zeros_like(apart)
     return Pair(xp, xp.where(tiny, apart, product.high), xp.where(tiny, zero, product.low))
 
 
-def enlarged_terms(xp: Namespace, state: RowSum, factor: Array) -> Array:
+def enlarged_terms(xp: Namespace, state: RowSum, factor: Pair) -> Pair:
     """terms_i a for an a that may be above 1: a subnormal term is taken apart as in `weigh`."""
-    product = state.terms * factor
-    tiny = state.terms < _least(xp, product)
-    if known(xp.any(tiny)) is False:
-        return product
-    return xp.where(tiny, _apart(xp, state.exponents, factor), product)
+    product = Pair.of(xp, state.terms) * factor
+    return _mended(xp, product, state.terms, state.exponents, factor.high)
 
 
 def _least(xp: Namespace, like: Array) -> Array:
@@ -109,12 +117,22 @@ def _least(xp: Namespace, like: Array) -> Array:
 
 
 def _apart(xp: Namespace, exponents: Exponents, amount: Array) -> Array:
-    """w e^{d + delta} a with the exponential as a square; exponents below -1500 give 0."""
+    """w e^{d + delta} a as (w e^{d + delta + k log 2} a) 2^-k; only the last step underflows."""
     d, delta, weights = exponents
-    half = exp(xp, 0.5 * xp.where(d > -1500.0, d, xp.full_like(d, -1500.0)))
-    if delta is not None:
-        half = half + 0.5 * half * delta
-    return (half if weights is None else weights * half) * amount * half
+    k = 256 if d.dtype == xp.float64 else 64
+    lift, lift_low = _log_two_times(xp, k, d)
+    d, error = two_sum(d, lift)
+    error = error + lift_low if delta is None else error + lift_low + delta
+    e = exp(xp, d)
+    e = e + e * error
+    return (e if weights is None else weights * e) * amount * 2.0**-k
+
+
+def _log_two_times(xp: Namespace, k: int, like: Array) -> tuple[Array, Array]:
+    """k log 2 as high + low."""
+    exact = k * LOG_TWO
+    high = float(exact) if like.dtype == xp.float64 else float(np.float32(float(exact)))
+    return constant(xp, high, like), constant(xp, float(exact - Fraction(high)), like)
 
 
 def complements(xp: Namespace, state: RowSum) -> Array:

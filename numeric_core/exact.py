@@ -83,21 +83,23 @@ def accurate_sum(xp: Namespace, x: Array) -> Array:
     return high + low
 
 
-def sum_pair(xp: Namespace, x: Array) -> tuple[Array, Array]:
+def sum_pair(xp: Namespace, x: Array, *, exact: bool = False) -> tuple[Array, Array]:
     """The sum over the last axis as high + low, low being what high lacks.
 
     float32 is accumulated in float64 where there is one; all else is folded by halves with the
-    error terms of two_sum.
+    error terms of two_sum.  exact: without plain folds, for sums that are later cancelled.
     """
     wide = widest_sum(xp, x)
     if wide is not None:
         return wide
-    return _folded_sum(x)
+    return _folded_sum(x, 0 if exact or x.shape[-1] < PLAIN_FOLDS_FROM else PLAIN_FOLDS)
 
 
-def _folded_sum(x: Array) -> tuple[Array, Array]:
-    """sum_i x_i by x[:h] + x[h:2h], again and again; an odd column left over goes to `high`."""
-    plain = PLAIN_FOLDS if x.shape[-1] >= PLAIN_FOLDS_FROM else 0
+def _folded_sum(x: Array, plain: int) -> tuple[Array, Array]:
+    """sum_i x_i by x[:h] + x[h:2h], again and again; an odd column left over goes to `high`.
+
+    plain: so many of the first folds go without error terms.
+    """
     high = low = x[..., :1] * 0.0
     error = None
     while x.shape[-1] > 1:
@@ -169,7 +171,7 @@ class Pair:
 
     def sum(self) -> Pair:
         """Sum over the last axis, kept as length 1."""
-        high, low = sum_pair(self.xp, self.high)
+        high, low = sum_pair(self.xp, self.high, exact=True)
         return self._normal(high, low + self.xp.sum(self.low, axis=-1, keepdims=True))
 
     def rounded(self) -> Array:

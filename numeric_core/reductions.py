@@ -144,7 +144,7 @@ def softmax_sum(xp: Namespace, scores: Array, *, exact: bool = False) -> RowSum:
     terms, lack = _weighted(xp, exp(xp, d), delta, None, exact)
     at_top = d == 0
     ties = xp.sum(xp.astype(at_top, terms.dtype), axis=-1, keepdims=True)
-    high, low = sum_pair(xp, xp.where(at_top, xp.zeros_like(terms), terms))
+    high, low = sum_pair(xp, xp.where(at_top, xp.zeros_like(terms), terms), exact=exact)
     high, error = two_sum(high, xp.where(ties > 1, ties - 1, xp.zeros_like(ties)))
     made_of = Exponents(d, delta, None)
     return _with_null(xp, terms, lack, high, low + error, top, xp.ones_like(top), made_of)
@@ -159,7 +159,7 @@ def _state(
     made_of: Exponents,
 ) -> RowSum:
     """The row state of given terms."""
-    high, low = sum_pair(xp, terms)
+    high, low = sum_pair(xp, terms, exact=lack is not None)
     return _with_null(xp, terms, lack, high, low, shift, null, made_of)
 
 

@@ -134,10 +134,10 @@ class Unified(Loss):
         weight = weigh(xp, pairs.pair, scale)
         # a row's factors are divided as pairs, so that a component has few roundings
         up, down = (
-            enlarged_terms(xp, side, rounded(weight / norm_pair(xp, side)))
+            enlarged_terms(xp, side, weight / norm_pair(xp, side))
             for side in (pairs.negative, pairs.positive)
         )
-        return _value(rows, pairs), up - down
+        return _value(rows, pairs), rounded(up - down)
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp = rows.xp

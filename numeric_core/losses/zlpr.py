@@ -198,7 +198,7 @@ class BinaryCrossEntropy(Loss):
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp, size = rows.xp, rows.xp.abs(rows.scores)
-        product = _sigmoid_slope(rows) * vector
+        product = _slope_times(rows, vector)
         limit = exponent_limit(xp, size.dtype)
         if rows.bound <= limit:
             return product
@@ -255,6 +255,15 @@ def _covariance(xp: Namespace, side: RowSum, vector: Array) -> Array | Pair:
 def _tail(rows: Rows) -> Array:
     """e^{-|s|}: the smaller of e^s and e^{-s}, so nothing overflows."""
     return exp(rows.xp, -rows.xp.abs(rows.scores))
+
+
+def _slope_times(rows: Rows, vector: Array) -> Array:
+    """sigma(s) sigma(-s) v, in the dtype of the result with one rounding beside that of exp."""
+    if not rows.exact:
+        return _sigmoid_slope(rows) * vector
+    e = _tail(rows)
+    norm = Pair.difference(rows.xp, rows.xp.ones_like(e), -e)
+    return rounded(Pair.of(rows.xp, e) * Pair.of(rows.xp, vector) / (norm * norm))
 
 
 def _sigmoid_slope(rows: Rows) -> Array:
