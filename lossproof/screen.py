@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from verify.accuracy import Line
     from verify.run import DerivationOutcome, Report, Task
 
-DTYPES = ("float64", "float32", "float16")
+SHORT_NAMES = {"float64": "f64", "float32": "f32", "float16": "f16"}
+# What the columns before the last take: 21 + 8 + 3 * 4 + 7 letters and 20 of gaps.
+FIGURES_WIDTH = 68
 # Problems shown on the screen; the JSON report has them all.
 SHOWN_PROBLEMS = 12
 
@@ -40,7 +42,7 @@ def show_report(console: Console, report: Report) -> None:
     if report.derivations:
         console.print(_derivation_table(report.derivations))
     if report.comparisons:
-        console.print(_accuracy_table(list(report.accuracy)))
+        console.print(_accuracy_table(list(report.accuracy), console.width))
         console.print(_coverage_line(report))
     for problem in report.problems[:SHOWN_PROBLEMS]:
         console.print(f"[red]failed[/red] {problem}", highlight=False)
@@ -75,14 +77,15 @@ def _derivation_cells(outcomes: list[DerivationOutcome]) -> tuple[str, ...]:
     )
 
 
-def _accuracy_table(lines: list[Line]) -> Table:
-    title = "Largest error in ulp: numeric core by dtype, emitted code; worst float64 sample"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+def _accuracy_table(lines: list[Line], width: int) -> Table:
+    title = "Largest error in ulp (core by dtype, emitted code), worst float64 sample"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("loss", no_wrap=True)
-    table.add_column("quantity", no_wrap=True)
-    for name in (*DTYPES, "emitted"):
+    table.add_column("", no_wrap=True)
+    for name in (*SHORT_NAMES.values(), "emitted"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("worst sample", overflow="fold")
+    left = max(width - FIGURES_WIDTH, 10)
+    table.add_column("worst sample", no_wrap=True, max_width=left, overflow="ellipsis")
     for loss, quantity in dict.fromkeys((line.loss, line.quantity) for line in lines):
         own = [line for line in lines if (line.loss, line.quantity) == (loss, quantity)]
         table.add_row(loss if quantity == "value" else "", quantity, *_accuracy_cells(own))
@@ -92,7 +95,7 @@ def _accuracy_table(lines: list[Line]) -> Table:
 def _accuracy_cells(lines: list[Line]) -> list[str]:
     core = [line for line in lines if line.route.startswith("core")]
     emitted = [line for line in lines if line.route.startswith("emitted")]
-    cells = [_largest([line for line in core if line.dtype == dtype]) for dtype in DTYPES]
+    cells = [_largest([line for line in core if line.dtype == dtype]) for dtype in SHORT_NAMES]
     worst = max(
         (line for line in core if line.dtype == "float64"),
         key=lambda line: line.error,

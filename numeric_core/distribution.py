@@ -119,7 +119,10 @@ def _least(xp: Namespace, like: Array) -> Array:
 def _apart(xp: Namespace, exponents: Exponents, amount: Array) -> Array:
     """w e^{d + delta} a as (w e^{d + delta + k log 2} a) 2^-k; only the last step underflows."""
     d, delta, weights = exponents
-    k = 256 if d.dtype == xp.float64 else 64
+    # From the limit on no term is tiny, whatever its weight: e^500 2^-1074 > 2^-900 in float64,
+    # e^40 2^-149 > 2^-100 in float32; and the lifted exponent stays in range.
+    k, limit = (256, 500.0) if d.dtype == xp.float64 else (64, 40.0)
+    d = xp.where(d < limit, d, xp.full_like(d, limit))
     lift, lift_low = _log_two_times(xp, k, d)
     d, error = two_sum(d, lift)
     error = error + lift_low if delta is None else error + lift_low + delta
