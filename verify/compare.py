@@ -12,15 +12,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import mpmath
 import numpy as np
 
+from derive.formulas import NotProved
 from derive.losses import loss_named
-from verify.accuracy import AccuracyTable
+from verify.accuracy import AccuracyTable, Failure
 from verify.arrays import MpfArrays
 from verify.coverage import Coverage, cover
 from verify.measure import References, measure
@@ -82,8 +83,8 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
     tables = [
         measure(loss, core, samples, references),
         measure(loss, core_route(loss, "core, batch"), samples, references, batch=True),
-        _measure_mpmath(loss, samples, references),
-        _measure_numpy(loss, samples, references),
+        _measure_emitted(loss, "mpmath", lambda r: _measure_mpmath(r, loss, samples, references)),
+        _measure_emitted(loss, "numpy", lambda r: _measure_numpy(r, loss, samples, references)),
     ]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
     coverage = cover(samples, references.known)
@@ -99,8 +100,22 @@ def _measure_variant(loss: str, samples: Sequence[Sample], **parameters: float) 
     return measure(loss, route, chosen, references)
 
 
-def _measure_mpmath(loss: str, samples: Sequence[Sample], references: References) -> AccuracyTable:
-    route = EmittedRoute(loss, "mpmath")
+def _measure_emitted(
+    loss: str, target: str, measured: Callable[[EmittedRoute], AccuracyTable]
+) -> AccuracyTable:
+    """The table of an emitted route, or what keeps the code from being emitted."""
+    try:
+        route = EmittedRoute(loss, target)
+    except NotProved as error:
+        table = AccuracyTable()
+        table.failures.append(Failure(loss, f"emitted {target}", "code", "-", "-", str(error)))
+        return table
+    return measured(route)
+
+
+def _measure_mpmath(
+    route: EmittedRoute, loss: str, samples: Sequence[Sample], references: References
+) -> AccuracyTable:
     exact = bool(loss_named(loss).facts.distribution)
     chosen = [x for x in samples if _is_small(x) and not (exact and label_sum(x) != 1)]
     with mpmath.workprec(MPMATH_BITS):
@@ -112,9 +127,11 @@ def label_sum(sample: Sample) -> Fraction:
     return sum((Fraction(label) for label in sample.labels.tolist()), Fraction(0))
 
 
-def _measure_numpy(loss: str, samples: Sequence[Sample], references: References) -> AccuracyTable:
+def _measure_numpy(
+    route: EmittedRoute, loss: str, samples: Sequence[Sample], references: References
+) -> AccuracyTable:
     chosen = [sample for sample in samples if _is_ordinary(sample)]
-    return measure(loss, EmittedRoute(loss, "numpy"), chosen, references, absolute=True)
+    return measure(loss, route, chosen, references, absolute=True)
 
 
 def _is_ordinary(sample: Sample) -> bool:

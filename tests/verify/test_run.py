@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sympy import Rational
 
+from derive.formulas import formula_of
 from derive.losses import LOSSES
 from verify import accuracy, compare
 from verify.accuracy import AccuracyTable
@@ -47,6 +48,18 @@ def test_a_broken_step_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     report = verify([GRADIENT])
     assert not report.passed
     assert any("soft_zlpr.gradient" in line and "refuted" in line for line in report.problems)
+
+
+def test_code_that_rests_on_a_broken_step_is_reported_and_not_emitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loss = LOSSES["zlpr"]
+    monkeypatch.setitem(LOSSES, "zlpr", replace(loss, gradient=2 * loss.gradient))
+    formula_of.cache_clear()
+    report = verify([Task("zlpr")])
+    formula_of.cache_clear()
+    assert not report.passed
+    assert sum("zlpr.gradient: step" in line for line in report.problems) == 2  # mpmath and numpy
 
 
 def test_a_false_claim_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
