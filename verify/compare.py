@@ -44,6 +44,8 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
 EVERY_VARIANT = 3
 # A scale other than 1 saturates scores near the largest float (see `numeric_core.Unified`).
 VARIANT_LARGEST_SCORE = 1e30
+# What stands for the sample of a route that could not be made.
+NO_SAMPLE = "-"
 # An emitted float formula is judged on scores up to the size that the contract names.
 EMITTED_LARGEST_SCORE = 1e4
 
@@ -64,15 +66,19 @@ class Comparison:
             f"{line.error:.3g} ulp, allowed are {line.bound:g} ({line.cells()[-1]})"
             for line in self.table.beyond()
         ]
-        return beyond + [
-            f"{f.loss}: {f.quantity} by the {f.route} route failed on {f.sample}: {f.message}"
-            for f in self.table.failures
-        ]
+        return beyond + [_failure_in_words(failure) for failure in self.table.failures]
 
     def as_dict(self) -> dict[str, object]:
         """The comparison as plain data."""
         table = self.table.as_dict()
         return {"loss": self.loss, **table, "coverage": self.coverage.as_dict()}
+
+
+def _failure_in_words(failure: Failure) -> str:
+    if failure.sample == NO_SAMPLE:
+        return f"{failure.loss}: no {failure.route} code was made: {failure.message}"
+    what = f"{failure.quantity} by the {failure.route} route failed on {failure.sample}"
+    return f"{failure.loss}: {what}: {failure.message}"
 
 
 def compare_routes(loss: str, long: bool = False) -> Comparison:
@@ -108,7 +114,9 @@ def _measure_emitted(
         route = EmittedRoute(loss, target)
     except NotProved as error:
         table = AccuracyTable()
-        table.failures.append(Failure(loss, f"emitted {target}", "code", "-", "-", str(error)))
+        table.failures.append(
+            Failure(loss, f"emitted {target}", "code", "-", NO_SAMPLE, str(error))
+        )
         return table
     return measured(route)
 
