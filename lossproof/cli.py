@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 
 from lossproof import __version__
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Problem(click.ClickException):
@@ -119,10 +124,10 @@ def losses() -> None:
     show_losses(Console(), LOSSES.values())
 
 
-def _or_problem(function, *arguments):  # type: ignore[no-untyped-def]  # any function, any result
+def _or_problem(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Call it, and turn the errors that restate the user's input into a message."""
     try:
-        return function(*arguments)
+        return function(*arguments, **named)
     except ValueError as error:
         raise Problem(str(error)) from error
 

@@ -18,7 +18,7 @@ from array_api_compat import device
 
 from numeric_core.exact import Pair, accurate_sum, as_pair_of, last_sum, leading, two_sum
 from numeric_core.namespace import Array, Namespace, constant, exp, known
-from numeric_core.reductions import Exponents, RowSum
+from numeric_core.reductions import Exponents, RowSum, exponent_limit
 
 __all__ = [
     "center",
@@ -119,9 +119,9 @@ def _least(xp: Namespace, like: Array) -> Array:
 def _apart(xp: Namespace, exponents: Exponents, amount: Array) -> Array:
     """w e^{d + delta} a as (w e^{d + delta + k log 2} a) 2^-k; only the last step underflows."""
     d, delta, weights = exponents
-    # From the limit on no term is tiny, whatever its weight: e^500 2^-1074 > 2^-900 in float64,
-    # e^40 2^-149 > 2^-100 in float32; and the lifted exponent stays in range.
-    k, limit = (256, 500.0) if d.dtype == xp.float64 else (64, 40.0)
+    # Beyond L (`numeric_core.reductions`) no share is tiny, whatever its weight, and up to there
+    # the lifted exponent stays in range: 512 + 256 log 2 < 709 and 64 + 32 log 2 < 88.
+    k, limit = 256 if d.dtype == xp.float64 else 32, exponent_limit(xp, d.dtype)
     d = xp.where(d < limit, d, xp.full_like(d, limit))
     lift, lift_low = _log_two_times(xp, k, d)
     d, error = two_sum(d, lift)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sympy import Rational
@@ -101,7 +102,7 @@ def test_the_report_is_plain_data() -> None:
     assert {"sympy", "numpy", "python-flint"} <= set(data["versions"])
 
 
-def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     write_atomically(target, {"passed": True})
     with pytest.raises(TypeError):

@@ -26,7 +26,7 @@ LOSSES = ("softmax_cross_entropy", "soft_zlpr")
 def chosen(loss: str, dtype: str) -> list[Sample]:
     """Rows on which the plain formula stays finite."""
     rows = [x for x in quick(loss) if x.dtype == dtype and 0 < x.n <= 100]
-    return [x for x in rows if np.all(np.abs(x.scores) <= 80)][::2]
+    return [x for x in rows if np.all(np.abs(x.scores) <= 80)]
 
 
 def plain_torch(torch: Any, loss: str, s: Any, t: Any) -> Any:
@@ -77,4 +77,4 @@ def test_ours_is_right_wherever_autograd_is_and_wherever_it_is_not(
         agreeing += judged[0] <= ACCURATE
         mistaken += judged[0] > ACCURATE
     assert agreeing > 20, "autograd should be right on ordinary rows"
-    assert mistaken > 5, "the samples should hold rows on which autograd is wrong"
+    assert mistaken > 10, "the samples should hold rows on which autograd is wrong"
