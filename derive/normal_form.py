@@ -2,12 +2,15 @@
 
 An expression is rewritten as a rational function in *generators*: indexed entries, ``e^m`` for a
 monomial ``m``, logarithms of irreducible positive factors, deltas, and sums whose summand is a
-monomial that depends on the bound index in every factor. Four moves bring it there:
+monomial that depends on the bound index in every factor. Five moves bring it there:
 
 * ``exp`` of a sum is a product; ``log`` of a product is a sum (factors proved positive);
+* what a hard label or a delta ``y`` decides is written by its two cases,
+  ``f(y) = (1 - y) f(0) + y f(1)``, before a function is taken of it;
 * ``prod_j f_j`` becomes ``exp(sum_j log f_j)``;
 * ``sum_j`` is linear, gives out what does not depend on ``j``, and absorbs deltas;
-* bound indices are named by their height in the nest, so that equal sums are the same object.
+* bound indices are named by their height in the nest, and a nest that does not factor is written
+  in one order of its sums (:mod:`derive.nests`), so that equal sums are the same object.
 
 A difference whose numerator then vanishes is zero for every length. The converse is not claimed:
 generators can satisfy relations that are not used, which is why a non-zero normal form is never
@@ -50,7 +53,8 @@ from sympy.core.function import Function
 from derive.axis import Index
 from derive.calculus import opened, replace_index, resolve
 from derive.facts import NOTHING_ASSUMED, Facts
-from derive.relations import contract
+from derive.nests import least_nest, nested
+from derive.relations import cases, contract
 from derive.sign import is_nonnegative, is_positive
 
 _Factors = list[tuple[Expr, int]]
@@ -131,7 +135,7 @@ class Generators:
 
     def _key(self, symbol: Symbol) -> Any:
         if symbol not in self.keys:
-            self.keys[symbol] = default_sort_key(self.atom_of[symbol].xreplace(self.places))
+            self.keys[symbol] = self._placed(self.atom_of[symbol])
         return self.keys[symbol]
 
     # Generators -------------------------------------------------------------------------------
@@ -163,10 +167,18 @@ class Generators:
         base, exponent = power.args
         if not isinstance(exponent, Rational):
             return self.enter(exp(exponent * log(base)))
-        entered = self.enter(base)
+        return self._power_of(self.enter(base), exponent)
+
+    def _power_of(self, value: Expr, exponent: Rational) -> Expr:
+        if exponent.is_negative or not isinstance(exponent, Integer):
+            branches = cases(self, value, positive=True)
+            if branches:
+                weight, at_0, at_1 = branches
+                below, above = (self._power_of(part, exponent) for part in (at_0, at_1))
+                return (1 - weight) * below + weight * above
         if isinstance(exponent, Integer):
-            return entered**exponent
-        return self._root_of(entered, exponent)
+            return value**exponent
+        return self._root_of(value, exponent)
 
     def _root_of(self, value: Expr, exponent: Rational) -> Expr:
         """``value^exponent``; factors go apart only if none is negative: ``sqrt(x^2) != x``."""
@@ -189,11 +201,16 @@ class Generators:
         return radical**exponent.p
 
     def _enter_exp(self, exponential: exp) -> Expr:
-        exponent = expand(self.leave(self.enter(exponential.args[0])))
-        result = S.One
-        for term in Add.make_args(exponent):
-            result *= self._exp_of_monomial(*term.as_coeff_Mul())
-        return result
+        return self._exp_of(self.enter(exponential.args[0]))
+
+    def _exp_of(self, value: Expr) -> Expr:
+        branches = cases(self, value)
+        if branches:
+            weight, at_0, at_1 = branches
+            return self._exp_of(at_0) * (1 - weight + weight * self._exp_of(expand(at_1 - at_0)))
+        exponent = expand(self.leave(value))
+        monomials = (self._exp_of_monomial(*t.as_coeff_Mul()) for t in Add.make_args(exponent))
+        return Mul(*monomials)
 
     def _exp_of_monomial(self, coefficient: Expr, monomial: Expr) -> Expr:
         if isinstance(monomial, log):
@@ -207,7 +224,13 @@ class Generators:
         return self._generator(exp(scale * monomial)) ** power
 
     def _enter_log(self, logarithm: log) -> Expr:
-        value = self.cancel(self.enter(logarithm.args[0]))
+        return self._log_of(self.cancel(self.enter(logarithm.args[0])))
+
+    def _log_of(self, value: Expr) -> Expr:
+        branches = cases(self, value, positive=True)
+        if branches:
+            weight, at_0, at_1 = branches
+            return (1 - weight) * self._log_of(at_0) + weight * self._log_of(at_1)
         number, factors = self._factors(value, is_positive)
         if factors is None or not number.is_positive:
             return self._generator(log(self.leave(value)))
@@ -324,8 +347,11 @@ class Generators:
             return self.enter(index.axis.size)
         if self._is_probability(summand, index):
             return S.One
-        canonical = index.axis.index(f"_{_height(summand)}")
-        return self._generator(index.axis.sum(summand.xreplace({index: canonical}), canonical))
+        return self._generator(least_nest(nested((summand,), (index,)), self._placed))
+
+    def _placed(self, value: Expr) -> Any:
+        """A key to sort by in which private names of indices are their places in the nest."""
+        return default_sort_key(value.xreplace(self.places))
 
     def _is_probability(self, summand: Expr, index: Index) -> bool:
         """An entry of a distribution at the bound index."""
@@ -341,9 +367,3 @@ class Generators:
         KroneckerDelta: _generator,
         Function: _enter_function,
     }
-
-
-def _height(summand: Expr) -> int:
-    """One more than the height of the sums inside: a name that no inner sum has."""
-    inner = [_height(opened(aggregate)[1]) for aggregate in summand.atoms(Sum)]
-    return 1 + max(inner, default=0)

@@ -1,6 +1,7 @@
 """Relations among the generators of the normal form, used to reduce a numerator.
 
-``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``; ``y^k = y`` for labels in {0, 1};
+``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``; ``y^k = y`` for labels in {0, 1}, and
+``f(y) = (1 - y) f(0) + y f(1)`` for labels and deltas under any function ``f``;
 ``r^q = f`` for a root ``r = f^{1/q}``. Each is used in one direction only, so that the reduction
 ends: indices that deltas tie together are written as the first of them, powers are lowered.
 """
@@ -15,6 +16,7 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Poly, Pow, S, Symbol,
 from derive.axis import Index
 from derive.calculus import replace_index
 from derive.facts import Facts
+from derive.sign import is_positive
 
 
 class Ring(Protocol):
@@ -30,6 +32,41 @@ class Ring(Protocol):
 
     def leave(self, value: Expr) -> Expr:
         """What the value in generators stands for."""
+
+    def ordered(self, value: Expr) -> list[Symbol]:
+        """The generators of the value in an order that does not depend on when they were met."""
+
+
+def cases(ring: Ring, value: Expr, positive: bool = False) -> tuple[Expr, Expr, Expr] | None:
+    """The first hard label or delta ``g`` in the value, and the value at ``g = 0`` and ``g = 1``.
+
+    None where there is no such generator, or where ``positive`` is asked for and is not known of
+    both values: a function of the value is then not defined in both cases.
+    """
+    for symbol in ring.ordered(value):
+        if _is_two_valued(ring, symbol):
+            at_0, at_1 = (value.xreplace({symbol: number}) for number in (S.Zero, S.One))
+            sound = _has_value(ring, at_0, positive) and _has_value(ring, at_1, positive)
+            return (symbol ** _unit(ring, symbol), at_0, at_1) if sound else None
+    return None
+
+
+def _is_two_valued(ring: Ring, symbol: Symbol) -> bool:
+    base, _ = ring.atom_of[symbol].as_base_exp()
+    return isinstance(base, KroneckerDelta) or (
+        isinstance(base, Indexed) and base.base in ring.facts.hard
+    )
+
+
+def _unit(ring: Ring, symbol: Symbol) -> int:
+    """The power of the generator that is the label itself."""
+    return ring.root if isinstance(ring.atom_of[symbol].as_base_exp()[0], Indexed) else 1
+
+
+def _has_value(ring: Ring, value: Expr, positive: bool) -> bool:
+    if value.has(S.ComplexInfinity, S.NaN):
+        return False
+    return not positive or is_positive(ring.leave(value), ring.facts)
 
 
 def contract(ring: Ring, numerator: Expr) -> Expr:
