@@ -26,8 +26,9 @@ from typing import NamedTuple
 
 from flint import arb
 
-__all__ = ["ONE", "ZERO", "Side", "Spread", "Term", "log_one_plus_exp", "mass_by_value"]
-__all__ += ["scale_of", "side", "spread"]
+__all__ = ["NOTHING", "ONE", "ZERO", "Numbers", "Places", "Side", "Signed", "Spread", "Term"]
+__all__ += ["log_one_plus_exp", "logistic", "mass_by_value", "scale_of", "side", "signed", "split"]
+__all__ += ["spread"]
 
 ZERO, ONE = arb(0), arb(1)
 # Arb encloses e^x tightly up to exponents far beyond this; above it a shift is factored out first.
@@ -44,6 +45,36 @@ class Term(NamedTuple):
     def value(self) -> arb:
         """The number itself."""
         return self.up - self.down
+
+
+NOTHING = Term(ZERO, ZERO)
+Places = Sequence[int]
+
+
+class Numbers(NamedTuple):
+    """The value, and the terms of each component asked for (hvp empty without a vector)."""
+
+    value: arb
+    gradient: list[Term]
+    hvp: list[Term]
+
+
+class Signed(NamedTuple):
+    """What was counted of a vector: its positive entries, and its negative ones as positive."""
+
+    plus: arb
+    minus: arb
+
+
+def signed(x: arb) -> Term:
+    """A number that is a single term."""
+    return Term(x, ZERO) if not x < 0 else Term(ZERO, -x)
+
+
+def split(vector: Sequence[float]) -> tuple[list[arb], list[arb]]:
+    """max(v, 0) and max(-v, 0), entry by entry."""
+    plus = [arb(v) if v > 0 else ZERO for v in vector]
+    return plus, [arb(-v) if v < 0 else ZERO for v in vector]
 
 
 def scale_of(term: Term, value: arb) -> arb:
@@ -111,6 +142,11 @@ def weighted_side(
 def log_one_plus_exp(x: arb) -> arb:
     """log(1 + e^x), from the side on which e^. does not overflow."""
     return x.exp().log1p() if x < 0 else x + (-x).exp().log1p()
+
+
+def logistic(x: arb) -> arb:
+    """sigma(x), without a quotient of two large numbers."""
+    return x.exp() / (ONE + x.exp()) if x < 0 else ONE / (ONE + (-x).exp())
 
 
 Mass = dict[float, arb]

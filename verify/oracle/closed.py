@@ -1,4 +1,4 @@
-r"""The closed formulas of the five losses over Arb balls: what is run on long rows.
+r"""The closed formulas of the losses over Arb balls: what is run on long rows.
 
 With p_i = t_i e^{-s_i} / A, A = 1 + sum_j t_j e^{-s_j}; q_i = (1-t_i) e^{s_i} / B, B likewise:
 
@@ -14,6 +14,7 @@ With p_i = t_i e^{-s_i} / A, A = 1 + sum_j t_j e^{-s_j}; q_i = (1-t_i) e^{s_i} /
                 hvp  scale^2 r [ P_i sum_j (r P_j + (1-r) Q_j) (v_i - v_j)
                                + Q_i sum_j (r Q_j + (1-r) P_j) (v_i - v_j) ].
 
+The losses that count subsets are in `verify.oracle.closed_lattice`.
 The last line is r H(log R) + r (1-r) grad(log R) grad(log R)^T applied to v, sorted by what it
 subtracts; `verify.oracle.differentiation` confirms each line from the definition alone.
 Scores here are finite (`verify.oracle.row` has taken -inf out) and at least one is given.
@@ -23,40 +24,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from flint import arb
 
 from verify.oracle.balls import (
     LARGEST_PLAIN_EXPONENT,
+    NOTHING,
     ONE,
     ZERO,
+    Numbers,
+    Places,
     Side,
     Term,
     log_one_plus_exp,
+    logistic,
     mass_by_value,
     side,
+    signed,
     spread,
     weighted_side,
 )
+from verify.oracle.closed_lattice import combination_softmax, order_r, padded_combination_softmax
 from verify.oracle.row import Row
 
-__all__ = ["CLOSED", "Numbers"]
+__all__ = ["CLOSED", "Closed"]
 
 Weights = list[arb | None]
 
 
-class Numbers(NamedTuple):
-    """The value, and the terms of each component asked for (hvp empty without a vector)."""
-
-    value: arb
-    gradient: list[Term]
-    hvp: list[Term]
-
-
-Places = Sequence[int]
 Closed = Callable[..., Numbers]
-NOTHING = Term(ZERO, ZERO)
 
 
 def soft_zlpr(row: Row, places: Places) -> Numbers:
@@ -110,17 +106,13 @@ def binary_cross_entropy(row: Row, places: Places) -> Numbers:
     if row.vector is None:
         return Numbers(value, gradient, [])
     products = (arb(row.vector[i]) * a * b for i, (a, b) in zip(places, terms, strict=True))
-    return Numbers(value, gradient, [_signed(x) for x in products])
+    return Numbers(value, gradient, [signed(x) for x in products])
 
 
 def _sigmoids(s: float, u: arb) -> tuple[arb, arb]:
     """sigma(s) and sigma(-s) from u = e^{-|s|}."""
     large = ONE / (ONE + u)
     return (large, u * large) if s > 0 else (u * large, large)
-
-
-def _signed(x: arb) -> Term:
-    return Term(x, ZERO) if not x < 0 else Term(ZERO, -x)
 
 
 def softmax_cross_entropy(row: Row, places: Places) -> Numbers:
@@ -157,7 +149,7 @@ def unified(row: Row, places: Places, *, scale: float, margin: float) -> Numbers
     if positive.empty or negative.empty or gamma.is_zero():
         return _without_slope(row, places, positive, negative)
     log_r = gamma * arb(margin) + positive.log_partition + negative.log_partition
-    r, rest = _logistic(log_r), _logistic(-log_r)
+    r, rest = logistic(log_r), logistic(-log_r)
     p, u = negative.masses, negative.total
     q, w = positive.masses, positive.total
     slope = gamma * r
@@ -189,11 +181,6 @@ def _without_slope(row: Row, places: Places, positive: Side, negative: Side) -> 
 
 def _oriented(slope: arb, up: arb, down: arb) -> Term:
     return Term(slope * up, slope * down) if slope > 0 else Term(-slope * down, -slope * up)
-
-
-def _logistic(x: arb) -> arb:
-    """sigma(x), without a quotient of two large numbers."""
-    return x.exp() / (ONE + x.exp()) if x < 0 else ONE / (ONE + (-x).exp())
 
 
 def _both_sides(row: Row, centre: arb, *, null: bool, factor: float = 1.0) -> tuple[Side, Side]:
@@ -240,4 +227,7 @@ CLOSED: Mapping[str, Closed] = {
     "zlpr": zlpr,
     "soft_zlpr": soft_zlpr,
     "unified": unified,
+    "combination_softmax": combination_softmax,
+    "padded_combination_softmax": padded_combination_softmax,
+    "order_r": order_r,
 }

@@ -20,7 +20,18 @@ LOSSES: Mapping[str, Mapping[str, float]] = {
     "zlpr": {"threshold": 0.0},
     "soft_zlpr": {},
     "unified": {"scale": 1.0, "margin": 0.0},
+    "combination_softmax": {},
+    "padded_combination_softmax": {"max_labels": math.inf, "threshold": 0.0},
+    "order_r": {"order": 2},
 }
+# Losses of labels 0 and 1, and what to use for soft ones.
+HARD: Mapping[str, str] = {
+    "zlpr": "soft_zlpr",
+    "combination_softmax": "order_r",
+    "padded_combination_softmax": "binary_cross_entropy",
+}
+# Parameters that count labels, and the least they can be; inf means no limit.
+COUNTS: Mapping[str, int] = {"max_labels": 0, "order": 1}
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,12 @@ def parameters_of(loss: str, given: Mapping[str, float]) -> dict[str, float]:
         known = ", ".join(LOSSES[loss]) or "none"
         raise ValueError(f"{loss} has no parameter {sorted(unknown)}: it has {known}")
     filled = {**LOSSES[loss], **given}
-    if not all(math.isfinite(value) for value in filled.values()):
-        raise ValueError(f"parameters of {loss} must be finite, got {filled}")
+    for name, value in filled.items():
+        if name not in COUNTS and not math.isfinite(value):
+            raise ValueError(f"parameters of {loss} must be finite, got {filled}")
+        if name in COUNTS and not (value >= COUNTS[name] and value in (math.inf, value // 1)):
+            least = COUNTS[name]
+            raise ValueError(f"{name} of {loss} is an integer from {least} up or inf, got {value}")
     return filled
 
 
@@ -82,10 +97,18 @@ def read_row(
 def _positive_at_minus_inf_counts(
     loss: str, scores: Sequence[float], labels: Sequence[float]
 ) -> bool:
-    """Whether a positive at -inf makes the loss +inf; only the unified loss can escape it.
+    """Whether a positive at -inf makes the loss +inf; only losses that compare scores escape it.
 
-    That loss compares scores with scores: without a negative weight there is no pair, hence 0.
+    In the unified loss there is no pair without a negative weight, hence 0.  The combination
+    softmax compares subsets of k labels, so k scores above -inf are needed.
     """
+    if loss == "combination_softmax":
+        k, present = sum(t == 1 for t in labels), sum(s != -math.inf for s in scores)
+        if present < k:
+            raise ValueError(
+                f"combination_softmax: {k} positives but {present} scores above -inf: every subset "
+                "of that size has weight 0 and the loss is a difference of two infinities"
+            )
     if loss != "unified":
         return True
     if all(t == 1 for t in labels):
@@ -114,9 +137,11 @@ def _check(
     for t in labels:
         if not 0 <= t <= 1:
             raise ValueError(f"labels must lie in [0, 1], got {t}")
-    if loss == "zlpr" and not all(t in (0, 1) for t in labels):
+    if loss in HARD and not all(t in (0, 1) for t in labels):
         soft = next(t for t in labels if t not in (0, 1))
-        raise ValueError(f"zlpr takes labels 0 and 1, got {soft}: use soft_zlpr for soft labels")
+        raise ValueError(
+            f"{loss} takes labels 0 and 1, got {soft}: use {HARD[loss]} for soft labels"
+        )
     if vector is not None and not all(math.isfinite(v) for v in vector):
         raise ValueError("the vector must be finite")
     if loss == "softmax_cross_entropy" and all(s == -math.inf for s in scores):
