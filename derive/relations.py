@@ -13,28 +13,22 @@ from typing import Protocol
 
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Poly, Pow, S, Symbol, expand
 
+from derive import extraction
 from derive.axis import Index
 from derive.calculus import replace_index
+from derive.extraction import absorb
 from derive.facts import Facts
 from derive.sign import is_positive
 
 
-class Ring(Protocol):
+class Ring(extraction.Ring, Protocol):
     """What the relations need of a ring of generators."""
 
     facts: Facts
-    root: int
-    atom_of: dict[Symbol, Expr]
     radicals: dict[Symbol, tuple[int, Expr]]
 
-    def enter(self, expression: Expr) -> Expr:
-        """The expression in generators."""
 
-    def leave(self, value: Expr) -> Expr:
-        """What the value in generators stands for."""
-
-    def ordered(self, value: Expr) -> list[Symbol]:
-        """The generators of the value in an order that does not depend on when they were met."""
+_NO_VALUE = (S.ComplexInfinity, S.NaN)
 
 
 def cases(ring: Ring, value: Expr, positive: bool = False) -> tuple[Expr, Expr, Expr] | None:
@@ -43,12 +37,20 @@ def cases(ring: Ring, value: Expr, positive: bool = False) -> tuple[Expr, Expr, 
     None where there is no such generator, or where ``positive`` is asked for and is not known of
     both values: a function of the value is then not defined in both cases.
     """
-    for symbol in ring.ordered(value):
-        if _is_two_valued(ring, symbol):
-            at_0, at_1 = (value.xreplace({symbol: number}) for number in (S.Zero, S.One))
-            sound = _has_value(ring, at_0, positive) and _has_value(ring, at_1, positive)
-            return (symbol ** _unit(ring, symbol), at_0, at_1) if sound else None
-    return None
+    symbol = next((g for g in ring.ordered(value) if _is_two_valued(ring, g)), None)
+    if symbol is None:
+        return None
+    at_0, at_1 = (value.xreplace({symbol: number}) for number in (S.Zero, S.One))
+    if at_0.has(*_NO_VALUE) or at_1.has(*_NO_VALUE):
+        return None
+    if positive and not (_is_positive(ring, at_0) and _is_positive(ring, at_1)):
+        return None
+    return symbol ** _unit(ring, symbol), at_0, at_1
+
+
+def _is_positive(ring: Ring, value: Expr) -> bool:
+    """Positive by the sign rules, in each case where there are cases."""
+    return is_positive(ring.leave(value), ring.facts) or cases(ring, value, True) is not None
 
 
 def _is_two_valued(ring: Ring, symbol: Symbol) -> bool:
@@ -63,18 +65,13 @@ def _unit(ring: Ring, symbol: Symbol) -> int:
     return ring.root if isinstance(ring.atom_of[symbol].as_base_exp()[0], Indexed) else 1
 
 
-def _has_value(ring: Ring, value: Expr, positive: bool) -> bool:
-    if value.has(S.ComplexInfinity, S.NaN):
-        return False
-    return not positive or is_positive(ring.leave(value), ring.facts)
-
-
 def contract(ring: Ring, numerator: Expr) -> Expr:
     """The numerator reduced by every relation, multiplied out."""
     numerator = expand(numerator)
     for symbol, (degree, radicand) in ring.radicals.items():
         numerator = _reduce_radical(numerator, symbol, degree, radicand)
-    return expand(Add(*(_contract_term(ring, term) for term in Add.make_args(numerator))))
+    terms = (_contract_term(ring, term) for term in Add.make_args(numerator))
+    return absorb(ring, expand(Add(*terms)))
 
 
 def _reduce_radical(value: Expr, symbol: Symbol, degree: int, radicand: Expr) -> Expr:
@@ -102,7 +99,10 @@ def _contract_deltas(ring: Ring, term: Expr, deltas: Mapping[Symbol, KroneckerDe
     tied, rest = Mul(*(KroneckerDelta(a, b) for a, b in first.items())), ring.leave(rest)
     for index, representative in first.items():
         rest = replace_index(rest, index, representative)
-    return ring.enter(tied) * contract(ring, ring.enter(rest))
+    ring.poles.tied += 1
+    contracted = contract(ring, ring.enter(rest))
+    ring.poles.tied -= 1
+    return ring.enter(tied) * contracted
 
 
 def _first_of_class(deltas: list[KroneckerDelta]) -> dict[Index, Index]:
