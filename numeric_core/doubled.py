@@ -4,7 +4,7 @@ log Z_k = T + R, where T is the sum of the k largest scores and R = log(Z_k / e^
 two nearly cancel (scores that are log-probabilities: log Z_1 = log 1), a float64 R is right to
 1e-16 of R, and wrong in every digit of log Z_k.  So T and R are computed in pairs, 106 digits:
 
-    d_i = s_i - c  for the tilt c of `sampling`,
+    d_i = s_i - c  for the tilt c (see `tilt`),
     F(z) = prod_{d_i <= 0} (1 + e^{d_i} z) prod_{d_i > 0} (e^{-d_i} + z),
     R = log [z^k] F + sum_{i among the k largest} max(-d_i, 0) + sum_{i not} max(d_i, 0).
 
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric_core.exact import Pair, two_sum
-from numeric_core.sampling import REACH, tilt
+from numeric_core.tilt import REACH, tilted
 
 __all__ = ["exp_pair", "log_pair", "log_partition_doubled"]
 
@@ -49,7 +49,7 @@ def log_partition_doubled(scores: Floats, k: int) -> Floats:
     """log Z_k of (rows, n) finite scores or -inf, at least k > 0 finite in each row: (rows,)."""
     ordered = -np.sort(-scores, axis=-1)
     top = _pair(ordered[:, :k]).sum()
-    d = _below_tilt(ordered, k)
+    d = _pair(*tilted(np, ordered, k))
     leaves = _pair(np.zeros((2, *scores.shape)))
     small = exp_pair(-_absolute(d))
     above = d.high > 0
@@ -110,18 +110,6 @@ def _log_power(power: Floats | Integers) -> Pair:
 def _scaled(x: Pair, power: Integers) -> Pair:
     """2^power x; what leaves the range of float64 is 0."""
     return _pair(np.ldexp(x.high, power), np.ldexp(x.low, power))
-
-
-def _below_tilt(ordered: Floats, k: int) -> Pair:
-    """d_i = s_i - c for descending scores, cut off at +-REACH."""
-    n = ordered.shape[-1]
-    kth, following = ordered[:, k - 1 : k], ordered[:, min(k, n - 1) : min(k, n - 1) + 1]
-    with np.errstate(over="ignore", invalid="ignore"):
-        d = Pair.difference(np, ordered, kth)
-    inside = np.abs(d.high) < REACH
-    d = _pair(np.clip(d.high, -REACH, REACH), np.where(inside, d.low, 0.0))
-    c = tilt(d.high, k, np.clip(following - kth, -REACH, 0.0))
-    return d - _pair(c + np.zeros_like(d.high))
 
 
 def _product(nodes: Pair, k: int) -> tuple[Pair, Integers]:

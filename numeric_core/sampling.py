@@ -15,10 +15,8 @@ and no distribution stands in for another: up to rounding (1e-15 a split; a unif
 digits) the draw is exact.  (Take one by softmax, remove it, repeat, is the Plackett-Luce
 distribution: for x = (4, 2, 1) and k = 2 it draws {1, 2} with 64/105, where the truth is 4/7.)
 
-Range.  A factor e^{-c} in all x_i changes no draw.  With c such that sum_i sigma(s_i - c) = k the
-leaves are the probabilities (1 - p_i) + p_i z, p_i = sigma(s_i - c), the root's coefficient is the
-Poisson-binomial probability of its mean, at least about 1 / (n + 1), and what underflows in the
-tree has no weight in any draw that could be seen.
+Range.  A common factor in all x_i changes no draw: the leaves are (1 - p_i) + p_i z, p_i at the
+`tilt`, so that the coefficients are Poisson-binomial probabilities, the root's at its mean.
 
 Cost.  The tree takes O(n log k) numbers, a draw visits at most k nodes a level.  All draws descend
 together.  This is NumPy on the host, whatever the library of the scores.
@@ -36,18 +34,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric_core.exact import two_diff
+from numeric_core.tilt import choices, tilted
 
-__all__ = ["draw", "tilt"]
+__all__ = ["draw"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 CHUNK = 1 << 20
 """Numbers that a level of the descent may hold at a time: 8 MiB, and a few temporaries."""
-
-REACH = 4096.0
-"""Scores this far apart do not see each other: e^-745 is the last number above 0."""
 
 
 class _Splits(NamedTuple):
@@ -74,59 +69,11 @@ def draw(scores: Floats, k: int, size: int, rng: np.random.Generator) -> Integer
 
 
 def _leaves(scores: Floats, k: int) -> Floats:
-    """(1 - p_i, p_i) of the module's text as (2, rows, 2^h), filled up with labels never drawn."""
-    d, lack = _below_threshold(scores, k)
-    e = np.exp(-np.abs(d))
-    e -= e * np.where(d > 0, lack, -lack)
-    small, large = e / (1.0 + e), 1.0 / (1.0 + e)
-    take, stay = np.where(d > 0, large, small), np.where(d > 0, small, large)
+    """(1 - p_i, p_i) at the tilt as (2, rows, 2^h), filled up with labels never drawn."""
+    stay, take = choices(np, *tilted(np, scores, k))
     missing = (1 << math.ceil(math.log2(scores.shape[-1]))) - scores.shape[-1]
     pad = ((0, 0), (0, missing))
     return np.stack([np.pad(stay, pad, constant_values=1.0), np.pad(take, pad)])
-
-
-def _below_threshold(scores: Floats, k: int) -> tuple[Floats, Floats]:
-    """s - c as d and what d lacks, c = (k-th largest score) + tilt; |d| at most 2 REACH."""
-    least = min(k, scores.shape[-1] - 1)
-    descending = -np.partition(-scores, (k - 1, least), axis=-1)
-    # the k-th largest score first, so that scores of 1e300 leave a c of ordinary size
-    kth, following = descending[:, k - 1 : k], descending[:, least : least + 1]
-    d, lack = _difference(scores, kth)
-    c = tilt(d, k, np.clip(following - kth, -REACH, 0.0))
-    d, more = _difference(np.clip(d, -REACH, REACH), c)
-    return d, lack + more
-
-
-def _difference(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """a - b and what it lacks: two_diff, where -inf and overflow lack nothing."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        d, lack = two_diff(a, b)
-    return d, np.where(np.isfinite(lack), lack, 0.0)
-
-
-def tilt(d: Floats, k: int, following: Floats) -> Floats:
-    """c with sum_i sigma(d_i - c) = k within 1/8: (rows, 1), by bisection.
-
-    The k-th largest of d (rows, n) is 0, the next one `following`.  They bound c from both sides,
-    within log n + 1: there the k + 1 largest have 1 - p_i <= 1 / (e n), the n - k + 1 smallest
-    p_i <= 1 / (e n).  A row with only k scores above -inf gets a c below which nothing is left.
-    """
-    reach = math.log(d.shape[-1]) + 1.0
-    lower, upper = following - reach, np.full_like(following, reach)
-    # the sum has a slope of at most n / 4: 2^-64 REACH is nearer than 1/8 for every n
-    for _ in range(64):
-        c = 0.5 * (lower + upper)
-        excess = _expected(d, c) - k
-        if np.all(np.abs(excess) <= 0.125):
-            break
-        lower, upper = np.where(excess > 0, c, lower), np.where(excess > 0, upper, c)
-    return c
-
-
-def _expected(d: Floats, c: Floats) -> Floats:
-    """sum_i sigma(d_i - c): (rows, 1)."""
-    e = np.exp(-np.abs(d - c))
-    return (np.where(d > c, 1.0, e) / (1.0 + e)).sum(axis=-1, keepdims=True)
 
 
 def _tree(leaves: Floats, k: int) -> list[Floats]:
