@@ -181,11 +181,14 @@ def rows(form: Format, *, sizes: Sequence[int]) -> Iterator[Pattern]:
     yield from _random_rows(form, sizes=sizes)
 
 
-def long_row(form: Format, n: int) -> Pattern:
-    """n normal scores of standard deviation 10, one label in a thousand positive."""
-    name = f"long-n{n}"
+def long_row(form: Format, n: int, positives: int | None = None) -> Pattern:
+    """n normal scores of standard deviation 10; so many positive, or one label in a thousand."""
+    name = f"long-n{n}" if positives is None else f"long-n{n}-k{positives}"
     rng = generator(form, name)
-    return _pattern(name, rng.normal(0, 10, n), rng.random(n) < 1e-3, form)
+    scores = rng.normal(0, 10, n)
+    if positives is None:
+        return _pattern(name, scores, rng.random(n) < 1e-3, form)
+    return _pattern(name, scores, rng.choice(n, positives, replace=False).tolist(), form)
 
 
 def generator(form: Format, name: str) -> Generator:

@@ -24,6 +24,8 @@ from verify.patterns import Generator, Pattern, generator, long_row, rows
 __all__ = ["LABELS", "VECTORS", "Sample", "quick", "thorough"]
 
 LONG = 1_000_000
+# Positives of a long row where not a share of all labels is meant: n k operations are too many.
+FEW_POSITIVES = {"combination_softmax": 4}
 # Of a long row, so many components are compared: all of them cost the oracle ten times as much.
 COMPARED = {"quick": 512, "thorough": 16_384}
 
@@ -99,6 +101,9 @@ LABELS: Mapping[str, Mapping[str, Labelling]] = {
     "zlpr": {"hard": _hard},
     "soft_zlpr": {"hard": _hard, "soft": _soft, "optimum": _optimum},
     "unified": {"hard": _hard, "soft": _soft},
+    "combination_softmax": {"hard": _hard},
+    "padded_combination_softmax": {"hard": _hard},
+    "order_r": {"hard": _hard, "soft": _soft, "optimum": _optimum},
 }
 
 # --- vectors --------------------------------------------------------------------------------------
@@ -218,7 +223,7 @@ def _long_sample(loss: str, dtype: str, kind: int, compared: int) -> Sample:
     Compared are the largest scores of either sign, the ends of the row, and places at random.
     """
     form = format_of(dtype)
-    pattern = long_row(form, LONG)
+    pattern = long_row(form, LONG, FEW_POSITIVES.get(loss))
     order = np.argsort(pattern.scores)
     places = generator(form, "compared").integers(0, LONG, compared)
     some = np.unique(np.concatenate([order[:32], order[-32:], [0, LONG - 1], places]))

@@ -105,13 +105,19 @@ def padded_combination_softmax(
 ) -> Numbers:
     """log sum_{j<=K} e_j(e^x) - sum_pos x, x = s - threshold."""
     x = [arb(s) - arb(threshold) for s in row.scores]
+    positives = _positives(row)
+    if len(positives) > max_labels:
+        raise ValueError(
+            f"padded_combination_softmax takes at most {max_labels:g} positives, "
+            f"got {len(positives)}"
+        )
     if max_labels >= len(x):
         return _independent(row, x, places)
     marks = [] if row.vector is None else split(row.vector)
     subsets = Subsets(x, int(max_labels), at_most=True, marks=marks, asked=places)
     members = list(zip(places, subsets.membership(), strict=True))
     gradient = [_slope(row, i, member) for i, member in members]
-    value = _loss(subsets, _positives(row))
+    value = _loss(subsets, positives)
     if row.vector is None:
         return Numbers(value, gradient, [])
     means = Signed(*subsets.mean_marks)

@@ -25,12 +25,11 @@ from flint import arb
 from verify.oracle.balls import ONE, ZERO
 from verify.oracle.products import Coefficients, Jet, Leaf, Product, Shares, pairing
 
-__all__ = ["Coupled", "Membership", "Subsets", "Weights"]
+__all__ = ["Coupled", "Membership", "Subsets"]
 
 # exp has no enclosure beyond this, so a centre is a float that is kept inside.
 FLOAT_MAX = 1.7976931348623157e308
 
-Weights = Sequence[arb | None]
 Couple = Callable[[Coefficients], Coefficients]
 
 
