@@ -23,6 +23,7 @@ from numeric_core.namespace import Array, Namespace, constant, widest_sum
 __all__ = [
     "Pair",
     "accurate_sum",
+    "running_sum",
     "split_constant",
     "sum_pair",
     "two_diff",
@@ -182,6 +183,20 @@ class Pair:
         """The digits moved up; |low| <= |high| (Dekker's fast two_sum)."""
         total = high + low
         return Pair(self.xp, total, low - (total - high))
+
+
+def running_sum(xp: Namespace, x: Array) -> Pair:
+    """x_1, x_1 + x_2, ..., along the last axis: each as exact as `sum_pair`.
+
+    log2(n) steps of doubling reach, each with the error terms of two_sum.
+    """
+    total, reach = Pair.of(xp, x), 1
+    while reach < x.shape[-1]:
+        before = (xp.zeros_like(x[..., :reach]), xp.zeros_like(x[..., :reach]))
+        parts = (total.high[..., :-reach], total.low[..., :-reach])
+        shifted = (xp.concat([a, b], axis=-1) for a, b in zip(before, parts, strict=True))
+        total, reach = total + Pair(xp, *shifted), 2 * reach
+    return total
 
 
 # Formulas written with + - * / serve pairs and plain arrays alike: a row computed in a dtype wider

@@ -23,6 +23,7 @@ from array_api_compat import (
     is_jax_array,
     is_numpy_array,
     is_torch_array,
+    to_device,
 )
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ __all__ = [
     "log1p",
     "move_axis",
     "namespace",
+    "on_host",
     "one_hot",
     "read",
     "round_to",
@@ -117,6 +119,13 @@ def one_hot(xp: Namespace, index: Array, n: int, dtype: Any) -> Array:
     """(*batch) integers in 0..n-1 -> (*batch, n) rows with a single 1."""
     classes = xp.arange(n, dtype=index.dtype, device=device(index))
     return xp.astype(index[..., None] == classes, dtype)
+
+
+def on_host(x: Array) -> Any:
+    """The values as a NumPy array, whatever library and device they are on."""
+    if is_torch_array(x):
+        x = x.detach()
+    return x if is_numpy_array(x) else np.asarray(to_device(x, "cpu"))
 
 
 def read(x: Array) -> float | None:

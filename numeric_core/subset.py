@@ -1,0 +1,371 @@
+"""The distribution over k-subsets: the n-choose-k softmax of document 002.
+
+Scores s_i, x_i = e^{s_i}.  A subset S of k of n labels has the probability
+
+    P(S) = e^{sum_{i in S} s_i} / Z_k,   Z_k = e_k(x_1, ..., x_n) = [z^k] prod_i (1 + x_i z).
+
+For k = 1 it is softmax.  How log Z_k is computed is said in `partition`, how subsets are drawn in
+`sampling`.
+
+P(i in S) is the share of the terms of Z_k that take label i: with p_i = sigma(s_i - c),
+
+    P(i in S) = p_i [z^{k-1}] prod_{j != i} ((1 - p_j) + p_j z) / [z^k] prod_j ((1 - p_j) + p_j z),
+
+by reverse mode through the tree of products: sums of positive terms, for all labels at once.
+
+All functions take scores (*batch, n), floats of any array library, the label axis anywhere, and one
+integer k.  A score of -inf, or at most max(-1e7, finfo.min), is a mask: that label is in no subset.
+float32 and halves are computed in float64 where the library has one.
+
+Common errors.  TypeError: scores that are no floats; k that is no integer.  ValueError: k < 0 or
+k > n, fewer than k scores of a row unmasked, scores nan or +inf, axis out of range.
+
+Accuracy: 1e-14 of the true value in float64, 1e-6 in float32, for log Z_k and each probability,
+however small.
+
+Source: document 002 (7359), eq. 2 and 3, and the comment of March 31st, 2024 on k = 4 of 16384.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass, replace
+
+import numpy as np
+from array_api_compat import device, is_numpy_array
+
+from numeric_core import checks, partition
+from numeric_core.loss import Rows, score_rows
+from numeric_core.namespace import (
+    BLOCK,
+    Array,
+    Namespace,
+    constant,
+    finfo_max,
+    known,
+    namespace,
+    wider_dtype,
+)
+from numeric_core.newton import log_partitions_newton
+from numeric_core.partition import SubsetRows
+from numeric_core.sampling import draw
+from numeric_core.symmetric import Leaves, Product
+from numeric_core.tilt import choices, tilted
+
+__all__ = [
+    "inclusion_probabilities",
+    "log_partition",
+    "log_partitions",
+    "log_prob",
+    "pairwise_inclusion",
+    "predict",
+    "sample",
+]
+
+
+def log_partition(
+    scores: Array, k: int, *, axis: int = -1, method: str = "stable", check: bool = True
+) -> Array:
+    """log Z_k = log sum_{|S| = k} e^{sum_{i in S} s_i}: (*batch,).
+
+    k = 0: 0.  k = n: the sum of the scores, k = 1: logsumexp.  Adding c to all scores adds k c; a
+    label at -inf might as well not be there.
+
+    method: "stable", accurate for every input.  "newton": the document's recursion, in the dtype of
+    the scores, which loses all digits where a few scores dominate (see numeric_core.newton); it
+    gives nan where the recursion ends at a negative number.
+
+    Where T and R nearly cancel (log Z_1 of log-probabilities), the row is computed again in pairs,
+    to 1e-31 of R.  That needs values that can be read: under jax.jit and the like the error there
+    is a few ulp of R, not of log Z_k.
+
+    check: False skips the checks of values.  Memory: O(n + k) beyond the input, no n k table.
+    Source: 7359 eq. 2, 3.
+    """
+    rows, k = _prepared(scores, k, axis, check)
+    if _named(method) == "newton":
+        return rows.per_row(_newton(rows, k)[:, -1])
+    return rows.per_row(partition.log_partition(rows.subsets, k))
+
+
+def log_partitions(
+    scores: Array, max_k: int, *, axis: int = -1, method: str = "stable", check: bool = True
+) -> Array:
+    """log Z_0, ..., log Z_K for K = max_k at once: (*batch, K + 1), to the accuracy of one.
+
+    A row with fewer than K unmasked scores is an error.  A product of polynomials to order K is
+    read at all orders where that loses nothing, and made anew around another threshold for the
+    rest; the few orders whose log Z_k is a small difference are computed one by one.
+
+    method, check: as in `log_partition`.  Source: 7359 eq. 3.
+    """
+    rows, max_k = _prepared(scores, max_k, axis, check, name="max_k")
+    if _named(method) == "newton":
+        return rows.per_row(_newton(rows, max_k))
+    return rows.per_row(partition.log_partitions(rows.subsets, max_k))
+
+
+def inclusion_probabilities(scores: Array, k: int, *, axis: int = -1, check: bool = True) -> Array:
+    """P(i in S) = d log Z_k / d s_i: the shape of the scores.
+
+    They sum to k.  0 for a masked label, 1 for all others where k are unmasked; k = 1: softmax.
+    Each is accurate relative to itself, also where it is 1e-300.
+
+    Memory: n (log2 k + 3) numbers for a block of rows, for the tree of partial products.
+    Source: 7359 eq. 2; the gradient of the loss is P(i in S) - y_i.
+    """
+    rows, k = _prepared(scores, k, axis, check)
+    return rows.per_label(_blockwise(rows.subsets, k))
+
+
+def pairwise_inclusion(scores: Array, k: int, *, axis: int = -1, check: bool = True) -> Array:
+    """P(i and j in S): (*batch, n, n), the label axis moved last; the diagonal is P(i in S).
+
+    P(i and j in S) = P(i in S) P(j in S'), where S' has k - 1 of the other labels: n distributions,
+    O(n^2 k) operations, and no difference.  Symmetric to the last bit.  A row sums to k P(i in S).
+
+    The Hessian of log Z_k is P(i and j in S) - P(i in S) P(j in S).
+    """
+    rows, k = _prepared(scores, k, axis, check)
+    return rows.per_row(_pairwise(rows.subsets, k))
+
+
+def log_prob(scores: Array, subset: Array, *, axis: int = -1, check: bool = True) -> Array:
+    """log P(S) = sum_{i in S} s_i - log Z_k: (*batch,), at most 0.
+
+    subset: (*batch, k), distinct integer indices of unmasked labels in any order, as `sample` gives
+    them for one draw.  It is minus the combination softmax of the subset, and keeps its digits
+    where P(S) is near 1.
+
+    Errors: TypeError for indices that are no integers, ValueError for another batch, indices that
+    are out of range, repeated or masked.  Source: 7359 eq. 2.
+    """
+    xp = namespace(scores=scores, subset=subset)
+    k = _checked_indices(xp, scores, subset, axis)
+    rows, k = _prepared(scores, k, axis, check)
+    index = xp.reshape(subset, (rows.subsets.scores.shape[0], k))
+    chosen = _members(xp, index, rows.subsets.scores)
+    if check:
+        _check_members(rows.subsets, index, chosen)
+    return rows.per_row(-partition.excess(rows.subsets, chosen))
+
+
+def sample(
+    scores: Array,
+    k: int,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    axis: int = -1,
+    check: bool = True,
+) -> Array:
+    """Independent subsets S of every row, drawn with P(S): integers (size, *batch, k), ascending.
+
+    Exact: a tree of partial products is made once, O(n log k) numbers, and every draw splits k on
+    its way down.  Nothing is rejected, and no sequential softmax stands in for it.  The same state
+    of rng gives the same subsets.  A masked label is never drawn.
+
+    Errors, besides the common ones: TypeError where rng is no numpy.random.Generator, or size is no
+    integer; ValueError for size < 0.  Source: 7359, the comments (4 of 16384).
+    """
+    size = _integer("size", size)
+    if size < 0:
+        raise ValueError(f"size must be at least 0, got {size}")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, got {type(rng).__name__}; "
+            "make one, for example with numpy.random.default_rng(seed)"
+        )
+    rows, k = _prepared(scores, k, axis, check)
+    drawn = draw(rows.subsets.on_host(), k, size, rng).reshape((size, *rows.batch, k))
+    return rows.subsets.xp.asarray(drawn, device=device(scores))
+
+
+def predict(
+    scores: Array, *, k: int | None = None, threshold: float | None = None, axis: int = -1
+) -> Array:
+    """The k largest scores of a row, or s > threshold: booleans of the shape of scores.
+
+    Exactly one of k and threshold must be given.  Of equal scores the first come first.  The k
+    largest are the likeliest k-subset; the threshold is s_0 of the padded loss.
+    """
+    if (k is None) == (threshold is None):
+        raise ValueError(
+            f"predict needs either k= or threshold=, got k={k!r}, threshold={threshold!r}"
+        )
+    if threshold is None:
+        rows, order = _prepared(scores, k, axis, True)
+        return rows.per_choice(partition.largest(rows.subsets.xp, rows.subsets.scores, order))
+    checks.finite_number("threshold", threshold)
+    given = score_rows(namespace(scores=scores), scores, axis, check=True)
+    return given.per_choice(given.scores > threshold)
+
+
+# Input
+
+
+@dataclass(frozen=True)
+class _Input:
+    """Rows of scores to compute with, and the rows as they were given, for the way back."""
+
+    subsets: SubsetRows
+    given: Rows
+
+    def per_row(self, x: Array) -> Array:
+        """(rows, ...) -> (*batch, ...) in the dtype of the scores."""
+        return self.given.per_row(self._in_batch(x))
+
+    def per_label(self, x: Array) -> Array:
+        """(rows, n) -> the shape and the dtype of the scores."""
+        return self.given.per_label(self._in_batch(x))
+
+    def per_choice(self, x: Array) -> Array:
+        """(rows, n) booleans -> the shape of the scores."""
+        return self.given.per_choice(self._in_batch(x))
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        return tuple(self.given.scores.shape[:-1])
+
+    def _in_batch(self, x: Array) -> Array:
+        return self.subsets.xp.reshape(x, (*self.batch, *x.shape[1:]))
+
+
+def _integer(name: str, value: object) -> int:
+    """TypeError unless value is an integer; bool is none."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    return int(value)
+
+
+def _named(method: str) -> str:
+    if method not in ("stable", "newton"):
+        raise ValueError(f'method must be "stable" or "newton", got {method!r}')
+    return method
+
+
+def _prepared(
+    scores: Array, k: object, axis: int, check: bool, name: str = "k"
+) -> tuple[_Input, int]:
+    """Scores as rows and k, checked."""
+    order = _integer(name, k)
+    xp = namespace(scores=scores)
+    rows = score_rows(xp, scores, axis, check)
+    n = int(rows.scores.shape[-1])
+    if not 0 <= order <= n:
+        raise ValueError(f"{name} must lie in 0..{n} for {n} labels, got {order}")
+    s = xp.reshape(rows.scores, (math.prod(rows.scores.shape[:-1]), n))
+    masked = s <= checks.mask_bound(xp, rows.dtype)
+    if check:
+        _check_unmasked(xp, masked, order, name)
+    wide = wider_dtype(xp, s)
+    s = s if wide is None else xp.astype(s, wide)
+    s = xp.where(masked, constant(xp, -finfo_max(xp, s.dtype), s), s)
+    return _Input(SubsetRows(xp, s, masked, rows.dtype != s.dtype), rows), order
+
+
+def _check_unmasked(xp: Namespace, masked: Array, k: int, name: str) -> None:
+    """ValueError if a row has fewer than k unmasked scores."""
+    count = xp.sum(xp.astype(~masked, xp.int32), axis=-1)
+    if known(xp.any(count < k)) is True:
+        raise ValueError(
+            f"every row must have at least {name} unmasked scores, got {name}={k} and a row with "
+            f"{int(xp.min(count))} (a score of -inf, or at most max(-1e7, finfo.min), is a mask)"
+        )
+
+
+def _checked_indices(xp: Namespace, scores: Array, subset: Array, axis: int) -> int:
+    """k, the number of indices in each subset."""
+    if not xp.isdtype(subset.dtype, "integral"):
+        raise TypeError(f"subset must hold integer indices, got dtype {subset.dtype}")
+    position = checks.axis_of(scores, axis)
+    batch = tuple(size for i, size in enumerate(scores.shape) if i != position)
+    if subset.ndim != scores.ndim or tuple(subset.shape[:-1]) != batch:
+        raise ValueError(
+            f"subset must have the shape {(*batch, 'k')} for scores of shape "
+            f"{tuple(scores.shape)} and axis {axis}, got {tuple(subset.shape)}; for many subsets "
+            "broadcast the scores first, for example with xp.broadcast_to"
+        )
+    return int(subset.shape[-1])
+
+
+def _members(xp: Namespace, index: Array, scores: Array) -> Array:
+    """Where a label is in the subset: (rows, n) booleans; O(n) memory, index by index."""
+    label = xp.arange(scores.shape[-1], dtype=index.dtype, device=device(scores))
+    chosen = xp.zeros(scores.shape, dtype=xp.bool, device=device(scores))
+    for j in range(index.shape[-1]):
+        chosen = chosen | (label == index[:, j : j + 1])
+    return chosen
+
+
+def _check_members(subsets: SubsetRows, index: Array, chosen: Array) -> None:
+    """ValueError for indices that are out of range, repeated or masked."""
+    xp, (n, k) = subsets.xp, (chosen.shape[-1], index.shape[-1])
+    if 0 in index.shape:
+        return
+    if known(xp.any((index < 0) | (index >= n))) is True:
+        raise ValueError(
+            f"indices of a subset must lie in 0..{n - 1} for {n} labels, "
+            f"got indices from {int(xp.min(index))} to {int(xp.max(index))}"
+        )
+    count = xp.sum(xp.astype(chosen, xp.int32), axis=-1)
+    if known(xp.any(count < k)) is True:
+        raise ValueError(
+            f"the {k} indices of a subset must be distinct, got a subset with "
+            f"{int(xp.min(count))} different ones"
+        )
+    if known(xp.any(chosen & subsets.masked)) is True:
+        raise ValueError(
+            "a subset must hold unmasked labels, got one whose score is a mask "
+            "(-inf, or at most max(-1e7, finfo.min)): its probability is 0"
+        )
+
+
+def _newton(prepared: _Input, max_k: int) -> Array:
+    """The recursion in the compute dtype of the scores, without widening."""
+    xp, s = prepared.subsets.xp, prepared.given.scores
+    s = xp.reshape(s, prepared.subsets.scores.shape)
+    lowest = constant(xp, -finfo_max(xp, s.dtype), s)
+    return log_partitions_newton(xp, xp.where(prepared.subsets.masked, lowest, s), max_k)
+
+
+# Probabilities
+
+
+def _blockwise(subsets: SubsetRows, k: int) -> Array:
+    """P(i in S), a few rows at a time in NumPy, so that the trees stay in the cache: (rows, n)."""
+    xp, s = subsets.xp, subsets.scores
+    rows, n = s.shape
+    step = max(1, BLOCK // max(n, 1))
+    if rows <= step or not is_numpy_array(s):
+        return _inclusion(xp, s, k)
+    return xp.concat([_inclusion(xp, s[i : i + step, :], k) for i in range(0, rows, step)], axis=0)
+
+
+def _inclusion(xp: Namespace, scores: Array, k: int) -> Array:
+    """P(i in S): (rows, n)."""
+    if k == 0 or 0 in scores.shape:
+        return xp.zeros_like(scores)
+    stay, take = (x.T for x in choices(xp, *tilted(xp, scores, k)))
+    product = Product(xp, Leaves(stay, take), k)
+    root = product.coefficients
+    seed = xp.concat([xp.zeros_like(root[:k, :]), 1.0 / root[k:, :]], axis=0)
+    derivative = product.adjoint(seed)
+    share, other = take * derivative.take, stay * derivative.stay
+    return (share / (share + other)).T
+
+
+def _pairwise(subsets: SubsetRows, k: int) -> Array:
+    """P(i and j in S): (rows, n, n), from the k - 1 others of a subset that has i."""
+    xp, s = subsets.xp, subsets.scores
+    rows, n = s.shape
+    if k == 0 or 0 in s.shape:
+        return xp.zeros((rows, n, n), dtype=s.dtype, device=device(s))
+    single = _blockwise(subsets, k)[:, :, None]
+    own = xp.eye(n, dtype=s.dtype, device=device(s)) > 0
+    lowest = constant(xp, -finfo_max(xp, s.dtype), s)
+    others = xp.reshape(xp.where(own, lowest, s[:, None, :]), (rows * n, n))
+    given = _blockwise(replace(subsets, scores=others), k - 1)
+    upper = xp.triu(single * xp.reshape(given, (rows, n, n)), k=1)
+    return xp.where(own, single, upper + xp.permute_dims(upper, (0, 2, 1)))
