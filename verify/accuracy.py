@@ -26,7 +26,8 @@ from flint import arb, ctx
 
 from verify.formats import Format, format_of
 
-__all__ = ["BOUNDS", "AccuracyTable", "Failure", "Line", "Worst", "ulp_error", "ulp_errors"]
+__all__ = ["BOUNDS", "AccuracyTable", "Failure", "Line", "Worst"]
+__all__ += ["relative_errors", "ulp_error", "ulp_errors"]
 
 BOUNDS: Mapping[str, float] = {"float16": 1.0, "bfloat16": 1.0, "float32": 4.0, "float64": 4.0}
 # An ulp is at most 2^-52 of its number in float64, 2^-23 in float32; 1e-14 and 1e-6 are 45.04 and
@@ -64,6 +65,19 @@ def _error(got: float, truth: arb, scale: arb, form: Format) -> float:
     unit = form.ulp_exponent(_binade(scale))
     # abs_upper counts the ball's own radius against the result, never for it.
     return float((arb(got) - truth).abs_upper() * _power_of_two(-unit))
+
+
+def relative_errors(got: Sequence[float], truth: Sequence[arb], dtype: str) -> list[float]:
+    """|got - truth| / |truth|, from below the smallest normal number on relative to that."""
+    smallest = arb(format_of(dtype).smallest_normal)
+    with ctx.workprec(WORKING_BITS):
+        return [_relative(g, x, smallest) for g, x in zip(got, truth, strict=True)]
+
+
+def _relative(got: float, truth: arb, smallest: arb) -> float:
+    if not math.isfinite(got):
+        return math.inf
+    return float((arb(got) - truth).abs_upper() / abs(truth).max(smallest))
 
 
 def _rounds_to_infinity(truth: arb, infinity: float, form: Format) -> bool:
