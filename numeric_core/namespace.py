@@ -19,6 +19,7 @@ from array_api_compat import (
     array_namespace,
     device,
     is_array_api_obj,
+    is_cupy_array,
     is_dask_array,
     is_jax_array,
     is_numpy_array,
@@ -125,7 +126,9 @@ def on_host(x: Array) -> Any:
     """The values as a NumPy array, whatever library and device they are on."""
     if is_torch_array(x):
         x = x.detach()
-    return x if is_numpy_array(x) else np.asarray(to_device(x, "cpu"))
+    if is_torch_array(x) or is_cupy_array(x):  # the others come by themselves
+        x = to_device(x, "cpu")
+    return np.asarray(x)
 
 
 def read(x: Array) -> float | None:
