@@ -2,15 +2,15 @@
 
 ``e^x > 0``; a sum of non-negative terms is non-negative, and positive once one term is; a square is
 non-negative; ``1 - t >= 0`` for ``t`` in [0, 1]; ``a t + b (1 - t) > 0`` for positive ``a``, ``b``
-(one of the weights is at least 1/2), and likewise with square roots of the weights. A sign that no
-rule yields is :attr:`Sign.UNKNOWN`, never a guess.
+(one of the weights is at least 1/2), and likewise with square roots of the weights; what is affine
+in ``t`` has the sign that it has at both ends. A sign that no rule yields is :attr:`Sign.UNKNOWN`, never a guess.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, exp, factor_terms, log
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, exp, expand, factor_terms, log
 
 from derive.axis import Index
 from derive.calculus import opened
@@ -59,9 +59,26 @@ def _sign_of_add(expression: Add, facts: Facts) -> Sign:
     bounded = _sign_by_bound(expression, facts)
     if bounded is Sign.POSITIVE or _is_weighted_average(expression, facts):
         return Sign.POSITIVE
-    if bounded is Sign.NONNEGATIVE:
-        return bounded
-    return _sign_of_factored(expression, facts)
+    found = _sign_of_factored(expression, facts)
+    if found is Sign.UNKNOWN:
+        found = _sign_at_the_ends(expression, facts)
+    return bounded if found is Sign.UNKNOWN else found
+
+
+def _sign_at_the_ends(expression: Add, facts: Facts) -> Sign:
+    """Affine in an entry of [0, 1]: ``f(t) = (1 - t) f(0) + t f(1)``, signs of ``f(0)``, ``f(1)``."""
+    for entry in sorted(expression.atoms(Indexed), key=str):
+        if not facts.in_unit_interval(entry.base):
+            continue
+        at_0, at_1 = (expression.xreplace({entry: end}) for end in (S.Zero, S.One))
+        if expand(expression - at_0 - entry * (at_1 - at_0)) != 0:
+            continue
+        ends = {sign(at_0, facts), sign(at_1, facts)}
+        if Sign.UNKNOWN in ends:
+            return Sign.UNKNOWN
+        inside = facts.inside_unit_interval(entry.base) and Sign.POSITIVE in ends
+        return Sign.POSITIVE if inside or ends == {Sign.POSITIVE} else Sign.NONNEGATIVE
+    return Sign.UNKNOWN
 
 
 def _sign_by_bound(expression: Add, facts: Facts) -> Sign:

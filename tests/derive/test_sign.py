@@ -56,6 +56,21 @@ KNOWN: dict[str, tuple[Expr, Facts, Sign]] = {
     "minus a negative bracket": (-(t[i] - 1) * gamma, soft(t), Sign.NONNEGATIVE),
     "log above one": (log(1 + exp(s[i])), NOTHING_ASSUMED, Sign.POSITIVE),
     "quotient": (exp(s[i]) / total(exp(s[k]), k), NOTHING_ASSUMED, Sign.POSITIVE),
+    "affine in a label, multiplied out": (
+        1 + exp(s[i]) - t[i] * exp(s[i]),
+        soft(t),
+        Sign.POSITIVE,
+    ),
+    "affine in two labels": (
+        1 - t[i] - t[j] + 2 * t[i] * t[j],
+        soft(t),
+        Sign.NONNEGATIVE,
+    ),
+    "affine, and zero at one end only": (
+        t[i] * exp(s[i]) + t[i] * t[j] - t[i] ** 2 * t[j],
+        strictly_soft(t),
+        Sign.POSITIVE,
+    ),
     "root of a label": (sqrt(t[i]), soft(t), Sign.NONNEGATIVE),
 }
 UNKNOWN: dict[str, tuple[Expr, Facts]] = {
