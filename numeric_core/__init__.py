@@ -11,7 +11,14 @@ anywhere; results have the dtype and live on the device of the scores.
 """
 
 from numeric_core.loss import Loss
+from numeric_core.losses.order_r import OrderR, order_r
 from numeric_core.losses.softmax import SoftmaxCrossEntropy, softmax_cross_entropy
+from numeric_core.losses.subset import (
+    CombinationSoftmax,
+    PaddedCombinationSoftmax,
+    combination_softmax,
+    padded_combination_softmax,
+)
 from numeric_core.losses.unified import Unified, unified
 from numeric_core.losses.zlpr import (
     ZLPR,
@@ -25,11 +32,17 @@ from numeric_core.losses.zlpr import (
 __all__ = [
     "ZLPR",
     "BinaryCrossEntropy",
+    "CombinationSoftmax",
     "Loss",
+    "OrderR",
+    "PaddedCombinationSoftmax",
     "SoftZLPR",
     "SoftmaxCrossEntropy",
     "Unified",
     "binary_cross_entropy",
+    "combination_softmax",
+    "order_r",
+    "padded_combination_softmax",
     "soft_zlpr",
     "softmax_cross_entropy",
     "unified",

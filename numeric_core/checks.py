@@ -7,15 +7,21 @@ check=False, and not while JAX or torch traces (see namespace.read).
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 from numeric_core.namespace import Array, Namespace, finfo_min, is_floating, known, read
 
 __all__ = [
     "MASK",
+    "at_most",
+    "at_most_labels",
     "axis_of",
     "class_index",
+    "count",
     "distribution",
+    "enough_unmasked",
+    "exactly",
     "finite_number",
     "floating",
     "hard_labels",
@@ -116,15 +122,59 @@ def label_range(xp: Namespace, labels: Array) -> None:
     )
 
 
-def hard_labels(xp: Namespace, labels: Array) -> None:
+def hard_labels(xp: Namespace, labels: Array, loss: str, soft_loss: str) -> None:
     """ValueError unless all labels are 0 or 1."""
     soft = (labels != 0) & (labels != 1)
     if known(xp.any(soft)) is not True:
         return
     example = read(xp.max(xp.where(soft, labels, xp.zeros_like(labels))))
     raise ValueError(
-        f"labels of zlpr must be 0 or 1, got {example!r}; for labels between 0 and 1 use soft_zlpr"
+        f"labels of {loss} must be 0 or 1, got {example!r}; for labels between 0 and 1 use "
+        f"{soft_loss}"
     )
+
+
+def count(name: str, value: Any, *, least: int) -> None:
+    """TypeError unless value is an integer (bool is none), ValueError if it is below `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")
+
+
+def at_most_labels(name: str, value: int, n: int) -> None:
+    """ValueError if more labels are asked for than there are."""
+    if value > n:
+        raise ValueError(f"{name} must lie in 0..{n} for {n} labels, got {value!r}")
+
+
+def exactly(xp: Namespace, positives: Array, k: int) -> None:
+    """ValueError unless every row has k positives."""
+    if known(xp.all(positives == k)) is False:
+        wrong = read(xp.max(xp.where(positives == k, xp.zeros_like(positives), positives)))
+        raise ValueError(
+            f"every row must have exactly k={k} positive labels, got a row with {int(wrong or 0)}; "
+            "for rows with different numbers leave k out"
+        )
+
+
+def at_most(xp: Namespace, positives: Array, most: int) -> None:
+    """ValueError if a row has more positives than the padded loss can fill up."""
+    if known(xp.any(positives > most)) is True:
+        raise ValueError(
+            f"every row must have at most max_labels={most} positive labels, got a row with "
+            f"{int(read(xp.max(positives)) or 0)}; raise max_labels, or leave it out for no limit"
+        )
+
+
+def enough_unmasked(xp: Namespace, masked: Array, k: int) -> None:
+    """ValueError if a row has fewer than k unmasked scores."""
+    unmasked = xp.sum(xp.astype(~masked, xp.int32), axis=-1)
+    if known(xp.any(unmasked < k)) is True:
+        raise ValueError(
+            f"every row must have at least k unmasked scores, got k={k} and a row with "
+            f"{int(xp.min(unmasked))} (a score of -inf, or at most max(-1e7, finfo.min), is a mask)"
+        )
 
 
 def mask_bound(xp: Namespace, dtype: Any) -> float:

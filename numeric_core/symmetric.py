@@ -42,7 +42,17 @@ from array_api_compat import device, is_numpy_array
 
 from numeric_core.namespace import Array, Namespace, constant, known
 
-__all__ = ["CHUNK", "Dual", "Leaves", "Product", "coefficients"]
+__all__ = [
+    "CHUNK",
+    "Dual",
+    "Leaves",
+    "Number",
+    "Product",
+    "bilinear",
+    "coefficients",
+    "leading",
+    "linear",
+]
 
 CHUNK = 1 << 16
 """Factors multiplied out at a time where no derivative is asked for: 512 KiB of float64, a quarter
@@ -62,13 +72,13 @@ class Dual:
 
 
 Number: TypeAlias = Any
-"""An array or a `Dual`: all that is done to it is linear, or goes through `_bilinear`."""
+"""An array or a `Dual`: all that is done to it is linear, or goes through `bilinear`."""
 
 
 class Leaves(NamedTuple):
     """The factors stay_i + take_i z, label axis first: (n, rows).  stay None stands for ones."""
 
-    stay: Number | None
+    stay: Number
     take: Number
 
 
@@ -84,14 +94,14 @@ class Product:
     def __init__(self, xp: Namespace, leaves: Leaves, order: int) -> None:
         self._xp, self._order = xp, order
         self._unit = leaves.stay is None
-        self._count = _leading(leaves.take).shape[0]
+        self._count = leading(leaves.take).shape[0]
         self._levels = [_leaf_level(xp, leaves, order)]
         self._factors: list[Array | None] = []
-        self.exponent = _zero_exponent(xp, _leading(leaves.take))
-        while _leading(self._levels[-1]).shape[1] > 1:
+        self.exponent = _zero_exponent(xp, leading(leaves.take))
+        while leading(self._levels[-1]).shape[1] > 1:
             self._grow()
-        root = _map(lambda x: x[:, 0, :], self._levels[-1])
-        self.coefficients = _map(lambda x: _completed(xp, x, order, self._unit), root)
+        root = linear(lambda x: x[:, 0, :], self._levels[-1])
+        self.coefficients = linear(lambda x: _completed(xp, x, order, self._unit), root)
 
     def adjoint(self, root: Number) -> Leaves:
         """The derivatives by stay_i and take_i, (n, rows) each, of sum_m root_m coefficients_m.
@@ -99,44 +109,44 @@ class Product:
         root: (order + 1, rows), derivatives by the coefficients as they are stored.  `stay` is None
         where the leaves' was.
         """
-        xp, top = self._xp, _leading(self._levels[-1]).shape[0]
+        xp, top = self._xp, leading(self._levels[-1]).shape[0]
         if self._unit and self._order == 0:  # no term takes a label
             return Leaves(
-                None, _map(lambda x: xp.zeros_like(x[0, : self._count, :]), self._levels[0])
+                None, linear(lambda x: xp.zeros_like(x[0, : self._count, :]), self._levels[0])
             )
         first = 1 if self._unit else 0
-        adjoint = _map(lambda x: x[first : first + top, None, :], root)
+        adjoint = linear(lambda x: x[first : first + top, None, :], root)
         for level, factor in zip(self._levels[-2::-1], self._factors[::-1], strict=True):
             adjoint = _descend(xp, adjoint, level, factor, self._unit)
-        adjoint = _map(lambda x: x[:, : self._count, :], adjoint)
+        adjoint = linear(lambda x: x[:, : self._count, :], adjoint)
         return self._split(adjoint)
 
     def _split(self, adjoint: Number) -> Leaves:
         if self._unit:
-            return Leaves(None, _map(lambda x: x[0, ...], adjoint))
-        stay = _map(lambda x: x[0, ...], adjoint)
+            return Leaves(None, linear(lambda x: x[0, ...], adjoint))
+        stay = linear(lambda x: x[0, ...], adjoint)
         if self._order == 0:
-            return Leaves(stay, _map(self._xp.zeros_like, stay))
-        return Leaves(stay, _map(lambda x: x[1, ...], adjoint))
+            return Leaves(stay, linear(self._xp.zeros_like, stay))
+        return Leaves(stay, linear(lambda x: x[1, ...], adjoint))
 
     def _grow(self) -> None:
         """One level up: half as many nodes of twice the degree."""
         xp = self._xp
         level = self._levels[-1] = _even(xp, self._levels[-1], self._unit)
-        shape = _leading(level).shape
+        shape = leading(level).shape
         half = shape[1] // 2
         total = _rows_of_degree(2 * _degree(shape[0], self._unit), self._order, self._unit)
         left, right = (_nodes(level, part) for part in _halves(half))
-        node = _bilinear(lambda a, b: _multiply(xp, a, b, total, self._unit), left, right)
+        node = bilinear(lambda a, b: _multiply(xp, a, b, total, self._unit), left, right)
         factor = None if self._unit else self._rescale(node, 2 ** (len(self._levels)))
         self._factors.append(factor)
-        self._levels.append(node if factor is None else _map(lambda x: x * factor, node))
+        self._levels.append(node if factor is None else linear(lambda x: x * factor, node))
 
     def _rescale(self, node: Number, labels: int) -> Array | None:
         """The powers of two, (nodes, rows), that bring nodes of so many labels back in range."""
-        if labels < _rescaled_from(self._xp, _leading(node)):
+        if labels < _rescaled_from(self._xp, leading(node)):
             return None
-        top = self._xp.max(_leading(node), axis=0)
+        top = self._xp.max(leading(node), axis=0)
         factor, exponent = _ladder(self._xp, top)
         self.exponent = self.exponent + self._xp.sum(exponent, axis=0)
         return factor
@@ -144,28 +154,31 @@ class Product:
 
 def coefficients(xp: Namespace, leaves: Leaves, order: int) -> tuple[Array, Array]:
     """The coefficients (order + 1, rows) and their exponents (rows,), with little memory."""
-    count, rows = _leading(leaves.take).shape
+    count, rows = leading(leaves.take).shape
     step = max(2 * order + 2, CHUNK // max(rows, 1))
     if count <= step:
         product = Product(xp, leaves, order)
         return product.coefficients, product.exponent
-    parts, exponent = [], _zero_exponent(xp, _leading(leaves.take))
+    parts, exponent = [], _zero_exponent(xp, leading(leaves.take))
     for start in range(0, count, step):
         part = Leaves(*(None if x is None else x[start : start + step, :] for x in leaves))
         product = Product(xp, part, order)
         parts.append(product.coefficients)
         exponent = exponent + product.exponent
     while len(parts) > 1:
-        parts, shift = _merged(xp, parts, order)
+        parts, shift = _merged(xp, parts, order, leaves.stay is None)
         exponent = exponent + shift
     return parts[0], exponent
 
 
-def _merged(xp: Namespace, parts: list[Array], order: int) -> tuple[list[Array], Array]:
-    """Polynomials multiplied pairwise, as far as there are two."""
+def _merged(xp: Namespace, parts: list[Array], order: int, unit: bool) -> tuple[list[Array], Array]:
+    """Polynomials multiplied pairwise, as far as there are two; those of unit leaves fit as is."""
     merged, shift = [], xp.zeros_like(parts[0][0, :])
     for a, b in zip(parts[::2], parts[1::2], strict=False):
         node = _multiply(xp, a[:, None, :], b[:, None, :], order + 1, False)[:, 0, :]
+        if unit:
+            merged.append(node)
+            continue
         factor, exponent = _ladder(xp, xp.max(node, axis=0))
         merged.append(node if factor is None else node * factor)
         shift = shift + exponent
@@ -175,16 +188,18 @@ def _merged(xp: Namespace, parts: list[Array], order: int) -> tuple[list[Array],
 # Nodes are arrays (orders, nodes, rows); a unit product leaves its order 0, which is 1, out.
 
 
-def _leading(x: Number) -> Array:
+def leading(x: Number) -> Array:
+    """The value of a dual number, or the array."""
     return x.value if isinstance(x, Dual) else x
 
 
-def _map(function: Callable[[Array], Array], x: Number) -> Number:
+def linear(function: Callable[[Array], Array], x: Number) -> Number:
     """A linear function of a number, applied to what it is made of."""
     return x.map(function) if isinstance(x, Dual) else function(x)
 
 
-def _bilinear(function: Callable[[Array, Array], Array], a: Number, b: Number) -> Number:
+def bilinear(function: Callable[[Array, Array], Array], a: Number, b: Number) -> Number:
+    """A function that is linear in a and in b; both are arrays, or both are Dual."""
     if not isinstance(a, Dual) or not isinstance(b, Dual):
         return function(a, b)
     tangent = function(a.value, b.tangent) + function(a.tangent, b.value)
@@ -192,7 +207,7 @@ def _bilinear(function: Callable[[Array, Array], Array], a: Number, b: Number) -
 
 
 def _nodes(level: Number, part: slice) -> Number:
-    return _map(lambda x: x[:, part, :], level)
+    return linear(lambda x: x[:, part, :], level)
 
 
 def _degree(rows: int, unit: bool) -> int:
@@ -216,13 +231,13 @@ def _zero_exponent(xp: Namespace, take: Array) -> Array:
 def _leaf_level(xp: Namespace, leaves: Leaves, order: int) -> Number:
     """The leaves as nodes: (1 or 2, n, rows); a product of nothing has one neutral leaf."""
     stay, take = leaves
-    if _leading(take).shape[0] == 0:
-        take = _map(lambda x: xp.zeros((1, x.shape[1]), dtype=x.dtype, device=device(x)), take)
+    if leading(take).shape[0] == 0:
+        take = linear(lambda x: xp.zeros((1, x.shape[1]), dtype=x.dtype, device=device(x)), take)
         stay = None if stay is None else _one(xp, take)
     if stay is None:
         return take[None, ...]
     if order == 0:
-        return _map(lambda x: x[None, ...], stay)
+        return linear(lambda x: x[None, ...], stay)
     if isinstance(stay, Dual) and isinstance(take, Dual):
         return Dual(
             xp.stack([stay.value, take.value], axis=0),
@@ -251,9 +266,9 @@ def _completed(xp: Namespace, root: Array, order: int, unit: bool) -> Array:
 
 def _even(xp: Namespace, level: Number, unit: bool) -> Number:
     """A level with a neutral node, the polynomial 1, added to an odd number of them."""
-    if _leading(level).shape[1] % 2 == 0:
+    if leading(level).shape[1] % 2 == 0:
         return level
-    last = _map(lambda x: xp.zeros_like(x[:, :1, :]), level)
+    last = linear(lambda x: xp.zeros_like(x[:, :1, :]), level)
     if not unit:
         last = _plus_one(xp, last)
     if isinstance(level, Dual) and isinstance(last, Dual):
@@ -274,8 +289,8 @@ def _descend(
 ) -> Number:
     """The derivatives by the nodes of a level from those by the nodes above."""
     if factor is not None:
-        adjoint = _map(lambda x: x * factor, adjoint)
-    rows, count, width = _leading(level).shape
+        adjoint = linear(lambda x: x * factor, adjoint)
+    rows, count, width = leading(level).shape
     half = count // 2
     adjoint = _nodes(adjoint, slice(None, half))
     left, right = (_nodes(level, part) for part in _halves(half))
@@ -284,7 +299,7 @@ def _descend(
         return _correlate(xp, c, b, rows, unit)
 
     if isinstance(adjoint, Dual) or not is_numpy_array(level):
-        parts = (_bilinear(correlate, adjoint, other) for other in (right, left))
+        parts = (bilinear(correlate, adjoint, other) for other in (right, left))
         return _joined(xp, *parts)
     below = np.empty((rows, count, width), dtype=level.dtype)
     _correlate_into(adjoint, right, below[:, :half, :], unit)

@@ -138,7 +138,7 @@ class ZLPR(_ThresholdLoss):
         checks.finite_number("threshold", self.threshold)
 
     def _check_rows(self, rows: Rows) -> None:
-        checks.hard_labels(rows.xp, rows.labels)
+        checks.hard_labels(rows.xp, rows.labels, "zlpr", "soft_zlpr")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,212 @@
+"""One side of the lattice: factors 1 + x_i z with x_i = w_i e^{a_i}, ready to be multiplied out.
+
+A side has exponents a_i (a score or its negative), weights w_i in [0, 1] and a row axis.  Its
+factors come in two forms.
+
+Plain: (1, x_i), where all |a_i| are at most PLAIN_REACH and, for coefficients to the order K,
+
+    e_j(x) <= r^j / j! <= e^reach   for all j <= K,   r = sum_i x_i.
+
+r^j / j! grows up to j = r, so that is a bound at j = min(K, r).  No subtraction, hence no error but
+that of exp; what underflows beside numbers up to e^reach is lost by e^-400 and more.
+
+Tilted by c, for everything else: with y_i = x_i e^{-c}
+
+    1 + x_i z = max(1, y_i) (stay_i + take_i u),   u = e^c z,   one of stay and take is 1
+
+so that e_j(x) = e^{cj + excess} [u^j] prod_i (stay_i + take_i u), excess = sum_i max(0, log y_i).
+At the c where as many labels are expected as an order has,
+
+    sum_i y_i / (1 + y_i) = order,
+
+that coefficient is near the largest one, whatever the scores are.  A c between two scores that are
+far apart leaves nothing to the labels on either side but their 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from array_api_compat import device
+
+from numeric_core.exact import accurate_sum, two_diff, two_sum
+from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
+from numeric_core.symmetric import Leaves
+
+__all__ = ["Side", "Tilt", "balanced_tilt", "fits", "plain_reach"]
+
+HALVINGS = 40
+"""Of an interval that is 2 log n + 2 long, or at most REACH: the tilt is then right to 1e-8, where
+1 / sqrt(n) would do."""
+
+REACH = 1400.0
+"""Exponents this far apart do not see each other: e^-745 is the least number above 0, and a weight
+is no less.  e^{-REACH / 2} is still a normal number."""
+
+
+def plain_reach(xp: Namespace, dtype: object) -> float:
+    """Exponents and logs of coefficients up to here go through the plain form.
+
+    Products of two coefficients, and sums of them, must not overflow: 2 * 300 + log(order) < 709,
+    2 * 36 + log(order) < 88.
+    """
+    return 300.0 if dtype == xp.float64 else 36.0
+
+
+@dataclass(frozen=True)
+class Tilt:
+    """c = high + low, (rows,) each; |low| is of ordinary size, high may be any score."""
+
+    high: Array
+    low: Array
+
+    def __neg__(self) -> Tilt:
+        return Tilt(-self.high, -self.low)
+
+
+@dataclass(frozen=True)
+class Side:
+    """Exponents a + low and weights, label axis first: (n, rows).
+
+    low: what the exponents lack, or None.  weights: None stands for ones.  Where the weight is 0
+    the exponent is any finite number.
+    """
+
+    xp: Namespace
+    a: Array
+    low: Array | None
+    weights: Array | None
+
+    def plain(self, scale: Array | None = None) -> Array:
+        """x_i, times 2^integer (rows,) if a scale is given: (n, rows)."""
+        x = exp(self.xp, self.a)
+        if self.low is not None:
+            x = x + x * self.low
+        if self.weights is not None:
+            x = x * self.weights
+        return x if scale is None else x * scale
+
+    def tilted(self, c: Tilt) -> tuple[Leaves, Array]:
+        """The leaves (stay, take), and the excess (rows,).
+
+        y = w e^d is made of two halves of e^d, so that a weight of 2^-1074 does not hide an e^d
+        beyond the range.
+        """
+        xp = self.xp
+        d, lack = self._seen_from(c)
+        one = xp.ones_like(d)
+        w = one if self.weights is None else xp.where(self.weights > 0, self.weights, one)
+        half = exp(xp, -0.5 * xp.clip(xp.abs(d), 0.0, REACH))
+        small, up = half * half, d > 0
+        above = up & (w > small)
+        middle = up & ~above
+        inverse = half / xp.where(above, w, one) * half
+        y = xp.where(
+            middle, w / xp.where(middle, half, one) / xp.where(middle, half, one), w * small
+        )
+        stay = xp.where(above, inverse - inverse * lack, one)
+        take = xp.where(above, one, y + y * lack)
+        excess = xp.where(above, d + log(xp, w), xp.zeros_like(d))
+        if self.weights is not None:
+            absent = self.weights == 0
+            stay, take = xp.where(absent, one, stay), xp.where(absent, xp.zeros_like(d), take)
+            excess = xp.where(absent, xp.zeros_like(d), excess)
+        return Leaves(stay, take), _sum_of(xp, excess)
+
+    def logs(self) -> Array:
+        """log x_i, -finfo.max where the weight is 0: (n, rows); good enough to find a tilt."""
+        xp = self.xp
+        if self.weights is None:
+            return self.a
+        active = self.weights > 0
+        lowest = constant(xp, -finfo_max(xp, self.a.dtype), self.a)
+        weight = xp.where(active, self.weights, xp.ones_like(self.weights))
+        return xp.where(active, self.a + log(xp, weight), lowest)
+
+    def _seen_from(self, c: Tilt) -> tuple[Array, Array]:
+        """a + low - c as a pair."""
+        d, lack = _difference(self.xp, self.a, c.high[None, :])
+        if self.low is not None:
+            lack = lack + self.low
+        d, more = _difference(self.xp, d, c.low[None, :])
+        return two_sum(d, lack + more)
+
+
+def fits(xp: Namespace, total: Array, order: int) -> Array:
+    """Whether all e_j, j <= order, of numbers with this sum are below e^reach: (rows,) bool."""
+    reach = plain_reach(xp, total.dtype)
+    j = xp.where(total < order, total, xp.full_like(total, float(order)))
+    j = xp.where(j > 1.0, j, xp.ones_like(j))
+    ratio = xp.where(total > 0, total, xp.ones_like(total)) / j
+    # log(r^j / j!) <= j log(r / j) + j
+    return j * (log(xp, ratio) + 1.0) <= reach
+
+
+def balanced_tilt(xp: Namespace, v: Side, w: Side, width: Array | float = 0.0) -> Tilt:
+    """c with sum_i v_i / (e^c + v_i) = width + sum_j w_j / (e^-c + w_j): (rows,).
+
+    Of the v, width more are expected to be chosen than of the w.  As w / (e^-c + w) is
+    1 - u / (e^c + u) for u = 1 / w, it is a tilt of the v_i and the u_j together, at which the
+    order width + (number of w_j > 0) is expected; below all of them if there are not so many.
+    """
+    lowest = -finfo_max(xp, v.a.dtype)
+    mirrored = w.logs()
+    active = mirrored > lowest
+    number = xp.sum(xp.astype(active, v.a.dtype), axis=0)
+    mirrored = xp.where(active, -mirrored, xp.full_like(mirrored, lowest))
+    return _solved(xp, xp.concat([v.logs(), mirrored], axis=0), number + width)
+
+
+def _solved(xp: Namespace, x: Array, order: Array) -> Tilt:
+    """The bracket of the tilt, and its bisection.
+
+    With x_(k) the k-th largest: at c = x_(k+1) - log n the k + 1 largest alone make up more than
+    the order k, at c = x_(k) + log n the n - k + 1 smallest add less than 1.
+    """
+    count = x.shape[0]
+    kth, following = _ranked(xp, x, order)
+    d = xp.clip(_difference(xp, x, kth[None, :])[0], -REACH, REACH)
+    reach = math.log(count) + 1.0
+    gap = xp.clip(_difference(xp, following, kth)[0], -REACH, 0.0)
+    lower, upper = gap - reach, xp.zeros_like(gap) + reach
+    for _ in range(HALVINGS):
+        c = 0.5 * (lower + upper)
+        excess = _expected(xp, d, c) - order
+        if known(xp.all(xp.abs(excess) <= 0.125)) is True:
+            break
+        lower, upper = xp.where(excess > 0, c, lower), xp.where(excess > 0, upper, c)
+    return Tilt(kth, c)
+
+
+def _ranked(xp: Namespace, x: Array, order: Array) -> tuple[Array, Array]:
+    """The order-th largest of each row and the one after it; order 0: the largest, twice."""
+    count = x.shape[0]
+    ordered = xp.sort(x, axis=0, descending=True)
+    rank = xp.arange(count, dtype=x.dtype, device=device(x))[:, None]
+
+    def at(position: Array) -> Array:
+        position = xp.clip(position, 0.0, float(count - 1))
+        return xp.sum(xp.where(rank == position[None, :], ordered, xp.zeros_like(x)), axis=0)
+
+    return at(order - 1.0), at(order)
+
+
+def _expected(xp: Namespace, d: Array, c: Array) -> Array:
+    """sum_i sigma(d_i - c): (rows,)."""
+    e = exp(xp, -xp.abs(d - c[None, :]))
+    return xp.sum(xp.where(d > c[None, :], xp.ones_like(e), e) / (1.0 + e), axis=0)
+
+
+def _difference(xp: Namespace, a: Array, b: Array) -> tuple[Array, Array]:
+    """a - b, and what it lacks; without the infinities of scores that are far beyond each other."""
+    bound = constant(xp, 0.25 * finfo_max(xp, a.dtype), a)
+    d, lack = two_diff(xp.clip(a, -bound, bound), xp.clip(b, -bound, bound))
+    return d, lack
+
+
+def _sum_of(xp: Namespace, x: Array) -> Array:
+    """Sum over the labels, (n, rows) -> (rows,), to an ulp."""
+    if x.shape[0] == 0:
+        return xp.sum(x, axis=0)
+    return accurate_sum(xp, xp.permute_dims(x, (1, 0)))[..., 0]

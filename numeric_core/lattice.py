@@ -1,0 +1,470 @@
+"""The lattice: every multi-label loss here is log sum_{(a,b) in I} e_a(v) e_b(w).
+
+    v_i = (1 - t_i) e^{s_i},   w_i = t_i e^{-s_i},   V(z) = prod_i (1 + v_i z),  W(z) likewise,
+    Q = sum_{(a,b) in I} e_a(v) e_b(w),   l = log Q,
+
+with e_a the elementary symmetric polynomials (`numeric_core.symmetric`).  Only the index set I
+differs from loss to loss.  With 0/1 labels e_a(v) sums over the sets of a negatives that are taken
+in, e_b(w) over the sets of b positives that are left out: the probability of such a mistake is its
+term by Q.
+
+    dl/ds_i = q_i - p_i,   q_i = v_i dQ/dv_i / Q,   p_i = w_i dQ/dw_i / Q
+
+q_i is the probability that negative i is taken in, p_i that positive i is left out.  They come down
+the product trees from dQ/dV_a = sum_b c_ab W_b and dQ/dW_b = sum_a c_ab V_a (c the indicator of I):
+sums without a sign.  The Hessian times a vector is the derivative of that along the vector, taken
+with `Dual` numbers.
+
+The constant term (0, 0) is left out of the sum, Q = constant + rest, so that l = log1p(rest /
+constant) keeps the digits of tiny losses.  Scores out of the reach of plain sums are seen from a
+tilt (`numeric_core.factors`); then constant and rest are both scaled, and where the constant
+underflows, beyond l = 230, l = log Q.
+
+Index sets are written as bands, {a - b <= D} with a D of each row's own, as the diagonal {a = b},
+or as a table.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from array_api_compat import device, is_numpy_array
+
+from numeric_core.exact import accurate_sum, split_constant, two_diff
+from numeric_core.factors import Side, fits, plain_reach
+from numeric_core.index_sets import All, IndexSet
+from numeric_core.loss import Loss, Rows
+from numeric_core.namespace import Array, Namespace, known, log, log1p
+from numeric_core.symmetric import (
+    Dual,
+    Leaves,
+    Number,
+    Product,
+    bilinear,
+    coefficients,
+    leading,
+    linear,
+)
+
+__all__ = [
+    "LatticeLoss",
+    "Part",
+    "Places",
+    "hard_sides",
+    "no_side",
+    "products",
+    "soft_sides",
+    "values_and_gradients",
+]
+
+
+class Places(NamedTuple):
+    """Which labels a side was gathered from: label and row of each entry, (m, rows) integers.
+
+    present: False for entries that only fill a row up.
+    """
+
+    label: Array
+    row: Array
+    present: Array
+
+
+class Part(NamedTuple):
+    """log of a sum over an index set.  places: of w, if it was gathered.
+
+    sign: -1 where the v of the part are e^{-s}, so that its gradient is -q.
+    """
+
+    v: Side
+    w: Side
+    terms: IndexSet
+    places: Places | None = None
+    sign: float = 1.0
+
+
+class _Form(NamedTuple):
+    """Leaves of both sides: Q = e^log_scale (constant + rest); log_scale None stands for 0."""
+
+    v: Leaves
+    w: Leaves
+    terms: IndexSet
+    log_scale: Array | None
+
+
+_Task: TypeAlias = Callable[..., tuple[Array, ...]]
+"""(xp, parts, forms, *directions) -> results with the rows first."""
+
+
+class LatticeLoss(Loss):
+    """A loss that is a sum of parts.  Rows are computed plainly where they can be, else tilted."""
+
+    @abstractmethod
+    def _parts(self, rows: Rows) -> list[Part]:
+        """The parts of flat rows, (rows, n)."""
+
+    def _value(self, rows: Rows) -> Array:
+        (value,) = self._by_form(rows, _values)
+        return self._marked(rows, value)
+
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        value, gradient = self._by_form(rows, values_and_gradients)
+        return self._marked(rows, value), gradient
+
+    def _infinite(self, rows: Rows) -> Array:
+        """Rows whose loss is inf: a label > 0 has a score of -inf; (*batch,)."""
+        return rows.xp.any(rows.infinite, axis=-1)
+
+    def _marked(self, rows: Rows, value: Array) -> Array:
+        """inf where a positive at -inf, taken as -finfo.max so far, makes it so."""
+        if rows.infinite is None:
+            return value
+        return rows.xp.where(self._infinite(rows), math.inf * rows.xp.ones_like(value), value)
+
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        (product,) = self._by_form(rows, products, vector)
+        return product
+
+    def _hessian(self, rows: Rows) -> tuple[Array, Array]:
+        """Column by column, and made symmetric."""
+        xp = rows.xp
+        columns = []
+        for i in range(rows.scores.shape[-1]):
+            unit = xp.zeros_like(rows.scores) + _unit(xp, rows.scores, i)
+            columns.append(self._hvp(rows, unit))
+        hessian = xp.stack(columns, axis=-1)
+        hessian = 0.5 * (hessian + xp.matrix_transpose(hessian))
+        return xp.linalg.diagonal(hessian), hessian
+
+    def _by_form(self, rows: Rows, task: _Task, *directions: Array) -> tuple[Array, ...]:
+        """The task on all rows, (*batch, n), each row by the form that it needs."""
+        xp, batch = rows.xp, rows.scores.shape[:-1]
+        wide = rows.widened().flat()
+        flat = (xp.reshape(x, wide.scores.shape) for x in directions)
+        results = self._run(wide, task, *(xp.astype(x, wide.scores.dtype) for x in flat))
+        return tuple(xp.reshape(x, (*batch, *x.shape[1:])) for x in results)
+
+    def _run(self, rows: Rows, task: _Task, *directions: Array) -> tuple[Array, ...]:
+        """Plainly if all rows can be; in NumPy rows are taken apart; else all of them tilted."""
+        xp, parts = rows.xp, self._parts(rows)
+        plain, forms = _plain_forms(xp, parts)
+        if forms is not None and known(xp.all(plain)) is True:
+            return task(xp, parts, forms, *directions)
+        if not is_numpy_array(rows.scores) or not np.any(plain):
+            return task(xp, parts, [_tilted_form(xp, part) for part in parts], *directions)
+        groups = (plain, ~plain)
+        results = [
+            self._run(rows.block(here), task, *(x[here, :] for x in directions)) for here in groups
+        ]
+        return _interleaved(groups, results)
+
+
+def _interleaved(
+    groups: tuple[Array, Array], results: list[tuple[Array, ...]]
+) -> tuple[Array, ...]:
+    """NumPy: results of two groups of rows, each in its place."""
+    joined = []
+    for first, second in zip(*results, strict=True):
+        out = np.empty((len(groups[0]), *first.shape[1:]), dtype=first.dtype)
+        out[groups[0]], out[groups[1]] = first, second
+        joined.append(out)
+    return tuple(joined)
+
+
+def _plain_forms(xp: Namespace, parts: list[Part]) -> tuple[Array, list[_Form] | None]:
+    """Which rows can be computed plainly, and the forms, if all scores can be taken as they are."""
+    if any(isinstance(part.terms, All) for part in parts):
+        return xp.zeros_like(parts[0].v.a[0, :]) > 0, None
+    near = _all(_near(xp, side) for part in parts for side in (part.v, part.w))
+    if known(xp.all(near)) is not True:
+        return near, None
+    forms = [_plain_form(xp, part) for part in parts]
+    return _all(_fitting(xp, form) for form in forms), forms
+
+
+def _all(conditions: Iterable[Array]) -> Array:
+    return functools.reduce(operator.and_, conditions)
+
+
+def _near(xp: Namespace, side: Side) -> Array:
+    """Rows whose exponents may be taken as they are: (rows,) bool."""
+    if side.a.shape[0] == 0:
+        return xp.sum(side.a, axis=0) == 0
+    return xp.max(xp.abs(side.a), axis=0) <= plain_reach(xp, side.a.dtype)
+
+
+def _plain_form(xp: Namespace, part: Part) -> _Form:
+    v, w = part.v.plain(), part.w.plain()
+    scale = part.terms.scale(xp, xp.sum(v, axis=0), xp.sum(w, axis=0))
+    if scale is not None:
+        v, w = v / scale, w * scale
+    return _Form(Leaves(None, v), Leaves(None, w), part.terms, None)
+
+
+def _fitting(xp: Namespace, form: _Form) -> Array:
+    """Rows whose coefficients are in range: (rows,) bool."""
+    orders = (form.terms.v_order, form.terms.w_order)
+    sides = zip((form.v, form.w), orders, strict=True)
+    return _all(fits(xp, xp.sum(leaves.take, axis=0), order) for leaves, order in sides)
+
+
+def _tilted_form(xp: Namespace, part: Part) -> _Form:
+    index, c_v, c_w, pivot = part.terms.tilted(xp, part.v, part.w)
+    (v, v_excess), (w, w_excess) = part.v.tilted(c_v), part.w.tilted(c_w)
+    return _Form(v, w, index, v_excess + w_excess + pivot)
+
+
+# What is computed of a list of parts.  Parts are summed.
+
+
+def _values(xp: Namespace, parts: list[Part], forms: list[_Form]) -> tuple[Array]:
+    total = None
+    for form in forms:
+        value = _value(xp, form)
+        total = value if total is None else total + value
+    return (total,)
+
+
+def values_and_gradients(
+    xp: Namespace, parts: list[Part], forms: list[_Form]
+) -> tuple[Array, Array]:
+    """The loss and its gradient, (rows,) and (rows, n)."""
+    total = gradient = None
+    for part, form in zip(parts, forms, strict=True):
+        value, v, w = _shares(xp, form)
+        slope = _gathered(xp, part, v, w)
+        total = value if total is None else total + value
+        gradient = slope if gradient is None else gradient + slope
+    return total, gradient
+
+
+def products(
+    xp: Namespace, parts: list[Part], forms: list[_Form], direction: Array
+) -> tuple[Array]:
+    """The Hessian times a direction, (rows, n): the derivative of the gradient along it."""
+    total = None
+    for part, form in zip(parts, forms, strict=True):
+        along_v, along_w = _directions(xp, part, direction)
+        dual = form._replace(v=_along(xp, form.v, along_v), w=_along(xp, form.w, along_w))
+        _, v, w = _shares(xp, dual)
+        product = _gathered(xp, part, v.tangent, w.tangent)
+        total = product if total is None else total + product
+    return (total,)
+
+
+def _value(xp: Namespace, form: _Form) -> Array:
+    """log Q, without keeping what its derivatives would need."""
+    if isinstance(form.terms, All):
+        return _log_all(xp, form)
+    v, v_exponent = coefficients(xp, form.v, form.terms.v_order)
+    w, w_exponent = coefficients(xp, form.w, form.terms.w_order)
+    return _log(xp, form, _sums(xp, form.terms, v, w), v_exponent + w_exponent)
+
+
+class _Sums(NamedTuple):
+    """constant + rest = Q, dQ/dV_a and dQ/dW_b; all but the constant may be Dual."""
+
+    constant: Array
+    rest: Number
+    by_v: Number
+    by_w: Number
+
+
+def _sums(xp: Namespace, index: IndexSet, v: Number, w: Number) -> _Sums:
+    by_v = linear(lambda x: index.by_v(xp, x), w)
+    by_w = linear(lambda x: index.by_w(xp, x), v)
+    v_0, w_0 = leading(v)[0, :], leading(w)[0, :]
+    constant = v_0 * w_0 * index.at_origin(xp, v_0)
+    higher = bilinear(lambda a, b: xp.sum(a[1:, :] * b[1:, :], axis=0), v, by_v)
+    first = linear(lambda x: index.first_row(xp, x), w)
+    beside = bilinear(lambda a, b: a[0, :] * b, v, first)
+    return _Sums(constant, _plus(higher, beside), by_v, by_w)
+
+
+def _plus(a: Number, b: Number) -> Number:
+    if isinstance(a, Dual) and isinstance(b, Dual):
+        return Dual(a.value + b.value, a.tangent + b.tangent)
+    return a + b
+
+
+def _log(xp: Namespace, form: _Form, sums: _Sums, exponent: Array) -> Array:
+    """log Q, as log1p(rest / constant) where the constant counts."""
+    rest = leading(sums.rest)
+    if form.log_scale is None and form.terms.origin:
+        return log1p(xp, rest)
+    total = rest + sums.constant
+    counts = sums.constant > total * _least_constant(xp, total)
+    ratio = xp.where(counts, rest, xp.zeros_like(rest)) / xp.where(
+        counts, sums.constant, xp.ones_like(rest)
+    )
+    reached = total > 0
+    beyond = log(xp, xp.where(reached, total, xp.ones_like(total)))
+    if form.log_scale is not None:
+        beyond = form.log_scale + (beyond + exponent * math.log(2.0))
+    beyond = xp.where(reached, beyond, xp.full_like(beyond, -math.inf))
+    return xp.where(counts, log1p(xp, ratio), beyond)
+
+
+def _least_constant(xp: Namespace, like: Array) -> float:
+    """Above e^230 (float32: e^34) the rest is taken by itself: all that is added to it is then of
+    its sign but log(n + 1), and the constant is still a normal number."""
+    return 1e-100 if like.dtype == xp.float64 else 1e-15
+
+
+def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
+    """log Q, q_i and p_i; of Dual leaves q_i and p_i are Dual."""
+    if isinstance(form.terms, All):
+        return _log_all(xp, form), _share_alone(form.v), _share_alone(form.w)
+    v_product = Product(xp, form.v, form.terms.v_order)
+    w_product = Product(xp, form.w, form.terms.w_order)
+    sums = _sums(xp, form.terms, v_product.coefficients, w_product.coefficients)
+    value = _log(xp, form, sums, v_product.exponent + w_product.exponent)
+    total = leading(sums.rest) + sums.constant
+    norm = 1.0 / xp.where(total > 0, total, xp.ones_like(total))
+    shares = (
+        _share(xp, product, leaves, linear(lambda x: x * norm, root))
+        for product, leaves, root in (
+            (v_product, form.v, sums.by_v),
+            (w_product, form.w, sums.by_w),
+        )
+    )
+    v, w = shares
+    if isinstance(sums.rest, Dual):
+        growth = sums.rest.tangent * norm
+        v, w = (Dual(x.value, x.tangent - x.value * growth) for x in (v, w))
+    return value, v, w
+
+
+def _share(xp: Namespace, product: Product, leaves: Leaves, root: Number) -> Number:
+    """take_i dQ/dtake_i / Q."""
+    return bilinear(operator.mul, leaves.take, product.adjoint(root).take)
+
+
+def _log_all(xp: Namespace, form: _Form) -> Array:
+    """log of V(1) W(1): sum_i log(1 + x_i); of stay and take the larger is 1."""
+    total = form.log_scale
+    for leaves in (form.v, form.w):
+        stay, take = leading(leaves.stay), leading(leaves.take)
+        if take.shape[0] > 0:
+            terms = log1p(xp, xp.where(stay < take, stay, take))
+            total = total + accurate_sum(xp, xp.permute_dims(terms, (1, 0)))[..., 0]
+    return total
+
+
+def _share_alone(leaves: Leaves) -> Number:
+    """take / (stay + take): what a label has of its own factor, whatever the others do."""
+    stay, take = leading(leaves.stay), leading(leaves.take)
+    share = take / (stay + take)
+    if not isinstance(leaves.take, Dual):
+        return share
+    return Dual(share, leaves.take.tangent * (stay / (stay + take)) / (stay + take))
+
+
+def _gathered(xp: Namespace, part: Part, v: Array, w: Array) -> Array:
+    """sign (q - p) of all labels, (rows, n); in NumPy p is put where it was gathered from."""
+    if part.w.a.shape[0] == 0:
+        return part.sign * xp.permute_dims(v, (1, 0))
+    if part.places is None:
+        return part.sign * xp.permute_dims(v - w, (1, 0))
+    gradient = np.ascontiguousarray(v.T)
+    here = part.places.present
+    gradient[part.places.row[here], part.places.label[here]] = -w[here]
+    return gradient
+
+
+def _directions(xp: Namespace, part: Part, direction: Array) -> tuple[Array, Array]:
+    """d log v / d epsilon and d log w / d epsilon, label axis first."""
+    u = _label_first(xp, direction) * part.sign
+    if part.places is not None:
+        return u, -u[part.places.label, part.places.row]
+    return u, -u[: part.w.a.shape[0], :]
+
+
+def _along(xp: Namespace, leaves: Leaves, u: Array) -> Leaves:
+    """Dual leaves: take grows at the rate u; stay is part of the scale and stays."""
+    stay = xp.ones_like(leaves.take) if leaves.stay is None else leaves.stay
+    return Leaves(Dual(stay, xp.zeros_like(stay)), Dual(leaves.take, leaves.take * u))
+
+
+def hard_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side, Places | None]:
+    """v over the negatives and w over the positives of flat rows with 0/1 labels.
+
+    In NumPy the positives are gathered: they are few, and a side costs as much as it is long.
+    """
+    xp = rows.xp
+    s, low = _above(rows, threshold)
+    t = xp.permute_dims(rows.labels, (1, 0))
+    v = Side(xp, s, low, _unmasked(rows, 1.0 - t))
+    if not is_numpy_array(rows.scores):
+        return v, Side(xp, -s, None if low is None else -low, t), None
+    places = _places(rows.labels)
+    gathered = (places.label, places.row)
+    a = np.where(places.present, -s[gathered], 0.0)
+    below = None if low is None else np.where(places.present, -low[gathered], 0.0)
+    return v, Side(xp, a, below, places.present.astype(s.dtype)), places
+
+
+def soft_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side]:
+    """v = (1 - t) e^{s - threshold} and w = t e^{threshold - s}, both over all labels."""
+    xp = rows.xp
+    s, low = _above(rows, threshold)
+    t = xp.permute_dims(rows.labels, (1, 0))
+    v = Side(xp, s, low, _unmasked(rows, 1.0 - t))
+    return v, Side(xp, -s, None if low is None else -low, t)
+
+
+def no_side(rows: Rows) -> Side:
+    """A side without a label: its only coefficient is e_0 = 1."""
+    empty = rows.xp.permute_dims(rows.scores[:, :0], (1, 0))
+    return Side(rows.xp, empty, None, None)
+
+
+def _above(rows: Rows, threshold: float) -> tuple[Array, Array | None]:
+    """s - threshold as a pair, label axis first; 0 where a negative label is masked."""
+    xp, s, low = rows.xp, rows.scores, None
+    if threshold != 0.0:
+        high, rest = split_constant(xp, threshold, s)
+        s, error = two_diff(s, high)
+        low = error - rest
+    if rows.masked is not None:
+        away = rows.masked & (rows.labels == 0)
+        s = xp.where(away, xp.zeros_like(s), s)
+        low = None if low is None else xp.where(away, xp.zeros_like(s), low)
+    return _label_first(xp, s), None if low is None else _label_first(xp, low)
+
+
+def _label_first(xp: Namespace, x: Array) -> Array:
+    """(rows, n) -> (n, rows); in NumPy laid out so, which makes each node of a tree contiguous."""
+    turned = xp.permute_dims(x, (1, 0))
+    return np.ascontiguousarray(turned) if is_numpy_array(x) else turned
+
+
+def _unmasked(rows: Rows, weights: Array) -> Array:
+    """Weights (n, rows) of the v; 0 where a negative label is masked."""
+    if rows.masked is None:
+        return weights
+    away = rows.xp.permute_dims(rows.masked & (rows.labels == 0), (1, 0))
+    return rows.xp.where(away, rows.xp.zeros_like(weights), weights)
+
+
+def _places(labels: Array) -> Places:
+    """NumPy: the positives of each row, (most of them in a row, rows)."""
+    row, label = np.nonzero(labels)
+    count = np.bincount(row, minlength=labels.shape[0])
+    start = np.cumsum(count) - count
+    most = int(count.max(initial=0))
+    present = np.arange(most)[:, None] < count[None, :]
+    at = np.zeros((most, labels.shape[0]), dtype=np.int64)
+    at[np.arange(len(row)) - start[row], row] = label
+    return Places(at, np.broadcast_to(np.arange(labels.shape[0]), at.shape), present)
+
+
+def _unit(xp: Namespace, like: Array, i: int) -> Array:
+    """The i-th unit vector (n,)."""
+    index = xp.arange(like.shape[-1], device=device(like))
+    return xp.astype(index == i, like.dtype)
