@@ -250,7 +250,8 @@ def products(
     total = None
     for part, form in zip(parts, forms, strict=True):
         along_v, along_w = _directions(xp, part, direction)
-        dual = form._replace(v=_along(xp, form.v, along_v), w=_along(xp, form.w, along_w))
+        _, q, p = _shares(xp, form)
+        dual = form._replace(v=_along(xp, form.v, along_v, q), w=_along(xp, form.w, along_w, p))
         _, v, w = _shares(xp, dual)
         product = _gathered(xp, part, v.tangent, w.tangent)
         total = product if total is None else total + product
@@ -267,9 +268,9 @@ def _value(xp: Namespace, form: _Form) -> Array:
 
 
 class _Sums(NamedTuple):
-    """constant + rest = Q, dQ/dV_a and dQ/dW_b; all but the constant may be Dual."""
+    """constant + rest = Q, dQ/dV_a and dQ/dW_b."""
 
-    constant: Array
+    constant: Number
     rest: Number
     by_v: Number
     by_w: Number
@@ -278,8 +279,8 @@ class _Sums(NamedTuple):
 def _sums(xp: Namespace, index: IndexSet, v: Number, w: Number) -> _Sums:
     by_v = linear(lambda x: index.by_v(xp, x), w)
     by_w = linear(lambda x: index.by_w(xp, x), v)
-    v_0, w_0 = leading(v)[0, :], leading(w)[0, :]
-    constant = v_0 * w_0 * index.at_origin(xp, v_0)
+    at_origin = index.at_origin(xp, leading(v)[0, :])
+    constant = bilinear(lambda a, b: a[0, :] * b[0, :] * at_origin, v, w)
     higher = bilinear(lambda a, b: xp.sum(a[1:, :] * b[1:, :], axis=0), v, by_v)
     first = linear(lambda x: index.first_row(xp, x), w)
     beside = bilinear(lambda a, b: a[0, :] * b, v, first)
@@ -294,13 +295,13 @@ def _plus(a: Number, b: Number) -> Number:
 
 def _log(xp: Namespace, form: _Form, sums: _Sums, exponent: Array) -> Array:
     """log Q, as log1p(rest / constant) where the constant counts."""
-    rest = leading(sums.rest)
+    rest, constant = leading(sums.rest), leading(sums.constant)
     if form.log_scale is None and form.terms.origin:
         return log1p(xp, rest)
-    total = rest + sums.constant
-    counts = sums.constant > total * _least_constant(xp, total)
+    total = rest + constant
+    counts = constant > total * _least_constant(xp, total)
     ratio = xp.where(counts, rest, xp.zeros_like(rest)) / xp.where(
-        counts, sums.constant, xp.ones_like(rest)
+        counts, constant, xp.ones_like(rest)
     )
     reached = total > 0
     beyond = log(xp, xp.where(reached, total, xp.ones_like(total)))
@@ -324,7 +325,7 @@ def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
     w_product = Product(xp, form.w, form.terms.w_order)
     sums = _sums(xp, form.terms, v_product.coefficients, w_product.coefficients)
     value = _log(xp, form, sums, v_product.exponent + w_product.exponent)
-    total = leading(sums.rest) + sums.constant
+    total = leading(sums.rest) + leading(sums.constant)
     norm = 1.0 / xp.where(total > 0, total, xp.ones_like(total))
     shares = (
         _share(xp, product, leaves, linear(lambda x: x * norm, root))
@@ -335,7 +336,7 @@ def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
     )
     v, w = shares
     if isinstance(sums.rest, Dual):
-        growth = sums.rest.tangent * norm
+        growth = (sums.rest.tangent + sums.constant.tangent) * norm
         v, w = (Dual(x.value, x.tangent - x.value * growth) for x in (v, w))
     return value, v, w
 
@@ -359,10 +360,11 @@ def _log_all(xp: Namespace, form: _Form) -> Array:
 def _share_alone(leaves: Leaves) -> Number:
     """take / (stay + take): what a label has of its own factor, whatever the others do."""
     stay, take = leading(leaves.stay), leading(leaves.take)
-    share = take / (stay + take)
+    total = stay + take
     if not isinstance(leaves.take, Dual):
-        return share
-    return Dual(share, leaves.take.tangent * (stay / (stay + take)) / (stay + take))
+        return take / total
+    slope = leaves.take.tangent * stay - take * leaves.stay.tangent
+    return Dual(take / total, slope / total / total)
 
 
 def _gathered(xp: Namespace, part: Part, v: Array, w: Array) -> Array:
@@ -385,10 +387,18 @@ def _directions(xp: Namespace, part: Part, direction: Array) -> tuple[Array, Arr
     return u, -u[: part.w.a.shape[0], :]
 
 
-def _along(xp: Namespace, leaves: Leaves, u: Array) -> Leaves:
-    """Dual leaves: take grows at the rate u; stay is part of the scale and stays."""
+def _along(xp: Namespace, leaves: Leaves, u: Array, share: Array) -> Leaves:
+    """Dual leaves whose ratio take / stay grows at the rate u.
+
+    Which of the two grows is a matter of scale.  It is the one with the smaller share of the sum:
+    then nothing large cancels where a label is nearly always taken, or nearly never.
+    """
     stay = xp.ones_like(leaves.take) if leaves.stay is None else leaves.stay
-    return Leaves(Dual(stay, xp.zeros_like(stay)), Dual(leaves.take, leaves.take * u))
+    zero, often = xp.zeros_like(stay), share > 0.5
+    return Leaves(
+        Dual(stay, xp.where(often, -u * stay, zero)),
+        Dual(leaves.take, xp.where(often, zero, u * leaves.take)),
+    )
 
 
 def hard_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side, Places | None]:
