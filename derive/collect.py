@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sympy import Add, Expr, Indexed, Mul, Pow, S
+from sympy import exp as exponential
 
 from derive.calculus import free_indices
-from derive.nodes import quotient, sigmoid
+from derive.nodes import Sealed, quotient, sigmoid, weighted_exp
 
 
 def collected(terms: list[Expr]) -> Expr:
@@ -32,7 +33,8 @@ def collected(terms: list[Expr]) -> Expr:
 
 
 def _is_probability(factor: Expr) -> bool:
-    return isinstance(factor, quotient | sigmoid) and bool(free_indices(factor))
+    share = isinstance(factor, exponential | weighted_exp) and factor.has(Sealed)
+    return (share or isinstance(factor, quotient | sigmoid)) and bool(free_indices(factor))
 
 
 def _plain_factors(term: Expr) -> list[Expr]:

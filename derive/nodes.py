@@ -24,6 +24,10 @@ class Node(Function):
         raise NotImplementedError(type(self).__name__)
 
 
+class Sealed(Node):
+    """A node that is stable as it is: its arguments are read as a whole, never rewritten."""
+
+
 class log1p(Node):
     """``log(1 + x)``."""
 

@@ -33,6 +33,8 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.axis import Index
 from derive.calculus import free_indices, opened, over, resolve, sift
+from derive.coefficients import Coefficient
+from derive.nodes import Sealed
 
 
 def reduction_form(expression: Expr) -> Expr:
@@ -41,8 +43,11 @@ def reduction_form(expression: Expr) -> Expr:
 
 
 def _reduced(expression: Expr) -> Expr:
-    if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
+    if not expression.args or isinstance(expression, Indexed | KroneckerDelta | Sealed):
         return expression
+    if isinstance(expression, Coefficient):
+        series, z, order = expression.args
+        return Coefficient(series, z, _reduced(order))
     if isinstance(expression, Sum):
         index, body = opened(expression)
         return _reduced_sum(_reduced(body), index)
@@ -199,6 +204,8 @@ def _name_sums(expression: Expr, supply: Iterator[str], found: dict[Expr, Symbol
     if not expression.has(Sum, Product) or isinstance(expression, Indexed):
         return expression
     if not _is_row_sum(expression):
+        if isinstance(expression, Coefficient):
+            return _with_order_named(expression, supply, found)
         return expression.func(*(_name_sums(part, supply, found) for part in expression.args))
     # What is inside is named first, so that later names may use it.
     parts = expression.args if isinstance(expression, Add) else (expression,)
@@ -206,7 +213,15 @@ def _name_sums(expression: Expr, supply: Iterator[str], found: dict[Expr, Symbol
     return _named(Add(*inner), supply, found)
 
 
+def _with_order_named(node: Coefficient, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
+    """What stands in the series depends on its variable: only the order may have a name."""
+    series, z, order = node.args
+    return Coefficient(series, z, _name_sums(order, supply, found))
+
+
 def _name_inside(term: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
+    if isinstance(term, Coefficient):
+        return _with_order_named(term, supply, found)
     if not isinstance(term, Sum | Product):
         return term
     index, body = opened(term)
@@ -220,10 +235,10 @@ def _named(total: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Sym
 
 
 def _is_row_sum(expression: Expr) -> bool:
-    """A sum without free index, or a number plus such a sum."""
+    """A sum or a coefficient without free index, or a number plus such a sum."""
     if free_indices(expression):
         return False
-    if isinstance(expression, Sum | Product):
+    if isinstance(expression, Sum | Product | Coefficient):
         return True
     return isinstance(expression, Add) and all(
         term.is_Number or isinstance(term, Sum) for term in expression.args

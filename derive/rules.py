@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import Expr, exp, log
+from sympy import Expr, KroneckerDelta, exp, log
 
 from derive.axis import array, labels_axis, total
+from derive.coefficients import Z as z
+from derive.coefficients import coefficient, order
 from derive.nodes import (
     ArgLargest,
     Largest,
@@ -33,19 +35,21 @@ from derive.nodes import (
     softplus,
     weighted_exp,
 )
+from derive.recursion import log_coefficient, subset_mean
 from derive.stable import ROOM
 
 AXIS = labels_axis()
-i, j = AXIS.indices("i j")
-# Scores, weights in [0, 1], and a direction.
+i, j, l = AXIS.indices("i j l")
+# Scores, weights in [0, 1], a direction, and an order.
 x, w, v = array("x"), array("w"), array("v")
+m = order("m")
 
 Row = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """``left -> right``; each point is a row of scores and a row of weights."""
+    """``left -> right``; each point is a row of scores and a row of weights, at the order 2."""
 
     name: str
     left: Expr
@@ -77,6 +81,18 @@ def _member(shift: Shift) -> Expr:
     """``w_i e^{x_i - shift}``."""
     return weighted_exp(w[i], x[i] - shift)
 
+
+# The log of a coefficient is off by ulps of itself, its exponential by as many parts of 1: in the
+# first row the logs are whole numbers.
+# Subsets of m elements, and the same without one of them.
+_ALL = AXIS.product(1 + exp(x[l]) * z, l)
+_BUT_I = AXIS.product(1 + (1 - KroneckerDelta(i, l)) * exp(x[l]) * z, l)
+_BUT_J = AXIS.product(1 + (1 - KroneckerDelta(j, l)) * exp(x[l]) * z, l)
+_LOG_E = log_coefficient(_ALL, z, m)
+_SUBSETS: tuple[tuple[Row, Row], ...] = (
+    ((720.0, 0.0, -720.0), (1, 1, 1)),
+    ((-720.0, -720.0, -720.0), (1, 1, 1)),
+)
 
 ONE: Row = (1.0,)
 
@@ -159,6 +175,37 @@ RULES: tuple[Rule, ...] = (
         quotient(exp(x[i] - _TOP), total(exp(x[j] - _TOP), j)),
         "all x",
         (((1e4, 9999.0), (1, 1)), ((-1e4, -1e4), (1, 1))),
+    ),
+    Rule(
+        "log-domain recursion",
+        log(coefficient(_ALL, m)),
+        _LOG_E,
+        "x > -oo",
+        _SUBSETS,
+        why="by elements (combination_softmax.elements): log e_m <- logaddexp of the two terms",
+    ),
+    Rule(
+        "recursion from a geometric series",
+        log(coefficient(_ALL / (1 - z), m)),
+        log_coefficient(_ALL / (1 - z), z, m),
+        "x > -oo",
+        (((800.0, 790.0, 3.0), (1, 1, 1)), ((-50.0, -60.0), (1, 1))),
+        why="the recursion starts at 1/(1 - z): sums of coefficients are coefficients",
+    ),
+    Rule(
+        "one element left out",
+        exp(x[i]) * coefficient(_BUT_I, m - 1) / coefficient(_ALL, m),
+        exp(x[i] + log_coefficient(_BUT_I, z, m - 1) - _LOG_E),
+        "x > -oo",
+        _SUBSETS[:1],
+    ),
+    Rule(
+        "mean over subsets",
+        total(v[j] * exp(x[j]) * coefficient(_BUT_J, m - 1), j) / coefficient(_ALL, m),
+        subset_mean(total(v[j], j), _ALL, z, m),
+        "x > -oo",
+        _SUBSETS,
+        why="E_j = E + pi (E_{j-1} + v - E) with pi = e^{x + log e_{j-1} - log e'_j} in [0, 1]",
     ),
     # --- sound, but worse in floats: kept with the point that shows it ---
     Rule(

@@ -22,14 +22,28 @@ from sympy import log as logarithm
 
 from derive.axis import total
 from derive.calculus import opened, over
-from derive.collect import collected
-from derive.nodes import ArgLargest, Largest, Shift, expm1, log1p, off_top, sigmoid, softplus
+from derive.collect import collected, without
+from derive.nodes import (
+    ArgLargest,
+    Largest,
+    Sealed,
+    Shift,
+    expm1,
+    log1p,
+    off_top,
+    sigmoid,
+    softplus,
+    weighted_exp,
+)
+from derive.recursion import left_out_weights, recursion_form
 from derive.reduction import is_reciprocal, reduction_form
 from derive.scaled import Fraction, Part, Scaled, join, term_count
 
 # Exponents up to this are not shifted inside log(1 + sum): e^60 = 1e26, so a float32 sum of 1e12
 # such terms is finite (3e38), and 1 + sum is formed without cancellation whenever the sum is tiny.
 ROOM = 60
+# What is already in its stable form.
+LEAVES = (Indexed, IndexedBase, KroneckerDelta, Sealed)
 
 
 def stable_form(expression: Expr) -> Expr:
@@ -37,7 +51,7 @@ def stable_form(expression: Expr) -> Expr:
 
     ``derive.nodes.plain`` of the result is equal to the expression for every value of the shifts.
     """
-    return _stable(reduction_form(expression))
+    return _stable(reduction_form(recursion_form(expression)))
 
 
 def _grows(expression: Expr) -> bool:
@@ -49,7 +63,7 @@ def _grows(expression: Expr) -> bool:
 
 
 def _stable(expression: Expr) -> Expr:
-    if not expression.args or isinstance(expression, Indexed | IndexedBase | KroneckerDelta):
+    if not expression.args or isinstance(expression, LEAVES):
         return expression
     if isinstance(expression, Add):
         return collected([_stable(term) for term in expression.args])
@@ -133,7 +147,16 @@ def _stable_product(expression: Expr) -> Expr:
     for factor in sums:
         _multiply_by_sum(fraction, factor)
     fraction.take_members()
-    return fraction.value()
+    return _share(fraction) if fraction.exponent.has(Sealed) else fraction.value()
+
+
+def _share(fraction: Fraction) -> Expr:
+    """``w_i e^{x_i + log e - log e'}``: no share where the weight is 0, whatever the score."""
+    weights = left_out_weights(fraction.exponent)
+    own = [f for f in fraction.others if f.as_base_exp()[0] in weights]
+    fraction.others = without(fraction.others, *own)
+    exponent, fraction.exponent = fraction.exponent, S.Zero
+    return weighted_exp(Mul(*own), exponent) * fraction.value()
 
 
 def _multiply_by_sum(fraction: Fraction, factor: Sum) -> None:

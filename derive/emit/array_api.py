@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.lowering import program
 from derive.emit.program import Op, Program, rank
+from derive.emit.recursions import LOOPS, NOTE, loops
 from derive.emit.text import documentation, header
 
 # How tightly an expression binds, loosest first.
@@ -32,6 +33,7 @@ NAMES = {
     "log1p": "log",
     "log": "log",
     "div": "ratio",
+    "loop": "by_elements",
 }
 # A bound of a maximum is written around it, on the same line and under the same name.
 BOUNDS = {"clip", "finite"}
@@ -61,6 +63,7 @@ class Lines:
     written: list[str] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    loops: list[str] = field(default_factory=list)
 
     def write(self) -> list[str]:
         """Every line up to the return statement."""
@@ -81,12 +84,19 @@ class Lines:
         """The text of an operation; what makes it too long for a line is written before it."""
         text = self._text(op)
         for number in op.operands:
-            own = self.texts[number]
-            if len(text.source) > WIDTH and self.work.ops[number].kind not in NOT_NAMED:
-                if not own.source.isidentifier():
-                    self.texts[number] = self._assign(self.work.ops[number], own)
+            if len(text.source) > WIDTH:
+                self._shorten(number)
                 text = self._text(op)
         return text
+
+    def _shorten(self, number: int) -> None:
+        """Give an operand a name, or what is lifted in it."""
+        op, own = self.work.ops[number], self.texts[number]
+        if op.kind == "lift":
+            self._shorten(op.operands[0])
+            self.texts[number] = self._text(op)
+        elif op.kind not in NOT_NAMED and not own.source.isidentifier():
+            self.texts[number] = self._assign(op, own)
 
     def _reachable(self) -> set[int]:
         found, open_ = set(), [len(self.work.ops) - 1]
@@ -243,6 +253,14 @@ class Lines:
     def _on(self, op: Op) -> list[str]:
         return [f"device={op.data[0]}.device"] if self.device else []
 
+    def _loop(self, op: Op) -> Text:
+        """A call of one of the functions that the file brings along."""
+        self.loops.append(op.data)
+        arguments = [text.source for text in self._operands(op)]
+        missing = LOOPS[op.data].parameters.count(",") + 1 - len(arguments)
+        namespace = ["xp"] if self.module == "xp" else []
+        return Text(f"{op.data}({', '.join([*arguments, *['None'] * missing, *namespace])})")
+
     def _result(self, op: Op) -> Text:
         number = op.operands[0]
         text, own, wanted = self.texts[number], self.work.frame(number), op.frame or ()
@@ -297,15 +315,16 @@ WRITERS: dict[str, Callable[[Lines, Op], Text]] = {
     "eye": Lines._eye,
     "arange": Lines._arange,
     "as_array": Lines._as_array,
+    "loop": Lines._loop,
     "result": Lines._result,
 }
 
 
 def numpy_source(formula: Formula) -> str:
     """A file that imports NumPy alone."""
-    body = _body(formula, "numpy", "np", device=False)
+    lines = _written(formula, "numpy", "np", device=False)
     signature = f"def {formula.name}({formula.signature()}):"
-    return _file(formula, "numpy", ["import numpy as np"], signature, body)
+    return _file(lines, ["import numpy as np"], signature, [])
 
 
 def array_api_source(formula: Formula) -> str:
@@ -313,26 +332,29 @@ def array_api_source(formula: Formula) -> str:
     if not formula.arrays:
         raise ValueError(f"{formula.name} takes no array, so it has no namespace: use 'numpy'")
     namespace = f"xp = {formula.arrays[0]}.__array_namespace__() if xp is None else xp"
-    body = [namespace, *_body(formula, "array-api", "xp", device=True)]
+    lines = _written(formula, "array-api", "xp", device=True)
     signature = f"def {formula.name}({formula.signature()}, *, xp=None):"
-    return _file(formula, "array-api", [], signature, body)
+    return _file(lines, [], signature, [namespace])
 
 
-def _body(formula: Formula, target: str, module: str, device: bool) -> list[str]:
+def _written(formula: Formula, target: str, module: str, device: bool) -> Lines:
     lines = Lines(program(formula, target), module, device)
-    body = lines.write()
-    return [*body, f"return {lines.texts[-1].source}"]
+    lines.write()
+    return lines
 
 
-def _file(
-    formula: Formula, target: str, imports: list[str], signature: str, body: list[str]
-) -> str:
-    shapes = _shapes(formula)
-    function = [signature, *documentation(formula, shapes), *(f"    {line}" for line in body)]
-    return (
-        "\n".join([*header(formula, target), *imports, *([""] * 2 if imports else []), *function])
-        + "\n"
-    )
+def _file(lines: Lines, imports: list[str], signature: str, first: list[str]) -> str:
+    formula, target = lines.work.formula, lines.work.target
+    notes = [*_shapes(formula), *[NOTE] * bool(lines.loops)]
+    body = [*first, *formula.limits("{array}.shape[{place}]"), *lines.written]
+    function = [
+        *loops(lines.loops, lines.module, lines.device),
+        signature,
+        *documentation(formula, notes),
+        *(f"    {line}" for line in [*body, f"return {lines.texts[-1].source}"]),
+    ]
+    above = [*imports, *([""] * 2 if imports else [])]
+    return "\n".join([*header(formula, target), *above, *function]) + "\n"
 
 
 def _shapes(formula: Formula) -> list[str]:

@@ -1,8 +1,8 @@
 """The expressions that every printer must pass: losses, their derivatives, and odd layouts.
 
 Two axes (labels and features), arrays of one and two indices, sums that factor and sums that do
-not, deltas, rational powers, products, results that do not depend on their output index. A new
-printer is run on all of them by ``tests/derive/test_emit.py``.
+not, deltas, rational powers, products, coefficients of products, results that do not depend on
+their output index. A new printer is run on all of them by ``tests/derive/test_emit.py``.
 """
 
 from __future__ import annotations
@@ -13,25 +13,30 @@ from sympy import (
     Indexed,
     IndexedBase,
     KroneckerDelta,
+    Mul,
     Rational,
     Symbol,
     exp,
     log,
     sqrt,
+    sympify,
     tanh,
 )
 
 from derive.axis import Axis, Index, array, labels_axis, total
+from derive.coefficients import Z as z
+from derive.coefficients import coefficient, order
 from derive.emit.formula import Formula
 
 LABELS = labels_axis()
 FEATURES = Axis("features", Symbol("d", integer=True, positive=True), "abc")
-i, j, k = LABELS.indices("i j k")
+i, j, k, l = LABELS.indices("i j k l")
 a, b = FEATURES.indices("a b")
 s, t, v, y = (array(name) for name in "stvy")
 x, W = array("x"), array("W")
 gamma, m, s0 = (Symbol(name, real=True) for name in ("gamma", "m", "s0"))
 n = LABELS.size
+r = order("r")
 
 # Lengths at which the set is evaluated; they differ, so that a wrong axis shows.
 LENGTHS = {LABELS: 4, FEATURES: 3}
@@ -40,7 +45,7 @@ A = 1 + total(t[j] * exp(-s[j]), j)
 B = 1 + total((1 - t[j]) * exp(s[j]), j)
 P = t[i] * exp(-s[i]) / A
 Q = (1 - t[i]) * exp(s[i]) / B
-Z = total(exp(s[j]), j)
+SUM = total(exp(s[j]), j)
 PAIRS = total(total((1 - t[i]) * t[j] * exp(gamma * (s[i] - s[j] + m)), j), i)
 
 
@@ -61,8 +66,8 @@ def formula(name: str, expression: Expr, outputs: tuple[Index, ...] = (), doc: s
     arrays: tuple[IndexedBase, ...] = tuple(
         entries[key] for key in ("s", "t", "y", "v", "x", "W") if key in entries
     )
-    scalars = tuple(p for p in (gamma, m, s0) if p in expression.free_symbols)
-    defaults = {"gamma": 1.0, "m": 0.0, "s0": 0.0}
+    scalars = tuple(p for p in (gamma, m, s0, r) if p in expression.free_symbols)
+    defaults = {"gamma": 1.0, "m": 0.0, "s0": 0.0, "r": 2}
     given = {str(p): defaults[str(p)] for p in scalars}
     return Formula(name, expression, outputs, arrays + scalars, given, ("9064-k",), doc)
 
@@ -82,14 +87,35 @@ GRADIENT_PAIRS = (
     / (1 + _at(_at(PAIRS, i, k), k, i))
 )
 
+
+def _subsets(weight: Expr, *left_out: Index) -> Expr:
+    """``prod_l (1 + weight_l z)`` without some elements, the weight written at ``i``."""
+    kept = Mul(*(1 - KroneckerDelta(index, l) for index in left_out))
+    return LABELS.product(1 + kept * _at(weight, i, l) * z, l)
+
+
+def _included(index: Index) -> Expr:
+    """The probability that an element is among r of them."""
+    return exp(s[index]) * coefficient(_subsets(exp(s[i]), index), r - 1) / E_R
+
+
+E_R = coefficient(_subsets(exp(s[i])), r)
+PAIR = exp(s[i] + s[j]) * coefficient(_subsets(exp(s[i]), i, j), r - 2) / E_R
+COVARIANCE = (
+    KroneckerDelta(i, j) * _included(i)
+    + (1 - KroneckerDelta(i, j)) * PAIR
+    - _included(i) * _included(j)
+)
+AT_MOST = coefficient(_subsets(UP) / (1 - z), r)
+
 COVERAGE: tuple[Formula, ...] = (
     formula("soft_zlpr", SOFT_VALUE, doc="Soft ZLPR."),
     formula("soft_zlpr_gradient", Q - P, (i,), "Gradient of soft ZLPR."),
     formula("soft_zlpr_hvp", CURVED, (i,)),
     formula("soft_zlpr_hessian", _curvature(DOWN, A) + _curvature(UP, B), (i, k)),
-    formula("softmax_cross_entropy", -total(t[k] * (s[k] - log(Z)), k)),
-    formula("softmax_cross_entropy_gradient", exp(s[i]) / Z * total(t[k], k) - t[i], (i,)),
-    formula("softmax_hessian", _curvature(exp(s[i]), Z) * total(t[j], j), (i, k)),
+    formula("softmax_cross_entropy", -total(t[k] * (s[k] - log(SUM)), k)),
+    formula("softmax_cross_entropy_gradient", exp(s[i]) / SUM * total(t[k], k) - t[i], (i,)),
+    formula("softmax_hessian", _curvature(exp(s[i]), SUM) * total(t[j], j), (i, k)),
     formula("bce", total(t[j] * log(1 + exp(-s[j])) + (1 - t[j]) * log(1 + exp(s[j])), j)),
     formula("bce_by_sigmoid", -total(t[j] * log(1 / (1 + exp(-s[j]))), j)),
     formula("bce_gradient", 1 / (1 + exp(-s[i])) - t[i], (i,)),
@@ -117,4 +143,23 @@ COVERAGE: tuple[Formula, ...] = (
     formula("product_of_entries", LABELS.product(1 + t[j], j) - 1),
     formula("constant_over_labels", total(t[j], j), (i,)),
     formula("row_and_column", KroneckerDelta(i, j) + s[i] * t[j], (i, j)),
+    formula("subsets", log(E_R), doc="log of the sum over all subsets of r elements."),
+    formula("inclusion", _included(i) - y[i], (i,)),
+    formula(
+        "inclusion_by_quotient",
+        coefficient(exp(s[i]) * z / (1 + exp(s[i]) * z) * _subsets(exp(s[i])), r) / E_R,
+        (i,),
+    ),
+    formula("covariance", COVARIANCE, (i, j)),
+    formula("covariance_times_vector", total(COVARIANCE * v[j], j), (i,)),
+    formula(
+        "mean_by_series",
+        coefficient(total(v[j] * exp(s[j]) * z / (1 + exp(s[j]) * z), j) * _subsets(exp(s[i])), r)
+        / E_R,
+    ),
+    formula("at_most", log(AT_MOST)),
+    formula("at_most_gradient", UP * coefficient(_subsets(UP, i) / (1 - z), r - 1) / AT_MOST, (i,)),
+    formula("padded", log(coefficient(_subsets(exp(s[i])) / (1 - exp(s0) * z), r))),
+    formula("at_most_two", log(coefficient(_subsets(DOWN) / (1 - z), sympify(2)))),
+    formula("at_most_none", log(coefficient(_subsets(UP) / (1 - z), sympify(0)))),
 )

@@ -29,7 +29,8 @@ class Formula:
 
     ``outputs`` is ``()`` for a value, ``(i,)`` for a gradient or a Hessian-vector product and
     ``(i, j)`` for a Hessian. ``arguments`` are arrays and scalars in call order, ``defaults``
-    the values of scalars that need not be given, ``claims`` the ids that the formula rests on.
+    the values of scalars that need not be given (None for a largest order: then it is the length
+    of the row), ``claims`` the ids that the formula rests on.
     With ``rewrite=False`` array targets evaluate the expression as it stands, which is how the
     gain of a rule is measured.
     """
@@ -38,7 +39,7 @@ class Formula:
     expression: Expr
     outputs: tuple[Index, ...]
     arguments: tuple[Argument, ...]
-    defaults: Mapping[str, float] = field(default_factory=dict)
+    defaults: Mapping[str, float | None] = field(default_factory=dict)
     claims: tuple[str, ...] = ()
     doc: str = ""
     rewrite: bool = True
@@ -94,6 +95,16 @@ class Formula:
                 if isinstance(index, Index):
                     found.setdefault(index.axis, (str(entry.base), place - len(entry.indices)))
         return found
+
+    def limits(self, length: str) -> list[str]:
+        """Lines that give a largest order that is not given: no more can be chosen than there are.
+
+        ``length`` is the text of a length, with places for an array and for the place of the axis.
+        """
+        (array, place), *_ = (*self.sizes().values(), ("", 0))
+        size = length.format(array=array, place=place)
+        names = (name for name, default in self.defaults.items() if default is None)
+        return [f"{name} = {size} if {name} is None else {name}" for name in names]
 
     def signature(self) -> str:
         """The parameters, as they stand between the parentheses of a function definition."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from sympy import Expr, latex
+from sympy import Expr
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
 
 from derive.calculus import resolve
+from derive.coefficients import Coefficient
 from derive.emit.formula import Formula
 from derive.emit.text import header
 from derive.reduction import named_reductions
@@ -16,14 +19,27 @@ from derive.reduction import named_reductions
 LETTERS = "ABCDEFGH"
 
 
+class CoefficientPrinter(LatexPrinter):
+    """SymPy's LaTeX, and ``[z^m] F`` for a coefficient."""
+
+    def _print_Coefficient(self, node: Coefficient) -> str:
+        series, z, order = node.args
+        inner = self.parenthesize(series, PRECEDENCE["Mul"])
+        return f"[{self._print(z)}^{{{self._print(order)}}}] {inner}"
+
+
+def _latex(expression: Expr) -> str:
+    return str(CoefficientPrinter().doprint(expression))
+
+
 def latex_source(formula: Formula) -> str:
     """An ``align*`` block; it needs the package amsmath."""
     form = named_reductions(formula.expression, formula.outputs, _letters(formula))
     left = _left(formula)
-    rows = [f"{name} &= {latex(total)}" for name, total in form.sums]
-    rows.append(f"{left} &= {latex(form.elementwise)}")
+    rows = [f"{name} &= {_latex(total)}" for name, total in form.sums]
+    rows.append(f"{left} &= {_latex(form.elementwise)}")
     if form.sums:
-        rows.append(f"&= {latex(_whole(formula))}")
+        rows.append(f"&= {_latex(_whole(formula))}")
     comment = [line.replace("#", "%", 1) for line in header(formula, "latex")]
     body = " \\\\\n".join(f"  {row}" for row in rows)
     return "\n".join([*comment[:-1], "\\begin{align*}", body, "\\end{align*}"]) + "\n"

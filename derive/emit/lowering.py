@@ -28,9 +28,11 @@ from sympy import (
 )
 
 from derive.axis import Index
-from derive.calculus import free_indices, opened
+from derive.calculus import free_indices, opened, replace_index
+from derive.coefficients import Coefficient
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.program import Op, Program
+from derive.emit.recursions import loop_name
 from derive.nodes import (
     ArgLargest,
     Largest,
@@ -46,6 +48,7 @@ from derive.nodes import (
     softplus,
     weighted_exp,
 )
+from derive.recursion import OfElements, elements_of, subset_mean
 from derive.reduction import assign_axes
 from derive.stable import stable_form
 
@@ -78,12 +81,16 @@ class Lowering(Program):
         if len(free) != 1:
             return expression
         (index,) = free
-        home = next(other for other in self.order if other.axis == index.axis)
+        home = self._home(index)
         # Sums inside that run over the home index do not see the index that is renamed.
         inner = {index: home, home: index} if home in expression.atoms(Index) else {index: home}
         swapped = expression.xreplace(inner)
         assigned, _ = assign_axes(swapped, (home,))
         return assigned if free_indices(assigned) == {home} else expression
+
+    def _home(self, index: Index) -> Index:
+        """The first index of the axis, in the order of the array axes."""
+        return next(other for other in self.order if other.axis == index.axis)
 
     def _lower(self, node: Expr) -> int:
         if isinstance(node, Add):
@@ -165,12 +172,14 @@ class Lowering(Program):
             return self._lower_sigmoid(arguments[0])
         if isinstance(node, off_top):
             return self._lower_off_top(*arguments)
+        if isinstance(node, OfElements | Coefficient):
+            return self._lower_coefficient(node)
         raise UnsupportedNode(node, self.target)
 
     # --- sums and products ---
 
     def _lower_sum(self, node: Add) -> int:
-        terms = sorted(node.args, key=_order_in_sum)
+        terms = sorted(_by_index(node), key=_order_in_sum)
         if sum(not _is_curved(term) for term in terms) < 2:
             terms.sort(key=lambda term: bool(term.could_extract_minus_sign()))
         signs = [-1 if term.could_extract_minus_sign() else 1 for term in terms]
@@ -237,6 +246,54 @@ class Lowering(Program):
     def _lower_off_top(self, value: Expr, index: Index, top: ArgLargest) -> int:
         positions = self.add(Op("arange", (), self.place(index.axis), (index,)))
         return self.apply("off_top", positions, self.lower(top), self.lower(value))
+
+    # --- coefficients by elements ---
+
+    def _lower_coefficient(self, node: OfElements | Coefficient) -> int:
+        """A call of a loop of :mod:`derive.emit.recursions`, on arrays ``(*batch, n)``."""
+        series, z, order = node.args[-3:]
+        elements, in_logs = elements_of(series, z), isinstance(node, OfElements)
+        kind = type(node).__name__ if in_logs else "coefficient"
+        name = loop_name(kind, len(elements.left_out)) if elements is not None else None
+        if elements is None or name is None:
+            raise UnsupportedNode(node, self.target)
+        weight = self._row(elements.weight, elements.index, node)
+        operands = [self._log_weight(weight) if in_logs else self.lower(weight)]
+        if isinstance(node, subset_mean):
+            index, direction = opened(node.args[0])
+            operands.append(self.lower(self._row(direction, index, node)))
+        operands.append(self.lower(order))
+        if elements.ratio is not None:
+            operands.append(self.lower(log(elements.ratio) if in_logs else elements.ratio))
+        frame = tuple(index for index in self.order if index in elements.left_out)
+        return self.add(Op("loop", tuple(operands), name, frame))
+
+    def _row(self, entry: Expr, index: Index, node: Expr) -> Expr:
+        """An entry for each element, at the first index of the axis."""
+        if free_indices(entry) != {index}:
+            raise UnsupportedNode(node, self.target)
+        return replace_index(entry, index, self._home(index))
+
+    def _log_weight(self, weight: Expr) -> int:
+        """``x + log w`` for the weight ``w e^x``, and -inf where w is 0."""
+        factors = Mul.make_args(weight)
+        exponent = Add(*(factor.args[0] for factor in factors if isinstance(factor, exp)))
+        weight = Mul(*(factor for factor in factors if not isinstance(factor, exp)))
+        if weight == 1:
+            return self.lower(exponent)
+        numbers = (self.lower(weight), self.lower(exponent))
+        return self.add(Op("loop", numbers, "log_weights", self.union(numbers)))
+
+
+def _by_index(node: Add) -> list[Expr]:
+    """The terms; in a sum over several indices those of one index are one term, on a vector."""
+    if len(free_indices(node)) < 2:
+        return list(node.args)
+    groups: dict[frozenset[Index], list[Expr]] = {}
+    for term in node.args:
+        groups.setdefault(free_indices(term), []).append(term)
+    vectors = [Add(*terms) for free, terms in groups.items() if len(free) == 1]
+    return vectors + [term for free, terms in groups.items() if len(free) != 1 for term in terms]
 
 
 def _order_in_sum(term: Expr) -> tuple[bool, bool]:

@@ -2,6 +2,7 @@
 
 No rule is applied: with enough digits the plain formula is right, and it is then independent of
 every rewriting. Sums that hold for the whole row are taken once, before the loop over the output.
+A coefficient ``[z^m] F`` is read off ``F`` itself, computed on power series cut off after ``z^m``.
 """
 
 from __future__ import annotations
@@ -30,12 +31,74 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from derive.calculus import opened
+from derive.coefficients import Coefficient, is_power_series
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.text import documentation, header
 from derive.reduction import named_reductions
 
 FUNCTIONS = {exp: "mpmath.exp", log: "mpmath.log", Abs: "abs", tanh: "mpmath.tanh"}
 CHOICES = {Max: "max", Min: "min"}
+
+# Brought along by files with coefficients: power series, as lists of their first terms.
+SERIES = '''
+class Series:
+    """A power series in z, cut off: the list of its coefficients from order 0 on."""
+
+    def __init__(self, terms):
+        self.terms = terms
+
+    def like(self, other):
+        if isinstance(other, Series):
+            return other.terms
+        return [mpmath.mpf(other)] + [mpmath.mpf(0)] * (len(self.terms) - 1)
+
+    def __add__(self, other):
+        return Series([a + b for a, b in zip(self.terms, self.like(other))])
+
+    def __mul__(self, other):
+        a, b = self.terms, self.like(other)
+        return Series([mpmath.fdot(a[: m + 1], b[m::-1]) for m in range(len(a))])
+
+    def __neg__(self):
+        return Series([-a for a in self.terms])
+
+    def __sub__(self, other):
+        return self + -Series(self.like(other))
+
+    def __rsub__(self, other):
+        return Series(self.like(other)) - self
+
+    def __rtruediv__(self, other):
+        found = []
+        for m, above in enumerate(self.like(other)):
+            below = mpmath.fdot(self.terms[1 : m + 1], found[::-1])
+            found.append((above - below) / self.terms[0])
+        return Series(found)
+
+    def __truediv__(self, other):
+        return self * (1 / Series(self.like(other)))
+
+    def __pow__(self, power):
+        return product(self for _ in range(power))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def product(factors):
+    value = mpmath.mpf(1)
+    for factor in factors:
+        value = value * factor
+    return value
+
+
+def coefficient(series, order):
+    """The coefficient of that order of series(z), 0 for a negative one."""
+    order = int(order)
+    if order < 0:
+        return mpmath.mpf(0)
+    z = Series([mpmath.mpf(m == 1) for m in range(order + 1)])
+    return z.like(series(z))[order]
+'''.strip("\n").splitlines()
 
 
 class MpmathPrinter(StrPrinter):
@@ -47,15 +110,25 @@ class MpmathPrinter(StrPrinter):
     def __init__(self, lengths: Collection[Symbol] = ()) -> None:
         super().__init__()
         self.lengths = lengths
+        self.in_series = self.has_series = False
 
     def _print_Indexed(self, node: Indexed) -> str:
         return str(node.base) + "".join(f"[{self._print(index)}]" for index in node.indices)
 
     def _print_Sum(self, node: Sum) -> str:
-        return self._aggregate("mpmath.fsum", node)
+        return self._aggregate("sum" if self.in_series else "mpmath.fsum", node)
 
     def _print_Product(self, node: Product) -> str:
-        return self._aggregate("mpmath.fprod", node)
+        return self._aggregate("product" if self.in_series else "mpmath.fprod", node)
+
+    def _print_Coefficient(self, node: Coefficient) -> str:
+        series, z, order = node.args
+        if self.in_series or not is_power_series(series, z):
+            raise UnsupportedNode(node, "mpmath")
+        self.in_series = self.has_series = True
+        inner = self._print(series)
+        self.in_series = False
+        return f"coefficient(lambda {z}: {inner}, {self._print(order)})"
 
     def _aggregate(self, function: str, node: Sum | Product) -> str:
         index, body = opened(node)
@@ -111,11 +184,13 @@ def mpmath_source(formula: Formula) -> str:
     result = printer.doprint(form.elementwise)
     for index in reversed(formula.outputs):
         result = f"[{result} for {index} in range({index.axis.size})]"
+    limits = formula.limits("len({array})")
     shapes = ["One row; arrays are lists, the result has one level of list for each output index."]
     function = [
+        *([*SERIES, "", ""] if printer.has_series else []),
         f"def {formula.name}({formula.signature()}):",
         *documentation(formula, shapes),
-        *(f"    {line}" for line in [*sizes, *sums, f"return {result}"]),
+        *(f"    {line}" for line in [*limits, *sizes, *sums, f"return {result}"]),
     ]
     return "\n".join([*header(formula, "mpmath"), "import mpmath", "", "", *function]) + "\n"
 

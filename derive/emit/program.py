@@ -109,7 +109,7 @@ class Program:
         if len(numbers) == 1 and signs == [1]:
             return numbers[0]
         frames = sorted(set(map(self.frame, numbers)), key=self._extent)
-        small_first = kind == "mul" or rank(frames[-1]) > 1
+        small_first = kind == "mul" or rank(self.union(tuple(numbers))) > 1
         if not small_first or len(frames) == 1:
             return self.apply(kind, *numbers, data=tuple(signs))
         if kind == "mul" and not frames[0] and sum(map(bool, frames)) > 1:

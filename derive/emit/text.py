@@ -9,6 +9,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from derive.calculus import opened
+from derive.coefficients import Coefficient
 from derive.emit.formula import Formula
 
 # Width of the formula in a docstring; four spaces stand before it.
@@ -33,6 +34,11 @@ class TextPrinter(StrPrinter):
     def _aggregate(self, word: str, node: Sum | Product) -> str:
         index, body = opened(node)
         return f"{word}_{index} {self.parenthesize(body, PRECEDENCE['Mul'])}"
+
+    def _print_Coefficient(self, node: Coefficient) -> str:
+        series, z, order = node.args
+        above = self._print(order) if order.is_Atom else f"({self._print(order)})"
+        return f"[{z}^{above}] {self.parenthesize(series, PRECEDENCE['Mul'])}"
 
     def _print_ExpBase(self, node: exp) -> str:
         return f"e^{self.parenthesize(node.args[0], PRECEDENCE['Atom'])}"

@@ -15,7 +15,7 @@ from derive.decide import Proved, equal
 from derive.emit import Formula, compile_formula
 from derive.facts import strictly_soft
 from derive.nodes import plain
-from derive.rules import RULES, Rule, i, rule, v, w, x
+from derive.rules import RULES, Rule, i, m, rule, v, w, x
 from derive.stable import stable_form
 
 USED = [entry for entry in RULES if entry.used]
@@ -32,9 +32,9 @@ def identify(entry: Rule) -> str:
 
 
 def formula(expression: Expr, rewrite: bool) -> Formula:
-    """The expression over x and w, at i if it depends on i."""
+    """The expression over x and w at the order 2, at i if it depends on i."""
     outputs = (i,) if free_indices(expression) else ()
-    return Formula("side", expression, outputs, (x, w, v), rewrite=rewrite)
+    return Formula("side", expression, outputs, (x, w, v, m), {"m": 2}, rewrite=rewrite)
 
 
 def evaluate(expression: Expr, point: Any, rewrite: bool = False) -> list[float]:
