@@ -91,6 +91,9 @@ def _text_of_step(number: int, step: Step, goes_on: bool, derivation: Shown) -> 
     lines.append(f"       {_SIGNS[step.relation.value][0]} {right}")
     if step.dropped is not None:
         lines.append(f"       dropped: {printing.text(_named(step.dropped, derivation))}")
+    if step.reason is not None:
+        part, other = (printing.text(_named(side, derivation)) for side in step.reason)
+        lines.append(f"       since {part} = {other}")
     lines += [f"       note: {step.note}"] if step.note else []
     return [*lines, f"       [{step.decision}]"]
 
@@ -125,6 +128,8 @@ def _markdown_of_step(number: int, step: Step, derivation: Shown) -> list[str]:
     lines += [f"$${left} {sign} {right}$$", ""]
     if step.dropped is not None:
         lines += [f"Dropped: ${printing.latex(_named(step.dropped, derivation))}$", ""]
+    if step.reason is not None:
+        lines += [f"Since ${_latex_of_reason(step.reason, derivation)}$", ""]
     return lines + ([step.note, ""] if step.note else [])
 
 
@@ -169,9 +174,16 @@ def _html_of_step(step: Step, goes_on: bool, derivation: Shown) -> str:
     if step.dropped is not None:
         dropped = printing.latex(_named(step.dropped, derivation))
         formulas.append(rf"\text{{dropped: }} {dropped}")
+    if step.reason is not None:
+        formulas.append(rf"\text{{since }} {_latex_of_reason(step.reason, derivation)}")
     lines = "".join(_html_of_formula(formula) for formula in formulas)
     note = f"<small>{escape(step.note)}</small>" if step.note else ""
     return f"<li>{escape(step.rule)} &nbsp;{verdict}{lines}{note}</li>"
+
+
+def _latex_of_reason(reason: tuple[Expr, Expr], derivation: Shown) -> str:
+    part, other = (printing.latex(_named(side, derivation)) for side in reason)
+    return f"{part} = {other}"
 
 
 def _html_of_formula(formula: str) -> str:

@@ -26,7 +26,8 @@ class Step:
     """One decided statement ``left relation right`` under its facts.
 
     A truncation is decided by an ``equation`` of its own: value plus slope at grade 0 against what
-    is kept. For an equality the equation is the statement itself.
+    is kept; a rewriting by that of the part that is replaced. For any other equality the equation
+    is the statement itself.
     """
 
     rule: str
@@ -39,6 +40,12 @@ class Step:
     aside: bool = False
     dropped: Expr | None = None
     equation: tuple[Expr, Expr] | None = None
+
+    @property
+    def reason(self) -> tuple[Expr, Expr] | None:
+        """The equation that a rewriting rests on, where it is not the statement itself."""
+        whole = self.relation is not Relation.EQUAL or self.equation == (self.left, self.right)
+        return None if whole else self.equation
 
     @property
     def holds(self) -> bool:

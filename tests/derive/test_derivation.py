@@ -53,6 +53,26 @@ def test_a_lemma_and_a_sign_do_not_move_the_chain():
     assert chain.holds
 
 
+def test_a_part_is_rewritten_by_its_own_equation_also_under_a_sum():
+    share = exp(s[j]) / Z
+    start = total(partial(log(Z), s[j]) * t[j], j)
+    chain = begin(start).rewrite("slope", partial(log(Z), s[j]), share)
+    assert chain.result == total(share * t[j], j)
+    assert chain.holds
+    assert chain.steps[0].equation == chain.steps[0].reason == (partial(log(Z), s[j]), share)
+    assert "since ∂/∂s_j" in str(chain)
+    assert "Since $" in chain._repr_markdown_()
+    assert "since" in chain._repr_html_()
+
+
+def test_a_wrong_rewriting_is_refuted_and_one_of_nothing_is_an_error():
+    chain = begin(total(partial(log(Z), s[j]) * t[j], j))
+    wrong = chain.rewrite("slope", partial(log(Z), s[j]), exp(s[j]))
+    assert isinstance(wrong.steps[0].decision, Refuted)
+    with pytest.raises(ValueError, match="nothing to rewrite"):
+        chain.rewrite("absent", partial(log(Z), s[i]), exp(s[i]) / Z)
+
+
 def test_a_wrong_formula_is_refuted_and_the_derivation_does_not_hold():
     right = begin(partial(log(Z), s[i])).differentiate()
     wrong = right.to("collect", exp(-s[i]) / Z)
