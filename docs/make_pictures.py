@@ -15,10 +15,11 @@ from pathlib import Path
 import matplotlib
 from draw_first import first
 from draw_lattice import lattice
+from draw_newton import newton
 from look import STYLE, save
 from matplotlib import pyplot as plt
 
-PICTURES = {"first": first, "lattice": lattice}
+PICTURES = {"first": first, "lattice": lattice, "newton": newton}
 
 
 def main(folder: Path) -> None:
