@@ -327,8 +327,9 @@ print("mean loss at r = 1, 2, ...:", by_order.mean(axis=1).round(4))
 # %% [markdown]
 # For soft labels one has to look twice at what is cut. The soft cross-entropy is made of powers,
 # $\prod (1 + e^{-s_i})^{t_i}$, and its series, cut after the second order, has the term $-\tfrac{t
-# (1 - t)}{2} e^{-2 s}$: negative. Beyond $e^{-s} = 2 (1 + 1/t) / (1 - t)$ the "sum" is below zero
-# and has no logarithm. The lattice has $e_2(t e^{-s})$ in its place, which is never negative.
+# (1 - t)}{2} e^{-2 s}$: negative. From $e^{-s} = 2 (1 + 1/t) / (1 - t)$ on, at the latest, the
+# "sum" is below zero and has no logarithm. The lattice has $e_2(t e^{-s})$ in its place, which is
+# never negative.
 
 # %%
 proved(order_r, "truncated-binomial")
@@ -340,7 +341,7 @@ series = 1 + label * x - label * (1 - label) / 2 * x**2
 edge = -np.log(2 * (1 + 1 / label) / (1 - label))
 pair = np.stack([grid, np.zeros_like(grid)], axis=-1)
 valid = lossproof.OrderR(2)(pair, np.full_like(pair, label))
-assert (series[grid < edge] < 0).all() and (series[grid > edge] > 0).all()
+assert (series[grid <= edge] < 0).all() and (valid > 0).all()
 assert np.argmin(valid) == np.argmin(np.abs(grid))  # sigma(2 s) = 1/2 at s = 0
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.4), layout="constrained")
