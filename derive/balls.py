@@ -34,6 +34,18 @@ from sympy import (
 
 from derive.axis import Axis, Index
 from derive.calculus import Partial, free_indices, opened
+from derive.coefficients import Coefficient, OrderSum
+from derive.laurent import (
+    Laurent,
+    Scalar,
+    TooShort,
+    exponential,
+    level,
+    logarithm,
+    plus,
+    times,
+)
+from derive.laurent import power as series_power
 
 Entry = tuple[str, tuple[int, ...]]
 
@@ -41,6 +53,13 @@ Entry = tuple[str, tuple[int, ...]]
 # and a whole side at every precision and point, so that most are asked for many times. The largest
 # derivations have some 500 of them.
 KEPT = 4096
+
+# Terms that series are carried to, one length after the other. Orders are at most 4 at the points
+# of the refuter and axes have at most 3 entries, so that a dozen terms are enough but for products
+# of many series that start far below order 0.
+LENGTHS_OF_SERIES = (6, 12, 24, 48)
+
+_Values = Mapping[Symbol, "Rational | Laurent"]
 
 
 @dataclass(frozen=True)
@@ -124,15 +143,17 @@ def enclose(expression: Expr, point: Point, precision: int) -> arb:
         ctx.prec = before
 
 
-def _ball(expression: Expr, values: Mapping[Symbol, Rational], seen: dict[Expr, arb]) -> arb:
+def _ball(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
+    """The value of a written-out expression: a ball, or a series where a variable is in reach."""
     if expression not in seen:
         seen[expression] = _ball_of(expression, values, seen)
     return seen[expression]
 
 
-def _ball_of(expression: Expr, values: Mapping[Symbol, Rational], seen: dict[Expr, arb]) -> arb:
+def _ball_of(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
     if isinstance(expression, Symbol):
-        return _rational(values[expression])
+        value = values[expression]
+        return value if isinstance(value, Laurent) else _rational(value)
     if isinstance(expression, Rational):
         return _rational(expression)
     if expression is S.Pi:
@@ -141,6 +162,10 @@ def _ball_of(expression: Expr, values: Mapping[Symbol, Rational], seen: dict[Exp
         return arb(1).exp()
     if isinstance(expression, Pow):
         return _power(expression, values, seen)
+    if isinstance(expression, Coefficient):
+        return _coefficient(expression, values, seen)
+    if isinstance(expression, OrderSum):
+        return _order_sum(expression, values, seen)
     operation = _OPERATIONS.get(expression.func)
     if expression in _NOT_REAL:
         raise OutsideDomain(str(expression))
@@ -153,31 +178,118 @@ def _rational(value: Rational) -> arb:
     return arb(fmpq(int(value.p), int(value.q)))
 
 
-def _power(power: Pow, values: Mapping[Symbol, Rational], seen: dict[Expr, arb]) -> arb:
+def _power(power: Pow, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
     base = _ball(power.base, values, seen)
+    if isinstance(base, Laurent):
+        return _power_of_series(base, _ball(power.exp, values, seen))
     if base == 0 and power.exp.is_negative:
         raise OutsideDomain(str(power))
     if isinstance(power.exp, Integer):
         return base ** int(power.exp)
-    if base < 0:
+    exponent = _ball(power.exp, values, seen)
+    if base < 0 and not exponent.is_integer():
         raise OutsideDomain(str(power))
-    return base ** _ball(power.exp, values, seen)
+    return base**exponent
 
 
-def _logarithm(parts: list[arb]) -> arb:
-    if parts[0] <= 0:
+def _power_of_series(base: Laurent, exponent: Scalar) -> Scalar:
+    whole = exponent.unique_fmpz() if isinstance(exponent, arb) else None
+    if whole is not None and exponent.is_integer():
+        return _defined(series_power, base, int(whole))
+    return _defined(exponential, times(exponent, _defined(logarithm, base)))
+
+
+def _defined(operation: Callable[..., Scalar], *arguments: Scalar) -> Scalar:
+    """The result, where a series has one."""
+    try:
+        return operation(*arguments)
+    except TooShort:
+        raise
+    except ArithmeticError as error:
+        raise OutsideDomain(str(error)) from error
+
+
+def _coefficient(node: Coefficient, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
+    """The series multiplied out, longer if its lowest powers are far below the order asked for."""
+    order = _integer(node.order, values, seen)
+    level_here = 1 + max(map(level, values.values()), default=0)
+    for length in LENGTHS_OF_SERIES:
+        variable = Laurent.variable(length, level_here)
+        try:
+            series = _ball(node.series, {**values, node.bound: variable}, {})
+            if level(series) < level_here:
+                return series if order == 0 else arb(0)
+            return series[order]
+        except TooShort:
+            continue
+    raise OutsideDomain(f"order {order} of {node.series}")
+
+
+def _order_sum(node: OrderSum, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
+    first = _integer(node.first, values, seen)
+    last = _last(node) if node.last is S.Infinity else _integer(node.last, values, seen)
+    terms = (node.summand.xreplace({node.bound: Integer(m)}) for m in range(first, last + 1))
+    return _sum([_ball(term, values, seen) for term in terms])
+
+
+def _last(node: OrderSum) -> int:
+    """The order beyond which a coefficient in the summand is one beyond the degree."""
+    bounds = [
+        degree - int(factor.order - node.bound)
+        for factor in Mul.make_args(node.summand)
+        if isinstance(factor, Coefficient) and (factor.order - node.bound).is_Integer
+        if (degree := _degree(factor.series, factor.bound)) is not None
+    ]
+    if not bounds:
+        raise TypeError(f"no bound is known on the orders of {node}: its terms may never end")
+    return min(bounds)
+
+
+def _degree(series: Expr, z: Symbol) -> int | None:
+    """A bound on the degree in z of a written-out polynomial; None for other series."""
+    if z not in series.free_symbols:
+        return 0
+    if isinstance(series, Add | Mul):
+        degrees = [_degree(argument, z) for argument in series.args]
+        known = [degree for degree in degrees if degree is not None]
+        if len(known) < len(degrees):
+            return None
+        return max(known) if isinstance(series, Add) else sum(known)
+    if isinstance(series, Pow) and isinstance(series.exp, Integer) and series.exp > 0:
+        degree = _degree(series.base, z)
+        return None if degree is None else degree * int(series.exp)
+    return 1 if series == z else None
+
+
+def _integer(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> int:
+    value = _ball(expression, values, seen)
+    found = value.unique_fmpz()
+    if found is None or not value.is_integer():
+        raise OutsideDomain(f"the order {expression} is {value}")
+    return int(found)
+
+
+def _exponential(parts: list[Scalar]) -> Scalar:
+    return _defined(exponential, parts[0])
+
+
+def _logarithm(parts: list[Scalar]) -> Scalar:
+    if isinstance(parts[0], arb) and parts[0] <= 0:
         raise OutsideDomain(f"log {parts[0]}")
-    return parts[0].log()
+    return _defined(logarithm, parts[0])
 
 
-def _sum(parts: list[arb]) -> arb:
-    return sum(parts, arb(0))
-
-
-def _product(parts: list[arb]) -> arb:
-    result = arb(1)
+def _sum(parts: list[Scalar]) -> Scalar:
+    result: Scalar = arb(0)
     for part in parts:
-        result *= part
+        result = plus(result, part)
+    return result
+
+
+def _product(parts: list[Scalar]) -> Scalar:
+    result: Scalar = arb(1)
+    for part in parts:
+        result = times(result, part)
     return result
 
 
@@ -195,12 +307,12 @@ def _delta(parts: list[arb]) -> arb:
 # What SymPy leaves where a written-out expression has no real value.
 _NOT_REAL = (S.ImaginaryUnit, S.ComplexInfinity, S.NaN, S.Infinity, S.NegativeInfinity)
 
-_OPERATIONS: dict[type, Callable[[list[arb]], arb]] = {
+_OPERATIONS: dict[type, Callable[[list[Scalar]], Scalar]] = {
     Add: _sum,
     Mul: _product,
     Max: _maximum,
     Abs: lambda parts: abs(parts[0]),
-    exp: lambda parts: parts[0].exp(),
+    exp: _exponential,
     log: _logarithm,
     KroneckerDelta: _delta,
 }

@@ -31,6 +31,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import Function
 
 from derive.axis import Index
+from derive.coefficients import Coefficient, OrderSum
 
 Variable: TypeAlias = Indexed | Symbol
 Aggregate: TypeAlias = Sum | Product
@@ -101,6 +102,8 @@ def derivative(expression: Expr, variable: Variable) -> Expr:
         return S.One if expression == variable else S.Zero
     if isinstance(expression, Sum | Product):
         return _derivative_of_aggregate(expression, variable)
+    if isinstance(expression, Coefficient | OrderSum):
+        return _derivative_inside(expression, variable)
     if isinstance(expression, Add):
         return Add(*(derivative(term, variable) for term in expression.args))
     if isinstance(expression, Mul):
@@ -136,6 +139,14 @@ def _derivative_of_aggregate(aggregate: Aggregate, variable: Variable) -> Expr:
         return over(aggregate, index, slope)
     # Logarithmic derivative: the factors of the products used here are positive.
     return aggregate * Sum(slope / body, index.axis.limits(index))
+
+
+def _derivative_inside(node: Coefficient | OrderSum, variable: Variable) -> Expr:
+    """``d [z^k] F = [z^k] dF``, and a sum over orders term by term: the orders are no variables."""
+    body, *others = node.args
+    if any(derivative(order, variable) != 0 for order in others[1:]):
+        raise ValueError(f"{node} cannot be differentiated by {variable}: its order depends on it")
+    return node.func(derivative(body, variable), *others)
 
 
 def _derivative_of_product(factors: tuple[Expr, ...], variable: Variable) -> Expr:
@@ -214,7 +225,7 @@ def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
         return over(expression, bound, replace_index(body, index, target))
     if expression == index:
         return target
-    if not expression.args or index not in expression.free_symbols:
+    if not expression.args or index not in free_indices(expression):
         return expression
     return expression.func(*(replace_index(a, index, target) for a in expression.args))
 

@@ -20,6 +20,7 @@ from sympy import Expr, Indexed, Rational, S, Symbol
 from derive.axis import Axis, Index
 from derive.balls import Entry, OutsideDomain, Point, enclose
 from derive.calculus import free_indices
+from derive.coefficients import Bound
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.normal_form import vanishes
 from derive.sign import is_nonnegative, is_positive
@@ -29,6 +30,8 @@ PRECISIONS = (64, 192, 512)
 # Lengths that counterexamples are looked for at, smallest first, and the points tried at each.
 LENGTHS = (1, 2, 3)
 POINTS_A_LENGTH = 24
+# Orders beyond the length are tried too: e_k = 0 for k > n.
+LARGEST_ORDER = LENGTHS[-1] + 1
 # Points at which every statement is examined before it is proved, at each length. With hard labels
 # half of the terms vanish at a point; at 2 points a length a false statement about them reaches the
 # prover, which takes seconds to fail, four times as often as at 4.
@@ -206,7 +209,8 @@ def _unknowns(expressions: tuple[Expr, ...]) -> _Unknowns:
 def _leaves(expression: Expr) -> frozenset[Expr]:
     """The symbols and entries that occur; kept, for mutants share most of their branches."""
     own = frozenset((expression,)) if isinstance(expression, Symbol | Indexed) else frozenset()
-    return own.union(*(_leaves(argument) for argument in expression.args))
+    found = own.union(*(_leaves(argument) for argument in expression.args))
+    return found - {expression.bound} if isinstance(expression, Bound) else found
 
 
 def _arrays(entries: Iterable[Indexed]) -> list[Indexed]:
@@ -219,7 +223,7 @@ def _point(
     unknowns: _Unknowns, facts: Facts, sizes: dict[Axis, int], random: Random, distinct: bool
 ) -> Point:
     indices = _index_values(unknowns.free, sizes, random, distinct)
-    scalars = {symbol: _scalar(symbol, random) for symbol in unknowns.scalars}
+    scalars = {symbol: _scalar(symbol, facts, sizes, random) for symbol in unknowns.scalars}
     entries: dict[Entry, Rational] = {}
     for array in unknowns.arrays:
         entries |= _entries(array, facts, sizes, random)
@@ -241,7 +245,11 @@ def _index_values(
     return values
 
 
-def _scalar(symbol: Symbol, random: Random) -> Rational:
+def _scalar(symbol: Symbol, facts: Facts, sizes: dict[Axis, int], random: Random) -> Rational:
+    if symbol in facts.orders:
+        return Rational(random.randint(0, min(sizes.values(), default=LARGEST_ORDER)))
+    if symbol.is_integer and not symbol.is_positive:
+        return Rational(random.randint(0, LARGEST_ORDER))
     # A length that no index runs over is an integer; other parameters are quarters.
     quarters = 4 * random.randint(1, 3) if symbol.is_integer else random.randint(-6, 6)
     return _within(symbol, Rational(quarters, 4))

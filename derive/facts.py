@@ -6,9 +6,9 @@ the sign rules, and are obeyed by the points at which the refuter evaluates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sympy import IndexedBase
+from sympy import IndexedBase, Symbol
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,14 @@ class Facts:
 
     ``unit``: entries in [0, 1] (soft labels). ``open_unit``: entries in (0, 1).
     ``hard``: entries in {0, 1}. ``distribution``: entries in [0, 1] that sum to 1 over the axis.
+    ``orders``: integer symbols k with 0 <= k <= n, the sizes of a subset of the labels.
     """
 
     unit: frozenset[IndexedBase] = field(default_factory=frozenset)
     open_unit: frozenset[IndexedBase] = field(default_factory=frozenset)
     hard: frozenset[IndexedBase] = field(default_factory=frozenset)
     distribution: frozenset[IndexedBase] = field(default_factory=frozenset)
+    orders: frozenset[Symbol] = field(default_factory=frozenset)
 
     def in_unit_interval(self, base: IndexedBase) -> bool:
         """True when every entry lies in [0, 1]."""
@@ -39,6 +41,7 @@ class Facts:
             open_unit=r"{0}_i \in (0, 1)",
             hard=r"{0}_i \in \{{0, 1\}}",
             distribution=r"{0}_i \ge 0, \; \textstyle\sum_i {0}_i = 1",
+            orders=r"0 \le {0} \le n",
         )
 
     def describe_text(self) -> tuple[str, ...]:
@@ -48,6 +51,7 @@ class Facts:
             open_unit="{0}_i in (0, 1)",
             hard="{0}_i in {{0, 1}}",
             distribution="{0}_i >= 0, Σ_i {0}_i = 1",
+            orders="0 <= {0} <= n",
         )
 
     def _fill(self, **templates: str) -> tuple[str, ...]:
@@ -79,3 +83,8 @@ def hard(*bases: IndexedBase) -> Facts:
 def distribution(*bases: IndexedBase) -> Facts:
     """Non-negative entries that sum to 1."""
     return Facts(distribution=frozenset(bases))
+
+
+def choosing(order: Symbol, facts: Facts = NOTHING_ASSUMED) -> Facts:
+    """The order counts a subset of the labels, ``0 <= order <= n``; and the other facts."""
+    return replace(facts, orders=facts.orders | {order})

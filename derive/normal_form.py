@@ -31,6 +31,7 @@ from sympy import (
     Integer,
     KroneckerDelta,
     Mul,
+    Poly,
     Pow,
     Product,
     Rational,
@@ -41,6 +42,7 @@ from sympy import (
     default_sort_key,
     exp,
     expand,
+    expand_mul,
     factor_list,
     factorrat,
     fraction,
@@ -51,29 +53,52 @@ from sympy import (
 from sympy.core.function import Function
 
 from derive.axis import Index
-from derive.calculus import opened, replace_index, resolve
+from derive.calculus import opened, replace_index, resolve, sift
+from derive.coefficients import Coefficient, OrderSum
+from derive.extraction import Poles, enter_coefficient, gathered
 from derive.facts import NOTHING_ASSUMED, Facts
+from derive.generating import closed
 from derive.nests import least_nest, nested
 from derive.relations import cases, contract
 from derive.sign import is_nonnegative, is_positive
+
+# A ring meets the poles of the series that it writes itself; no derivation has needed a fourth.
+LARGEST_NUMBER_OF_RINGS = 3
 
 _Factors = list[tuple[Expr, int]]
 
 
 def normal_form(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Expr:
     """The expression as one cancelled fraction in canonical generators."""
-    expression = resolve(expression)
-    ring = Generators(facts, _root(expression))
-    numerator, denominator = fraction(ring.cancel(ring.enter(expression)))
-    return ring.leave(ring.cancel(contract(ring, numerator) / denominator))
+    expression = _resolved(expression)
+    for ring in _rings(expression, facts):
+        numerator, denominator = ring.fraction(expression)
+        form = ring.leave(ring.cancel(numerator / denominator))
+    return form
 
 
 def vanishes(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
     """True when the expression is zero for every length and every value the facts allow."""
+    expression = _resolved(expression)
+    return any(
+        contract(ring, fraction(together(ring.enter(expression)))[0]) == 0
+        for ring in _rings(expression, facts)
+    )
+
+
+def _resolved(expression: Expr) -> Expr:
+    """Without derivatives; deltas tie coefficients before these are given common poles."""
     expression = resolve(expression)
-    ring = Generators(facts, _root(expression))
-    numerator, _ = fraction(together(ring.enter(expression)))
-    return bool(contract(ring, numerator) == 0)
+    return sift(expression) if expression.has(Coefficient) else expression
+
+
+def _rings(expression: Expr, facts: Facts) -> Iterator[Generators]:
+    """A ring, and again one that knows the poles of the last, until no new poles are met."""
+    poles = Poles(grown=True)
+    for _ in range(LARGEST_NUMBER_OF_RINGS):
+        if poles.grown:
+            poles.grown = False
+            yield Generators(facts, _root(expression), poles)
 
 
 def _root(expression: Expr) -> int:
@@ -90,17 +115,19 @@ def _root(expression: Expr) -> int:
 class Generators:
     """The generators met so far, and the way into and out of polynomials in them."""
 
-    def __init__(self, facts: Facts, root: int) -> None:
+    def __init__(self, facts: Facts, root: int, poles: Poles) -> None:
         self.facts = facts
         self.root = root
+        self.poles = poles
         self.sums = 0
         self.depth = 0
         # Private names of bound indices carry a running number; their places in the nest do not.
-        self.places: dict[Index, Index] = {}
+        self.places: dict[Symbol, Symbol] = {}
         self.entered: dict[Expr, Expr] = {}
         self.symbol_of: dict[Expr, Symbol] = {}
         self.atom_of: dict[Symbol, Expr] = {}
         self.keys: dict[Symbol, Any] = {}
+        self.free: dict[Symbol, set[Symbol]] = {}
         # A generator g with g^q = radicand, for roots of what is not a monomial.
         self.radicals: dict[Symbol, tuple[int, Expr]] = {}
 
@@ -118,7 +145,7 @@ class Generators:
         for kind, handler in self._HANDLERS.items():
             if isinstance(expression, kind):
                 return handler(self, expression)
-        return self._generator(expression) ** self._unit_power(expression)
+        return self.generator(expression) ** self._unit_power(expression)
 
     def leave(self, value: Expr) -> Expr:
         """The value with every generator symbol replaced by what it stands for."""
@@ -138,9 +165,22 @@ class Generators:
             self.keys[symbol] = self._placed(self.atom_of[symbol])
         return self.keys[symbol]
 
+    def fraction(self, expression: Expr) -> tuple[Expr, Expr]:
+        """Numerator, reduced by the relations, and denominator of the expression in generators."""
+        numerator, denominator = fraction(self.cancel(self.enter(expression)))
+        return contract(self, numerator), denominator
+
+    def private(self, symbol: Symbol) -> Symbol:
+        """A symbol for a bound variable that nothing else is named by."""
+        self.sums += 1
+        private = Symbol(f"_{symbol.name}_{self.sums}", positive=True)
+        self.places[private] = Symbol(f"_at_{self.depth}", positive=True)
+        return private
+
     # Generators -------------------------------------------------------------------------------
 
-    def _generator(self, atom: Expr) -> Symbol:
+    def generator(self, atom: Expr) -> Symbol:
+        """The generator that stands for the atom."""
         if atom not in self.symbol_of:
             symbol = Dummy(positive=True)
             self.symbol_of[atom] = symbol
@@ -154,12 +194,18 @@ class Generators:
         """Entries and parameters are powers of their root; sums, logs and deltas are not."""
         return self.root if isinstance(atom, Indexed | Symbol) else 1
 
-    def _depends(self, value: Expr, index: Index) -> bool:
+    def depends(self, value: Expr, symbol: Symbol) -> bool:
+        """True when a generator of the value depends on the symbol, an index or a variable."""
         return any(
-            index in self.atom_of[symbol].free_symbols
-            for symbol in value.free_symbols
-            if symbol in self.atom_of
+            symbol in self._free(generator)
+            for generator in value.free_symbols
+            if generator in self.atom_of
         )
+
+    def _free(self, generator: Symbol) -> set[Symbol]:
+        if generator not in self.free:
+            self.free[generator] = self.atom_of[generator].free_symbols
+        return self.free[generator]
 
     # Ways in ----------------------------------------------------------------------------------
 
@@ -182,8 +228,8 @@ class Generators:
 
     def _root_of(self, value: Expr, exponent: Rational) -> Expr:
         """``value^exponent``; factors go apart only if none is negative: ``sqrt(x^2) != x``."""
-        number, factors = self._factors(self.cancel(value), is_nonnegative)
-        if factors is None or not number.is_positive:
+        number, factors, rest = self._factors(self.cancel(value), is_nonnegative)
+        if rest != 1 or not number.is_positive:
             return self._radical(value, exponent)
         powers = (self._power_of_factor(f, multiplicity * exponent) for f, multiplicity in factors)
         return Mul(Pow(number, exponent), *powers)
@@ -194,7 +240,7 @@ class Generators:
         return factor**exponent if exact else self._radical(factor, exponent)
 
     def _radical(self, value: Expr, exponent: Rational) -> Expr:
-        radical = self._generator(Pow(self.leave(value), Rational(1, exponent.q)))
+        radical = self.generator(Pow(self.leave(value), Rational(1, exponent.q)))
         numerator, denominator = fraction(together(value))
         if denominator == 1:
             self.radicals[radical] = (exponent.q, numerator)
@@ -221,7 +267,7 @@ class Generators:
         power = coefficient * self.root
         if not isinstance(power, Integer):
             scale, power = coefficient, S.One
-        return self._generator(exp(scale * monomial)) ** power
+        return self.generator(exp(scale * monomial)) ** power
 
     def _enter_log(self, logarithm: log) -> Expr:
         return self._log_of(self.cancel(self.enter(logarithm.args[0])))
@@ -231,17 +277,20 @@ class Generators:
         if branches:
             weight, at_0, at_1 = branches
             return (1 - weight) * self._log_of(at_0) + weight * self._log_of(at_1)
-        number, factors = self._factors(value, is_positive)
-        if factors is None or not number.is_positive:
-            return self._generator(log(self.leave(value)))
+        number, factors, rest = self._factors(value, is_positive)
+        if rest == 1 and number.is_negative:
+            return self.generator(log(self.leave(value)))
         terms = [multiplicity * self._log_of_factor(f) for f, multiplicity in factors]
-        return Add(self._log_of_number(number), *terms)
+        known = Add(self._log_of_number(abs(number)), *terms)
+        # Where the log exists, what is left has the sign of the number: its logs stay together.
+        left = self.leave(rest if number.is_positive else -rest)
+        return known if left == 1 else known + self.generator(log(left))
 
     def _factors(
         self, value: Expr, has_sign: Callable[[Expr, Facts], bool]
-    ) -> tuple[Rational, _Factors | None]:
-        """``number * prod factor^power`` with factors of known sign; None if one is not known."""
-        number, factors = S.One, []
+    ) -> tuple[Rational, _Factors, Expr]:
+        """``number * prod factor^power * rest``: factors of known sign, and the rest of unknown."""
+        number, factors, rest = S.One, [], S.One
         for part, direction in zip(fraction(value), (1, -1), strict=True):
             constant, found = factor_list(part, *self.ordered(part))
             number *= constant**direction
@@ -250,14 +299,15 @@ class Generators:
                 candidates = (factor, expand(-factor))
                 oriented = [c for c in candidates if has_sign(self.leave(c), self.facts)][:1]
                 if not oriented:
-                    return number, None
+                    rest *= factor ** (direction * multiplicity)
+                    continue
                 number *= (1 if oriented == [factor] else -1) ** multiplicity
                 factors.append((oriented[0], direction * multiplicity))
-        return number, factors
+        return number, factors, rest
 
     def _log_of_number(self, number: Rational) -> Expr:
         """Logarithms of primes are independent over the rationals."""
-        return Add(*(m * self._generator(log(Integer(p))) for p, m in factorrat(number).items()))
+        return Add(*(m * self.generator(log(Integer(p))) for p, m in factorrat(number).items()))
 
     def _log_of_factor(self, factor: Expr) -> Expr:
         atom = self.leave(factor)
@@ -265,8 +315,8 @@ class Generators:
             return self.enter(atom.args[0])
         base, power = atom.as_base_exp()
         if isinstance(power, Rational) and power != 1:
-            return power * self._generator(log(base))
-        return self._generator(log(atom))
+            return power * self.generator(log(base))
+        return self.generator(log(atom))
 
     def _enter_product(self, product: Product) -> Expr:
         index, body = opened(product)
@@ -274,12 +324,17 @@ class Generators:
 
     def _enter_function(self, function: Function) -> Expr:
         arguments = (self.leave(self.cancel(self.enter(argument))) for argument in function.args)
-        return self._generator(function.func(*arguments))
+        return self.generator(function.func(*arguments))
 
     # Sums -------------------------------------------------------------------------------------
 
     def _enter_sum(self, aggregate: Sum) -> Expr:
         index, body = opened(aggregate)
+        # One fraction of many coefficients is large: they are summed term by term.
+        terms = Add.make_args(expand_mul(body, deep=False)) if body.has(Coefficient) else (body,)
+        return Add(*(self._sum_of(term, index) for term in terms))
+
+    def _sum_of(self, body: Expr, index: Index) -> Expr:
         self.sums += 1
         private = index.axis.index(f"_{index.name}_{self.sums}")
         self.places[private] = index.axis.index(f"_at_{self.depth}")
@@ -288,7 +343,7 @@ class Generators:
         self.depth -= 1
         numerator, denominator = fraction(self.cancel(value))
         outer, laurent, dense = self._split_denominator(denominator, private)
-        parts = self._adic(contract(self, numerator), dense)
+        parts = self._adic(contract(self, numerator), dense, private)
         sums = (self._sum_of_terms(top, laurent, below, private) for top, below in parts)
         return Add(*sums) / outer
 
@@ -297,7 +352,7 @@ class Generators:
         constant, factors = factor_list(denominator, *self.ordered(denominator))
         outer, laurent, dense = constant, S.One, []
         for factor, multiplicity in factors:
-            if not self._depends(factor, index):
+            if not self.depends(factor, index):
                 outer *= factor**multiplicity
             elif factor.is_Symbol:
                 laurent *= factor**multiplicity
@@ -305,21 +360,37 @@ class Generators:
                 dense.append((factor, multiplicity))
         return outer, laurent, dense
 
-    def _adic(self, numerator: Expr, dense: _Factors) -> Iterator[tuple[Expr, Expr]]:
+    def _adic(self, numerator: Expr, dense: _Factors, index: Index) -> Iterator[tuple[Expr, Expr]]:
         """Expand in powers of each factor: ``N / f^m = sum_k N_k / f^{m-k}``, ``N_k`` reduced."""
         if not dense:
             yield numerator, S.One
             return
         (factor, multiplicity), *others = dense
-        symbols = self.ordered(factor)
+        symbols = self._main_symbols(factor, index)
         for power in range(multiplicity, 0, -1):
             if numerator == 0:
                 return
+            numerator, scale = fraction(together(numerator))
             (quotient,), remainder = reduced(numerator, [factor], *symbols, order="lex")
-            for top, below in self._adic(expand(remainder), others):
+            for top, below in self._adic(expand(remainder / scale), others, index):
                 yield top, below * factor**power
-            numerator = expand(quotient)
-        yield from self._adic(numerator, others)
+            numerator = expand(quotient / scale)
+        yield from self._adic(numerator, others, index)
+
+    def _main_symbols(self, factor: Expr, index: Index) -> list[Symbol]:
+        """What a factor is divided in: what the sum binds, if a positive monomial leads there.
+
+        Then ``x_j / (1 + x_j z) = (1 - 1 / (1 + x_j z)) / z``. Any other leading coefficient may
+        vanish, so that nothing is divided by it.
+        """
+        ordered = self.ordered(factor)
+        bound = [symbol for symbol in ordered if self.depends(symbol, index)]
+        leading = Poly(factor, *bound).LC()
+        monomial = all(
+            part.is_Number or (part.is_Symbol and is_positive(self.leave(part), self.facts))
+            for part in (f.as_base_exp()[0] for f in Mul.make_args(leading))
+        )
+        return bound if monomial else ordered
 
     def _sum_of_terms(self, numerator: Expr, laurent: Expr, dense: Expr, index: Index) -> Expr:
         result = S.Zero
@@ -328,7 +399,7 @@ class Generators:
                 continue
             outside, inside = S.One, S.One
             for factor in Mul.make_args(term):
-                if self._depends(factor, index):
+                if self.depends(factor, index):
                     inside *= factor
                 else:
                     outside *= factor
@@ -341,13 +412,17 @@ class Generators:
             if isinstance(atom, KroneckerDelta):
                 target = next(a for a in atom.args if a != index)
                 rest = self.leave(monomial / factor / dense)
-                return self.enter(replace_index(rest, index, target))
+                with self.poles.settled():
+                    return self.enter(replace_index(rest, index, target))
         summand = self.leave(self.cancel(monomial / dense) if dense != 1 else monomial)
         if summand == 1:
             return self.enter(index.axis.size)
         if self._is_probability(summand, index):
             return S.One
-        return self._generator(least_nest(nested((summand,), (index,)), self._placed))
+        inside = gathered(self, monomial / dense, index)
+        if inside is not None:
+            return self.enter(inside)
+        return self.generator(least_nest(nested((summand,), (index,)), self._placed))
 
     def _placed(self, value: Expr) -> Any:
         """A key to sort by in which private names of indices are their places in the nest."""
@@ -358,12 +433,23 @@ class Generators:
         is_entry = isinstance(summand, Indexed) and summand.indices == (index,)
         return is_entry and summand.base in self.facts.distribution
 
+    def _enter_order_sum(self, total: OrderSum) -> Expr:
+        found = closed(total)
+        if found is not None:
+            return self.enter(found)
+        index = self.private(total.bound)
+        summand = self.leave(self.cancel(self.enter(total.summand.xreplace({total.bound: index}))))
+        limits = (self.leave(self.cancel(self.enter(limit))) for limit in total.args[2:])
+        return self.generator(OrderSum(summand, index, *limits))
+
     _HANDLERS: ClassVar[dict[Any, Callable[[Any, Any], Expr]]] = {
+        Coefficient: enter_coefficient,
+        OrderSum: _enter_order_sum,
         exp: _enter_exp,
         log: _enter_log,
         Pow: _enter_power,
         Sum: _enter_sum,
         Product: _enter_product,
-        KroneckerDelta: _generator,
+        KroneckerDelta: generator,
         Function: _enter_function,
     }

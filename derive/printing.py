@@ -19,6 +19,7 @@ from sympy import (
     Pow,
     Product,
     Rational,
+    S,
     Sum,
     Symbol,
     exp,
@@ -29,6 +30,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from derive.calculus import Partial, opened, over
+from derive.coefficients import Bound, Coefficient, OrderSum
 
 
 class _TextPrinter(StrPrinter):
@@ -44,6 +46,19 @@ class _TextPrinter(StrPrinter):
     def _print_Product(self, expression: Product) -> str:
         index, body = opened(expression)
         return f"Π_{index}({self._print(body)})"
+
+    def _print_Coefficient(self, expression: Coefficient) -> str:
+        series = self.parenthesize(expression.series, PRECEDENCE["Mul"], strict=True)
+        return f"[{expression.bound.name}^{self._raised(expression.order)}] {series}"
+
+    def _raised(self, order: Expr) -> str:
+        text = self._print(order)
+        return text if order.is_Atom else f"({text})"
+
+    def _print_OrderSum(self, expression: OrderSum) -> str:
+        index, first, last = (self._print(part) for part in expression.args[1:])
+        last = "∞" if expression.last is S.Infinity else last
+        return f"Σ_{{{index}={first}..{last}}}({self._print(expression.summand)})"
 
     def _print_Add(self, expression: Add, order: str | None = None) -> str:
         return _added(expression, self._print)
@@ -100,6 +115,16 @@ class _LatexPrinter(LatexPrinter):
         index, body = opened(expression)
         return rf"{operator}_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
 
+    def _print_Coefficient(self, expression: Coefficient, exp: str | None = None) -> str:
+        series = self.parenthesize(expression.series, PRECEDENCE["Mul"], strict=True)
+        text = rf"[{expression.bound.name}^{{{self._print(expression.order)}}}] {series}"
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+    def _print_OrderSum(self, expression: OrderSum) -> str:
+        index, first, last = (self._print(part) for part in expression.args[1:])
+        body = self.parenthesize(expression.summand, PRECEDENCE["Mul"], strict=True)
+        return rf"\sum_{{{index}={first}}}^{{{last}}} {body}"
+
     def _print_Add(self, expression: Add, order: str | None = None) -> str:
         return _added(expression, self._print)
 
@@ -109,7 +134,7 @@ class _LatexPrinter(LatexPrinter):
         above = [*above, *(f for f in below if _is_sigmoid(f, (*above, *below)))]
         below = [f for f in below if f not in above]
         above.sort(key=_place)
-        large = [f for f in above if isinstance(f, Sum | Product | Partial)]
+        large = [f for f in above if isinstance(f, Sum | Product | Partial | Bound)]
         small = self._row([Rational(number.p)], [f for f in above if f not in large])
         under = self._row([Rational(number.q)], [1 / f for f in below])
         front = self._bar(small or "1", under) if under else small

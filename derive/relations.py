@@ -99,10 +99,8 @@ def _contract_deltas(ring: Ring, term: Expr, deltas: Mapping[Symbol, KroneckerDe
     tied, rest = Mul(*(KroneckerDelta(a, b) for a, b in first.items())), ring.leave(rest)
     for index, representative in first.items():
         rest = replace_index(rest, index, representative)
-    ring.poles.tied += 1
-    contracted = contract(ring, ring.enter(rest))
-    ring.poles.tied -= 1
-    return ring.enter(tied) * contracted
+    with ring.poles.settled():
+        return ring.enter(tied) * contract(ring, ring.enter(rest))
 
 
 def _first_of_class(deltas: list[KroneckerDelta]) -> dict[Index, Index]:

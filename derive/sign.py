@@ -3,17 +3,34 @@
 ``e^x > 0``; a sum of non-negative terms is non-negative, and positive once one term is; a square is
 non-negative; ``1 - t >= 0`` for ``t`` in [0, 1]; ``a t + b (1 - t) > 0`` for positive ``a``, ``b``
 (one of the weights is at least 1/2), and likewise with square roots of the weights; what is affine
-in ``t`` has the sign that it has at both ends. A sign that no rule yields is :attr:`Sign.UNKNOWN`, never a guess.
+in ``t`` has the sign that it has at both ends; ``[z^k] F >= 0`` where F is built without a minus.
+A sign that no rule yields is :attr:`Sign.UNKNOWN`, never a guess.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Pow, S, Sum, exp, expand, factor_terms, log
+from sympy import (
+    Add,
+    Expr,
+    Indexed,
+    KroneckerDelta,
+    Mul,
+    Pow,
+    Product,
+    S,
+    Sum,
+    Symbol,
+    exp,
+    expand,
+    factor_terms,
+    log,
+)
 
 from derive.axis import Index
 from derive.calculus import opened
+from derive.coefficients import Coefficient, OrderSum
 from derive.facts import NOTHING_ASSUMED, Facts
 
 
@@ -55,6 +72,10 @@ def _sign_of_sum(expression: Sum, facts: Facts) -> Sign:
     return sign(expression.function, facts)
 
 
+def _sign_of_product(expression: Product, facts: Facts) -> Sign:
+    return sign(expression.function, facts)
+
+
 def _sign_of_add(expression: Add, facts: Facts) -> Sign:
     bounded = _sign_by_bound(expression, facts)
     if bounded is Sign.POSITIVE or _is_weighted_average(expression, facts):
@@ -66,7 +87,7 @@ def _sign_of_add(expression: Add, facts: Facts) -> Sign:
 
 
 def _sign_at_the_ends(expression: Add, facts: Facts) -> Sign:
-    """Affine in an entry of [0, 1]: ``f(t) = (1 - t) f(0) + t f(1)``, signs of ``f(0)``, ``f(1)``."""
+    """Affine in an entry of [0, 1]: ``f(t) = (1 - t) f(0) + t f(1)``, of the sign at both ends."""
     for entry in sorted(expression.atoms(Indexed), key=str):
         if not facts.in_unit_interval(entry.base):
             continue
@@ -199,11 +220,84 @@ def _sign_of_log(expression: log, facts: Facts) -> Sign:
     return sign(above_one, facts)
 
 
+def _sign_of_coefficient(expression: Coefficient, facts: Facts) -> Sign:
+    """Of a series with coefficients ``>= 0``; ``> 0`` where the order counts what is multiplied."""
+    series, z = expression.series, expression.bound
+    if not _has_nonnegative_coefficients(series, (z,), facts):
+        return Sign.UNKNOWN
+    counted = _is_product_over_labels(series, z, facts) and _counts_labels(expression.order, facts)
+    if counted or (_never_ends(series, z, facts) and expression.order.is_nonnegative):
+        return Sign.POSITIVE
+    return Sign.NONNEGATIVE
+
+
+def _has_nonnegative_coefficients(
+    series: Expr, variables: tuple[Symbol, ...], facts: Facts
+) -> bool:
+    """Built from non-negative parts by sums, products, powers, ``e^F`` and ``1 / (1 - F)``."""
+    if not series.free_symbols & set(variables):
+        return is_nonnegative(series, facts)
+    if isinstance(series, Coefficient):
+        inner = (*variables, series.bound)
+        return _has_nonnegative_coefficients(series.series, inner, facts)
+    if isinstance(series, Pow) and series.exp.is_Integer and series.exp.is_negative:
+        rest = expand(1 - series.base)
+        starts = rest.xreplace(dict.fromkeys(variables, S.Zero)) == 0
+        return bool(series in variables) or (
+            starts and _has_nonnegative_coefficients(rest, variables, facts)
+        )
+    if isinstance(series, Pow) and not (series.exp.is_Integer and series.exp.is_positive):
+        return False
+    if isinstance(series, Sum | Product):
+        return _has_nonnegative_coefficients(series.function, variables, facts)
+    if isinstance(series, Add | Mul | exp | Pow):
+        parts = series.args[:1] if isinstance(series, Pow) else series.args
+        return all(_has_nonnegative_coefficients(part, variables, facts) for part in parts)
+    return series in variables
+
+
+def _is_product_over_labels(series: Expr, z: Symbol, facts: Facts) -> bool:
+    """``prod_j (1 + x_j z)`` with positive ``x_j``: every order from 0 to n occurs."""
+    if isinstance(series, exp) and isinstance(series.args[0], Sum):
+        logarithm = series.args[0].function
+        factor = logarithm.args[0] if isinstance(logarithm, log) else S.Zero
+    else:
+        factor = series.function if isinstance(series, Product) else S.Zero
+    slope = expand((factor - 1) / z)
+    return z not in slope.free_symbols and is_positive(slope, facts)
+
+
+def _counts_labels(order: Expr, facts: Facts) -> bool:
+    """An order that is the size of a subset of the labels."""
+    if isinstance(order, Sum):
+        return isinstance(order.function, Indexed) and order.function.base in facts.hard
+    return order in facts.orders
+
+
+def _never_ends(series: Expr, z: Symbol, facts: Facts) -> bool:
+    """A factor ``1 / (1 - a z)`` with ``a > 0``, and a positive constant term of the others."""
+    for factor in Mul.make_args(series):
+        if isinstance(factor, Pow) and factor.exp == -1:
+            slope = expand((1 - factor.base) / z)
+            constant = (series / factor).subs(z, 0)
+            if z not in slope.free_symbols and is_positive(slope, facts):
+                return is_positive(constant, facts)
+    return False
+
+
+def _sign_of_order_sum(expression: OrderSum, facts: Facts) -> Sign:
+    found = sign(expression.summand, facts)
+    return found if found is Sign.UNKNOWN else Sign.NONNEGATIVE
+
+
 def _sign_of_delta(expression: KroneckerDelta, facts: Facts) -> Sign:
     return Sign.NONNEGATIVE
 
 
 _HANDLERS = {
+    Coefficient: _sign_of_coefficient,
+    OrderSum: _sign_of_order_sum,
+    Product: _sign_of_product,
     Sum: _sign_of_sum,
     Add: _sign_of_add,
     Mul: _sign_of_mul,
