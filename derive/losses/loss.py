@@ -2,7 +2,8 @@
 
 The four derivations that every loss has (gradient, Hessian, Hessian-vector product, convexity) are
 built here from the closed forms, each against the derivative of the value; the others are the
-family's own.
+family's own. A family may replace one of the four by a topic of its own with the same name, where
+its closed forms call for other steps.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class SymbolicLoss:
 
     ``gradient`` and ``hvp`` are written at ``i``, ``hessian`` at ``i, j``; ``squares`` is the
     quadratic form of the Hessian as a sum of squares, and ``flat`` the expression whose vanishing
-    is all that a zero of that form allows (``v_j`` for a strictly convex loss).
+    is all that a zero of that form allows (``v_j`` for a strictly convex loss). They are None for a
+    loss whose convexity is derived in another way, by a topic of its own.
     """
 
     name: str
@@ -39,8 +41,8 @@ class SymbolicLoss:
     gradient: Expr
     hessian: Expr
     hvp: Expr
-    squares: Expr
-    flat: Expr
+    squares: Expr | None = None
+    flat: Expr | None = None
     names: tuple[tuple[Symbol, Expr], ...] = ()
     parameters: tuple[tuple[Symbol, float], ...] = ()
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -49,7 +51,8 @@ class SymbolicLoss:
     @property
     def topics(self) -> tuple[str, ...]:
         """Everything that can be derived about the loss."""
-        return (*self.own_topics, "gradient", "hessian", "hvp", "convexity")
+        common = ("gradient", "hessian", "hvp", "convexity")
+        return (*(name for name in self.own_topics if name not in common), *common)
 
     def derive(self, topic: str) -> Derivation:
         """The derivation of one topic, decided as it is built."""
@@ -59,7 +62,7 @@ class SymbolicLoss:
             "hvp": self._derive_hvp,
             "convexity": self._derive_convexity,
         }
-        topics = {**self.own_topics, **common}
+        topics = {**common, **self.own_topics}
         if topic not in topics:
             known = ", ".join(self.topics)
             raise ValueError(f"{self.name} has no derivation {topic!r}: choose one of {known}")
@@ -88,6 +91,11 @@ class SymbolicLoss:
         return chain.to("sift the delta and collect", self.hvp)
 
     def _derive_convexity(self) -> Derivation:
+        if self.squares is None or self.flat is None:
+            raise TypeError(
+                f"{self.name} has no squares: derive its convexity as a topic of its own"
+            )
+
         def form(matrix: Expr) -> Expr:
             return total(total(matrix * v[i] * v[j], j), i)
 
