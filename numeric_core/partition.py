@@ -30,7 +30,7 @@ from array_api_compat import device
 from numeric_core.doubled import log_partition_doubled
 from numeric_core.exact import running_sum, sum_pair, two_sum
 from numeric_core.loss import Rows
-from numeric_core.losses.subset import combination_softmax
+from numeric_core.losses.subset import CombinationSoftmax
 from numeric_core.namespace import Array, Namespace, exp, known, log, on_host
 from numeric_core.symmetric import Leaves, coefficients
 from numeric_core.tilt import ranked, tilted
@@ -69,12 +69,18 @@ def log_partition(subsets: SubsetRows, k: int) -> Array:
     """T + R: (rows,)."""
     xp = subsets.xp
     if k == 0:
-        return xp.zeros_like(xp.sum(subsets.scores, axis=-1))
+        return _zeros(subsets)
     top = largest(xp, subsets.scores, k)
     high, low = _sum_of(xp, subsets.scores, top)
-    above = xp.zeros_like(high) if k == subsets.scores.shape[-1] else excess(subsets, top)
+    above = xp.zeros_like(high) if k == subsets.scores.shape[-1] else excess(subsets, top, k)
     total, error = two_sum(high, above)
     return _repaired(subsets, k, total + (error + low), above)
+
+
+def _zeros(subsets: SubsetRows) -> Array:
+    """log Z_0: (rows,)."""
+    s = subsets.scores
+    return subsets.xp.zeros((s.shape[0],), dtype=s.dtype, device=device(s))
 
 
 def _sum_of(xp: Namespace, scores: Array, chosen: Array) -> tuple[Array, Array]:
@@ -83,12 +89,12 @@ def _sum_of(xp: Namespace, scores: Array, chosen: Array) -> tuple[Array, Array]:
     return high[:, 0], low[:, 0]
 
 
-def excess(subsets: SubsetRows, chosen: Array) -> Array:
-    """R = log Z_k - sum_{i in S} s_i for given S: the combination softmax, (rows,)."""
+def excess(subsets: SubsetRows, chosen: Array, k: int) -> Array:
+    """R = log Z_k - sum_{i in S} s_i for S of size k: the combination softmax, (rows,)."""
     xp, s = subsets.xp, subsets.scores
     labels = xp.astype(chosen, s.dtype)
     rows = Rows(xp, s, labels, 1, s.dtype, math.inf, subsets.masked)
-    return combination_softmax._value(rows)
+    return CombinationSoftmax(k)._value(rows)
 
 
 def _repaired(subsets: SubsetRows, k: int, total: Array, rest: Array) -> Array:
@@ -115,12 +121,11 @@ def largest(xp: Namespace, scores: Array, k: int) -> Array:
 
 def log_partitions(subsets: SubsetRows, max_k: int) -> Array:
     """log Z_0..log Z_K: (rows, K + 1)."""
-    xp, s = subsets.xp, subsets.scores
-    zero = xp.zeros_like(xp.sum(s, axis=-1, keepdims=True))
+    xp = subsets.xp
+    columns = [_zeros(subsets)[:, None]]
     if max_k == 0:
-        return zero
+        return columns[0]
     values, sure = _read_off(subsets, max_k)
-    columns = [zero]
     for k in range(1, max_k + 1):
         column, doubt = values[:, k - 1], ~sure[:, k - 1]
         if known(xp.any(doubt)) is not False:
@@ -145,7 +150,8 @@ def _read_off(subsets: SubsetRows, max_k: int) -> tuple[Array, Array]:
         total = total + (error + top.low)
         near = parts <= 4.0 * xp.where(rest > xp.abs(top.high), rest, xp.abs(top.high))
         values = xp.where(near & ~sure, total, values)
-        sure = sure | (near & (subsets.cancelled * parts <= xp.abs(total)))
+        # a coefficient near 1 has a logarithm to half an ulp of 1
+        sure = sure | (near & (subsets.cancelled * (parts + 1.0) <= xp.abs(total)))
         order = _last(xp, ~near, order - 1)
     return values, sure
 

@@ -148,7 +148,7 @@ def log_prob(scores: Array, subset: Array, *, axis: int = -1, check: bool = True
     chosen = _members(xp, index, rows.subsets.scores)
     if check:
         _check_members(rows.subsets, index, chosen)
-    return rows.per_row(-partition.excess(rows.subsets, chosen))
+    return rows.per_row(-partition.excess(rows.subsets, chosen, k))
 
 
 def sample(

@@ -57,8 +57,8 @@ def ranked(xp: Namespace, scores: Array, k: int) -> tuple[Array, Array]:
 
 def choices(xp: Namespace, d: Array, lack: Array) -> tuple[Array, Array]:
     """1 - sigma(d + lack) and sigma(d + lack), each with relative accuracy; |lack| <= ulp(d)."""
-    e = exp(xp, -xp.abs(d))
-    e = e - e * xp.where(d > 0, lack, -lack)
+    # not e - e * lack: that product is below the normal numbers long before e is
+    e = exp(xp, -xp.abs(d)) * (1.0 - xp.where(d > 0, lack, -lack))
     small, large = e / (1.0 + e), 1.0 / (1.0 + e)
     return xp.where(d > 0, small, large), xp.where(d > 0, large, small)
 
@@ -84,10 +84,11 @@ def _expecting(xp: Namespace, d: Array, k: int, following: Array) -> Array:
     for _ in range(48):
         c = 0.5 * (lower + upper)
         excess = _expected(xp, d, c) - float(k)
-        if known(xp.all(xp.abs(excess) <= 0.125)) is True:
+        lower = xp.where(excess >= -0.125, c, lower)  # a row that is near stays where it is
+        upper = xp.where(excess <= 0.125, c, upper)
+        if known(xp.all(lower == upper)) is True:
             break
-        lower, upper = xp.where(excess > 0, c, lower), xp.where(excess > 0, upper, c)
-    return c
+    return 0.5 * (lower + upper)
 
 
 def _expected(xp: Namespace, d: Array, c: Array) -> Array:
