@@ -7,21 +7,25 @@
   definition at points that no symbolic step has seen.
 * The code emitted for NumPy is the printed formula made safe from overflow. Its differences are
   taken as printed, so its error is stated against the size of the quantity: 1 for values below 1
-  and for gradients, the largest entry of the vector for Hessian-vector products.
+  and for gradients, the largest entry of the vector for Hessian-vector products.  Where the formula
+  has coefficients of products, they are computed as logarithms: an error of one ulp of the largest
+  logarithm is one of all that is made from it, and that is the size then.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 import mpmath
 import numpy as np
 
 from derive.formulas import NotProved
 from derive.losses import loss_named
-from verify.accuracy import AccuracyTable, Failure
+from verify.accuracy import SUBSET_LOSSES, AccuracyTable, Failure
 from verify.arrays import MpfArrays
 from verify.coverage import Coverage, cover
 from verify.measure import References, measure
@@ -40,14 +44,21 @@ MPMATH_LONGEST = 6
 VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
     "zlpr": ({"threshold": 0.3}, {"threshold": -40.7}),
     "unified": ({"scale": 1.3, "margin": 0.2}, {"scale": 64.0, "margin": 0.25}),
+    "padded_combination_softmax": (
+        {"max_labels": 4, "threshold": 0.3},
+        {"max_labels": 60, "threshold": -40.7},
+    ),
+    "order_r": ({"order": 1}, {"order": 3}),
 }
 EVERY_VARIANT = 3
 # A scale other than 1 saturates scores near the largest float (see `numeric_core.Unified`).
 VARIANT_LARGEST_SCORE = 1e30
 # What stands for the sample of a route that could not be made.
 NO_SAMPLE = "-"
-# An emitted float formula is judged on scores up to the size that the contract names.
+# An emitted float formula is judged on scores up to the size that the contract names, and where it
+# is a loop over the labels in Python, on rows up to this length.
 EMITTED_LARGEST_SCORE = 1e4
+EMITTED_LONGEST_LOOP = 2000
 
 
 @dataclass
@@ -102,7 +113,9 @@ def _measure_variant(loss: str, samples: Sequence[Sample], **parameters: float) 
     name = ", ".join(f"{key}={value:g}" for key, value in parameters.items())
     route = core_route(loss, f"core, {name}", **parameters)
     references = References(BallOracle(loss, **parameters))
-    chosen = [x for x in samples if np.all(x.scores <= VARIANT_LARGEST_SCORE)][::EVERY_VARIANT]
+    within = [x for x in samples if np.all(x.scores <= VARIANT_LARGEST_SCORE)]
+    most = parameters.get("max_labels", math.inf)
+    chosen = [x for x in within if x.labels.sum() <= most][::EVERY_VARIANT]
     return measure(loss, route, chosen, references)
 
 
@@ -139,7 +152,24 @@ def _measure_numpy(
     route: EmittedRoute, loss: str, samples: Sequence[Sample], references: References
 ) -> AccuracyTable:
     chosen = [sample for sample in samples if _is_ordinary(sample)]
-    return measure(loss, route, chosen, references, absolute=True)
+    if loss in SUBSET_LOSSES:
+        chosen = [sample for sample in chosen if sample.n <= EMITTED_LONGEST_LOOP]
+    return measure(loss, route, chosen, references, size=partial(_size, loss))
+
+
+def _size(loss: str, sample: Sample) -> float:
+    """1, or with coefficients a bound of the logarithms: the j largest |s| and log C(n, j) for e_j.
+
+    j goes up to the number of positives, to n without a limit of labels, to the order 2.
+    """
+    if loss not in SUBSET_LOSSES:
+        return 1.0
+    n, k = sample.n, int(sample.labels.sum())
+    most = {"combination_softmax": k, "order_r": min(2, n)}.get(loss, n)
+    largest = float(np.sort(np.abs(sample.scores))[n - most :].sum())
+    half = min(most, n // 2)
+    choices = math.lgamma(n + 1) - math.lgamma(half + 1) - math.lgamma(n - half + 1)
+    return 1.0 + largest + choices
 
 
 def _is_ordinary(sample: Sample) -> bool:

@@ -69,15 +69,15 @@ def measure(
     arrays: Arrays | None = None,
     quantities: Sequence[str] = QUANTITIES,
     batch: bool = False,
-    absolute: bool = False,
+    size: Callable[[Sample], float] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> AccuracyTable:
     """The errors of one route over the samples, each component against the oracle.
 
     `arrays` are those of the route's library (NumPy by default); samples of a dtype that it lacks
-    are counted in `not_run`.  `absolute` states errors against the size of the quantity (1, or the
-    largest entry of the vector) wherever a component's own scale is smaller.  `progress` is called
-    with the number of samples just done.
+    are counted in `not_run`.  `size` states errors against the size of the quantity (as it says for
+    a sample, times the largest entry of the vector) wherever a component's own scale is smaller.
+    `progress` is called with the number of samples just done.
     """
     arrays = NumpyArrays() if arrays is None else arrays
     table = AccuracyTable()
@@ -95,7 +95,7 @@ def measure(
                 table.failures += [Failure(*key, sample.id, message) for sample in group]
                 continue
             for sample, got in zip(group, rows, strict=True):
-                floor = _floor(quantity, sample, absolute, arrays.flushes)
+                floor = _floor(quantity, sample, size, arrays.flushes)
                 table.record(key, *_compare(quantity, sample, got, oracle(sample), floor))
         if progress is not None:
             progress(len(group))
@@ -175,19 +175,21 @@ def _compare(
     return len(errors), worst
 
 
-def _floor(quantity: str, sample: Sample, absolute: bool, flushes: bool) -> arb:
+def _floor(
+    quantity: str, sample: Sample, size: Callable[[Sample], float] | None, flushes: bool
+) -> arb:
     """The least scale an error is stated against, 0 for the components' own scales.
 
     Gradient entries are bounded by 1, those of a Hessian-vector product by the vector's largest.
     Where subnormals are flushed, a share may lose up to the smallest normal number: one ulp at
     that number times 2^(p - 1).
     """
-    size = float(np.max(np.abs(sample.vector), initial=0.0)) if quantity == "hvp" else 1.0
-    if absolute:
-        return arb(size)
+    largest = float(np.max(np.abs(sample.vector), initial=0.0)) if quantity == "hvp" else 1.0
+    if size is not None:
+        return arb(size(sample)) * largest
     form = format_of(sample.dtype)
     lost = math.ldexp(form.smallest_normal, form.bits - 1) if flushes else 0.0
-    return arb(lost) * max(size, 1.0)
+    return arb(lost) * max(largest, 1.0)
 
 
 def _truth(quantity: str, reference: Reference) -> tuple[Sequence[arb], Sequence[arb]]:
