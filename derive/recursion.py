@@ -43,8 +43,11 @@ class Elements:
 
     def series(self, z: Symbol) -> Expr:
         """The series; a left-out element has the weight 0."""
-        kept = Mul(*(1 - KroneckerDelta(other, self.index) for other in self.left_out))
-        product = self.index.axis.product(1 + kept * self.weight * z, self.index)
+        index, free = self.index, {*self.left_out, *(free_indices(self.weight) - {self.index})}
+        if index in free:
+            index = index.axis.fresh(free)
+        kept = Mul(*(1 - KroneckerDelta(other, index) for other in self.left_out))
+        product = index.axis.product(1 + kept * self.at(index) * z, index)
         return product if self.ratio is None else product / (1 - self.ratio * z)
 
     def without(self, *others: Index) -> Elements:

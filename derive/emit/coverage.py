@@ -25,7 +25,7 @@ from sympy import (
 
 from derive.axis import Axis, Index, array, labels_axis, total
 from derive.coefficients import Z as z
-from derive.coefficients import coefficient, order
+from derive.coefficients import coefficient
 from derive.emit.formula import Formula
 
 LABELS = labels_axis()
@@ -36,7 +36,8 @@ s, t, v, y = (array(name) for name in "stvy")
 x, W = array("x"), array("W")
 gamma, m, s0 = (Symbol(name, real=True) for name in ("gamma", "m", "s0"))
 n = LABELS.size
-r = order("r")
+# At least 1: there is no mean over the subsets that hold an element where there is no such subset.
+r = Symbol("r", integer=True, positive=True)
 
 # Lengths at which the set is evaluated; they differ, so that a wrong axis shows.
 LENGTHS = {LABELS: 4, FEATURES: 3}

@@ -120,6 +120,13 @@ def test_a_sum_that_only_looks_like_a_mean_is_left_a_sum() -> None:
     assert isinstance(equal(term, plain(recursion_form(term))), Proved)
 
 
+def test_an_element_may_have_the_name_of_the_bound_index() -> None:
+    found = elements_of(E, z)
+    assert found is not None
+    assert found.without(l).series(z) == found.without(l).series(z).xreplace({j: i})
+    assert l in found.without(l).series(z).free_symbols
+
+
 def test_no_coefficient_no_change() -> None:
     expression = log(1 + total(exp(s[j]), j))
     assert recursion_form(expression) is expression
