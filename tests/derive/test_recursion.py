@@ -104,7 +104,7 @@ def test_a_series_is_read_however_it_is_expanded(expression: Expr) -> None:
     ],
 )
 def test_other_series_stay_and_are_refused_by_array_targets(other: Expr) -> None:
-    left = coefficient(other, r)
+    left = coefficient(other, cover.r)
     assert elements_of(other, z) is None
     assert recursion_form(left) == left
     formula = cover.formula("other", log(left) + total(s[j], j), (i,) if left.has(i) else ())
