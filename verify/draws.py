@@ -39,8 +39,9 @@ WRONG_P = 1e-9
 # Cells and features that are rarer than this have no chi-square distribution yet.
 LEAST_EXPECTED = 10.0
 WATCHED = 6
-# So many waiting times are held at once.
+# So many waiting times are held at once, and drawn for the control on one row.
 WAITING_TIMES = 1 << 20
+CONTROL_TIMES = 10**8
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def check_draws(size: int) -> list[DrawCheck]:
         drawn = subset.sample(scores, k, size, rng)
         checks.append(_check("exact", name, scores, drawn, right=True))
         if len(np.unique(scores)) > 1:
-            other = plackett_luce(scores, k, size, rng)
+            few = min(size, CONTROL_TIMES // len(scores))
+            other = plackett_luce(scores, k, few, rng)
             checks.append(_check("Plackett-Luce", name, scores, other, right=False))
     return checks
 

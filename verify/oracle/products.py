@@ -146,13 +146,18 @@ def _one_by_one(run: Sequence[Leaf], order: int, kinds: int) -> tuple[arb_poly, 
     marked = [[ZERO] * (top + 1) for _ in range(kinds)]
     for count, leaf in enumerate(run, start=1):
         x = leaf.take
-        reach = min(count, top)
-        for n, stay, take in zip(marked, leaf.stay_marks, leaf.take_marks, strict=True):
-            for j in range(reach, 0, -1):
-                n[j] = n[j] + stay * e[j] + x * (n[j - 1] + take * e[j - 1])
-            n[0] = n[0] + stay * e[0]
-        for j in range(reach, 0, -1):
-            e[j] += x * e[j - 1]
+        kinds_of = list(zip(marked, leaf.stay_marks, leaf.take_marks, strict=True))
+        for j in range(min(count, top), 0, -1):
+            taken = x * e[j - 1]
+            for n, stay, take in kinds_of:
+                n[j] += x * n[j - 1]
+                if take is not ZERO:
+                    n[j] += take * taken
+                if stay is not ZERO:
+                    n[j] += stay * e[j]
+            e[j] += taken
+        for n, stay, _ in kinds_of:
+            n[0] += stay * e[0]
     return (arb_poly(e), *map(arb_poly, marked))
 
 
