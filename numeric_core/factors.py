@@ -25,20 +25,16 @@ far apart leaves nothing to the labels on either side but their 1.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from array_api_compat import device
 
 from numeric_core.exact import accurate_sum, two_diff, two_sum
-from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
+from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, log
 from numeric_core.symmetric import Leaves
+from numeric_core.tilt import threshold
 
 __all__ = ["Side", "Tilt", "balanced_tilt", "fits", "plain_reach"]
-
-HALVINGS = 40
-"""Of an interval that is 2 log n + 2 long, or at most REACH: the tilt is then right to 1e-8, where
-1 / sqrt(n) would do."""
 
 REACH = 1400.0
 """Exponents this far apart do not see each other: e^-745 is the least number above 0, and a weight
@@ -159,24 +155,12 @@ def balanced_tilt(xp: Namespace, v: Side, w: Side, width: Array | float = 0.0) -
 
 
 def _solved(xp: Namespace, x: Array, order: Array) -> Tilt:
-    """The bracket of the tilt, and its bisection.
-
-    With x_(k) the k-th largest: at c = x_(k+1) - log n the k + 1 largest alone make up more than
-    the order k, at c = x_(k) + log n the n - k + 1 smallest add less than 1.
-    """
-    count = x.shape[0]
+    """The tilt as the order-th largest number and a rest of ordinary size."""
     kth, following = _ranked(xp, x, order)
     d = xp.clip(_difference(xp, x, kth[None, :])[0], -REACH, REACH)
-    reach = math.log(count) + 1.0
     gap = xp.clip(_difference(xp, following, kth)[0], -REACH, 0.0)
-    lower, upper = gap - reach, xp.zeros_like(gap) + reach
-    for _ in range(HALVINGS):
-        c = 0.5 * (lower + upper)
-        excess = _expected(xp, d, c) - order
-        if known(xp.all(xp.abs(excess) <= 0.125)) is True:
-            break
-        lower, upper = xp.where(excess > 0, c, lower), xp.where(excess > 0, upper, c)
-    return Tilt(kth, c)
+    c = threshold(xp, d, order[None, :], gap[None, :], axis=0)
+    return Tilt(kth, c[0, :])
 
 
 def _ranked(xp: Namespace, x: Array, order: Array) -> tuple[Array, Array]:
@@ -190,12 +174,6 @@ def _ranked(xp: Namespace, x: Array, order: Array) -> tuple[Array, Array]:
         return xp.sum(xp.where(rank == position[None, :], ordered, xp.zeros_like(x)), axis=0)
 
     return at(order - 1.0), at(order)
-
-
-def _expected(xp: Namespace, d: Array, c: Array) -> Array:
-    """sum_i sigma(d_i - c): (rows,)."""
-    e = exp(xp, -xp.abs(d - c[None, :]))
-    return xp.sum(xp.where(d > c[None, :], xp.ones_like(e), e) / (1.0 + e), axis=0)
 
 
 def _difference(xp: Namespace, a: Array, b: Array) -> tuple[Array, Array]:

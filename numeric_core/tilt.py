@@ -26,7 +26,7 @@ from array_api_compat import is_numpy_array
 from numeric_core.exact import two_diff
 from numeric_core.namespace import Array, Namespace, exp, known
 
-__all__ = ["REACH", "choices", "ranked", "tilted"]
+__all__ = ["REACH", "choices", "ranked", "threshold", "tilted"]
 
 REACH = 4096.0
 """Scores this far apart do not see each other: e^-745 is the last number above 0."""
@@ -40,7 +40,7 @@ def tilted(xp: Namespace, scores: Array, k: int) -> tuple[Array, Array]:
     kth, following = ranked(xp, scores, k)
     d, lack = _difference(xp, scores, kth)
     gap, _ = _difference(xp, following, kth)
-    c = _expecting(xp, d, k, xp.clip(gap, -REACH, 0.0))
+    c = threshold(xp, d, float(k), xp.clip(gap, -REACH, 0.0), axis=-1)
     d, more = _difference(xp, d, c)
     return d, lack + more
 
@@ -71,19 +71,19 @@ def _difference(xp: Namespace, a: Array, b: Array) -> tuple[Array, Array]:
     return xp.clip(d, -REACH, REACH), xp.where(inside, lack, xp.zeros_like(lack))
 
 
-def _expecting(xp: Namespace, d: Array, k: int, following: Array) -> Array:
-    """c with sum_i sigma(d_i - c) = k within 1/8: (rows, 1), by bisection.
+def threshold(xp: Namespace, d: Array, order: Array | float, following: Array, axis: int) -> Array:
+    """c with sum_i sigma(d_i - c) = order within 1/8, by bisection; axis kept with length 1.
 
-    The k-th largest of d (rows, n) is 0, the next one `following`.  They bound c from both sides,
-    within log n + 1: there the k + 1 largest have 1 - p_i <= 1 / (e n), the n - k + 1 smallest
+    The order-th largest of d is 0, the next one `following`.  They bound c from both sides, within
+    log n + 1: there the k + 1 largest have 1 - p_i <= 1 / (e n), the n - k + 1 smallest
     p_i <= 1 / (e n).  A row with only k scores above -inf gets a c below which nothing is left.
     """
-    reach = math.log(d.shape[-1]) + 1.0
+    reach = math.log(d.shape[axis]) + 1.0
     lower, upper = following - reach, xp.zeros_like(following) + reach
     # the sum has a slope of at most n / 4: in 48 halvings its error is below 1/8 for n to 2^36
     for _ in range(48):
         c = 0.5 * (lower + upper)
-        excess = _expected(xp, d, c) - float(k)
+        excess = _expected(xp, d, c, axis) - order
         lower = xp.where(excess >= -0.125, c, lower)  # a row that is near stays where it is
         upper = xp.where(excess <= 0.125, c, upper)
         if known(xp.all(lower == upper)) is True:
@@ -91,7 +91,7 @@ def _expecting(xp: Namespace, d: Array, k: int, following: Array) -> Array:
     return 0.5 * (lower + upper)
 
 
-def _expected(xp: Namespace, d: Array, c: Array) -> Array:
-    """sum_i sigma(d_i - c): (rows, 1)."""
+def _expected(xp: Namespace, d: Array, c: Array, axis: int) -> Array:
+    """sum_i sigma(d_i - c), the axis kept."""
     e = exp(xp, -xp.abs(d - c))
-    return xp.sum(xp.where(d > c, xp.ones_like(e), e) / (1.0 + e), axis=-1, keepdims=True)
+    return xp.sum(xp.where(d > c, xp.ones_like(e), e) / (1.0 + e), axis=axis, keepdims=True)
