@@ -27,6 +27,7 @@ from numeric_core import (
     padded_combination_softmax,
     soft_zlpr,
     softmax_cross_entropy,
+    subset,
     unified,
     zlpr,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "padded_combination_softmax",
     "soft_zlpr",
     "softmax_cross_entropy",
+    "subset",
     "unified",
     "zlpr",
 ]

@@ -8,8 +8,11 @@
 Each loss is an object.  Call it for the value; `.value_and_grad`, `.hvp` and `.hessian` give its
 derivatives, `.probabilities` and `.predict` read scores.  Arrays are (*batch, n), the label axis
 anywhere; results have the dtype and live on the device of the scores.
+
+`subset` is the distribution over k-subsets: log Z_k, inclusion probabilities, exact draws.
 """
 
+from numeric_core import subset
 from numeric_core.loss import Loss
 from numeric_core.losses.order_r import OrderR, order_r
 from numeric_core.losses.softmax import SoftmaxCrossEntropy, softmax_cross_entropy
@@ -45,6 +48,7 @@ __all__ = [
     "padded_combination_softmax",
     "soft_zlpr",
     "softmax_cross_entropy",
+    "subset",
     "unified",
     "zlpr",
 ]
