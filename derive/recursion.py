@@ -42,10 +42,9 @@ class Elements:
     ratio: Expr | None = None
 
     def series(self, z: Symbol) -> Expr:
-        """The series; a left-out element has the weight 0."""
-        index, free = self.index, {*self.left_out, *(free_indices(self.weight) - {self.index})}
-        if index in free:
-            index = index.axis.fresh(free)
+        """The series; a left-out element has the weight 0, and the bound index a name by rule."""
+        free = {*self.left_out, *(free_indices(self.weight) - {self.index})}
+        index = self.index.axis.fresh(free)
         kept = Mul(*(1 - KroneckerDelta(other, index) for other in self.left_out))
         product = index.axis.product(1 + kept * self.at(index) * z, index)
         return product if self.ratio is None else product / (1 - self.ratio * z)
@@ -165,11 +164,12 @@ def _read_product(product: Product, z: Symbol) -> Elements | None:
     if z in slope.free_symbols or slope == 0:
         return None
     others = {a for delta in slope.atoms(KroneckerDelta) for a in delta.args} - {index}
-    deltas = {KroneckerDelta(index, other): S.Zero for other in others}
-    weight = slope.xreplace(deltas)
-    read = Elements(index, _factored(weight), tuple(sorted(others, key=str)))
-    kept = _contracted(expand((read.series(z).function - 1) / z))
-    return read if expand(kept - _contracted(slope)) == 0 else None
+    deltas = [KroneckerDelta(index, other) for other in others]
+    weight = slope.xreplace(dict.fromkeys(deltas, S.Zero))
+    kept = expand(Mul(*(1 - delta for delta in deltas)) * weight)
+    if expand(kept - _contracted(slope)) != 0:
+        return None
+    return Elements(index, _factored(weight), tuple(sorted(others, key=str)))
 
 
 def _contracted(expression: Expr) -> Expr:
@@ -271,14 +271,9 @@ def _linear(outside: Expr, factors: list[Expr], z: Symbol, order: Expr) -> Expr:
 
 
 def _coefficient(series: Expr, z: Symbol, order: Expr) -> Expr:
-    """The coefficient, its series in the one form with the bound index named by rule."""
+    """The coefficient, its series in the one form."""
     found = elements_of(series, z)
-    if found is None:
-        return Coefficient(series, z, order)
-    free = free_indices(series)
-    index = found.index.axis.fresh(free) if found.index in free else found.index
-    named = Elements(index, found.at(index), found.left_out, found.ratio)
-    return Coefficient(named.series(z), z, expand(order))
+    return Coefficient(series if found is None else found.series(z), z, expand(order))
 
 
 def _terms(body: Expr) -> list[Expr]:

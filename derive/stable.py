@@ -134,7 +134,8 @@ def _stable_product(expression: Expr) -> Expr:
             divisors.append((factor.base, -int(factor.exp)))
         else:
             kept.append(factor)
-    spread = next((factor for factor in kept if divisors and _is_sum_of_exps(factor)), None)
+    divides = bool(divisors) or exponent.has(Sealed)
+    spread = next((factor for factor in kept if divides and _is_sum_of_exps(factor)), None)
     if spread is not None:
         rest = expression / spread
         return _stable(Add(*(rest * term for term in spread.args)))
