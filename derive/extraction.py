@@ -7,16 +7,14 @@ product of polynomials in ``z``, such as ``1 + x_i z``.
 
 Series with the same ``T`` but other poles ``D`` obey linear relations: with
 ``E = (1 + x_i z) E_{-i}`` it is ``[z^k] E = [z^k] E_{-i} + x_i [z^{k-1}] E_{-i}`` (recursion by
-elements). Each ``T`` is therefore given one denominator in the whole statement, the least common
-multiple of those that occur (:class:`Poles`), and the relations become equalities of generators.
+elements). So a numerator that is to be compared is written over one denominator for each ``T``, the
+least common multiple of those that occur in it, and the relations become equalities of generators.
 Nothing is divided by a difference ``x_i - x_j``, which vanishes where a delta ties i and j.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import factorial
 from typing import Protocol
 
@@ -26,9 +24,9 @@ from sympy import (
     Integer,
     Mul,
     Poly,
-    Rational,
     S,
     Symbol,
+    default_sort_key,
     exp,
     expand,
     factor_list,
@@ -42,39 +40,27 @@ from derive.coefficients import Coefficient, height, is_power_series
 # Coefficients of a number as order are written out up to this order, by as many derivatives.
 LARGEST_TAYLOR_ORDER = 4
 
-#: The variable in which denominators are kept from one series to the next.
-_COMMON = Symbol("_z", positive=True)
 
+@dataclass(frozen=True)
+class Series:
+    """What a generator is a coefficient of: ``transcendental / prod factor^power`` in ``z``."""
 
-@dataclass
-class Poles:
-    """For each transcendental series the denominators met: factors and their powers."""
+    transcendental: Expr
+    poles: tuple[tuple[Expr, int], ...]
+    z: Symbol
 
-    of: dict[Expr, dict[Expr, int]] = field(default_factory=dict)
-    grown: bool = False
-    open: bool = True
-
-    @contextmanager
-    def settled(self) -> Iterator[None]:
-        """While a delta ties indices: two factors that become one are no pole to take note of."""
-        before, self.open = self.open, False
-        yield
-        self.open = before
-
-    def meet(self, series: Expr, factor: Expr, power: int) -> None:
-        """Take note of ``series / factor^power``; what a sum binds is its own affair."""
-        private = any(index.name.startswith("_") for index in free_indices(factor))
-        known = self.of.setdefault(series, {})
-        if self.open and not private and power > known.get(factor, 0):
-            known[factor] = power
-            self.grown = True
+    def over(self, poles: dict[Expr, int]) -> tuple[Expr, Expr]:
+        """The same over the given poles: what is missing there, and the series over all of them."""
+        own = dict(self.poles)
+        missing = Mul(*(f ** (power - own.get(f, 0)) for f, power in poles.items()))
+        return missing, self.transcendental / Mul(*(f**power for f, power in poles.items()))
 
 
 class Ring(Protocol):
     """What is needed here of the ring of generators."""
 
-    poles: Poles
     root: int
+    series_of: dict[Symbol, Series]
     atom_of: dict[Symbol, Expr]
 
     def enter(self, expression: Expr) -> Expr:
@@ -121,7 +107,10 @@ def _taylor(node: Coefficient) -> Expr:
 
 
 def absorb(ring: Ring, numerator: Expr) -> Expr:
-    """``k [z^{k-c}] F = [z^{k-c}] (z F' + c F)`` in every term that has the order as a factor."""
+    """Take the order as a factor, and a power of that order, inside a coefficient.
+
+    ``k [z^{k-c}] F = [z^{k-c}] (z F' + c F)`` and ``a^k [z^{k-c}] F = a^c [z^{k-c}] F(a z)``.
+    """
     coefficients = {
         symbol: atom
         for symbol in ring.ordered(numerator)
@@ -137,12 +126,30 @@ def _absorbed(ring: Ring, term: Expr, coefficients: dict[Symbol, Coefficient]) -
     powers = term.as_powers_dict()
     for symbol, node in coefficients.items():
         shift, base = node.order.as_coeff_Add()
+        if base == 0 or not powers[symbol] > 0:
+            continue
         order, unit = ring.enter(base).as_base_exp()
-        if powers[symbol] > 0 and order.is_Symbol and powers[order] >= unit:
+        if order.is_Symbol and powers[order] >= unit:
             slope = node.bound * resolve(Partial(node.series, node.bound)) - shift * node.series
             entered = ring.enter(Coefficient(slope, node.bound, node.order))
             return absorb(ring, expand(term / order**unit / symbol * entered))
+        scales = {g: rate for g in powers if (rate := _rate(ring, g, base)) is not None}
+        if scales:
+            rate = Add(*(powers[generator] * rate for generator, rate in scales.items()))
+            series = node.series.xreplace({node.bound: exp(rate) * node.bound})
+            entered = ring.enter(exp(-shift * rate) * Coefficient(series, *node.args[1:]))
+            rest = term / symbol / Mul(*(g ** powers[g] for g in scales))
+            return absorb(ring, expand(rest * entered))
     return term
+
+
+def _rate(ring: Ring, generator: Expr, base: Expr) -> Expr | None:
+    """``c`` where the generator is ``e^{c base}``."""
+    atom = ring.atom_of.get(generator)
+    if not isinstance(atom, exp) or not isinstance(generator, Symbol):
+        return None
+    rate = expand(atom.args[0] / base)
+    return None if rate.free_symbols & base.free_symbols or rate.has(base) else rate
 
 
 def gathered(ring: Ring, monomial: Expr, index: Index) -> Expr | None:
@@ -193,8 +200,15 @@ class _Extraction:
             elif factor.is_Symbol or not self._is_polynomial(factor):
                 hidden *= factor**power
             else:
-                dense[factor] = int(power)
+                turned = self._is_negative_at_zero(factor)
+                dense[expand(-factor) if turned else factor] = int(power)
+                outer *= (-1) ** power if turned else 1
         return outer, hidden, dense
+
+    def _is_negative_at_zero(self, factor: Expr) -> bool:
+        """``z - 1`` is written ``1 - z``: what the sign rules know are series that start above 0."""
+        start = factor.xreplace({symbol: S.Zero for symbol in self.ring.enter(self.z).free_symbols})
+        return bool(start.could_extract_minus_sign() and start.is_number)
 
     def _is_polynomial(self, value: Expr) -> bool:
         """A polynomial in z over what is free of z."""
@@ -228,41 +242,59 @@ class _Extraction:
     def _group(
         self, series: Expr, shift: Expr, terms: dict[int, Expr], dense: dict[Expr, int]
     ) -> Expr:
-        """All terms with one transcendental series, over the common denominator of that series."""
-        common = self._common(series, dense)
-        below = Mul(*(factor**power for factor, power in common.items()))
-        missing = Mul(
-            *(factor ** (power - dense.get(factor, 0)) for factor, power in common.items())
+        """All terms with one transcendental series, power of z by power of z."""
+        parts = (
+            weight * self._generator(series, dense, self.base - shift - power)
+            for power, weight in terms.items()
         )
-        z, unit = self.ring.enter(self.z).as_base_exp()
-        parts = []
-        for power, weight in terms.items():
-            cofactor = Poly(missing, z).terms() if missing != 1 else [((0,), S.One)]
-            for (extra,), constant in cofactor:
-                shifted = self.base - shift - power - Rational(extra, unit)
-                parts.append(weight * constant * self._coefficient(series / below, shifted))
         return Add(*parts)
 
-    def _common(self, series: Expr, dense: dict[Expr, int]) -> dict[Expr, int]:
-        """The common denominator: the factors of this fraction and those met before."""
-        ring, key = self.ring, ring_key(self.ring, series, self.z)
-        for factor, power in dense.items():
-            ring.poles.meet(key, ring_key(ring, factor, self.z), power)
-        common = dict(dense)
-        for factor, power in ring.poles.of.get(key, {}).items():
-            entered, _ = ring.fraction(factor.xreplace({_COMMON: self.z}))
-            common[entered] = max(power, common.get(entered, 0))
-        return common
-
-    def _coefficient(self, series: Expr, order: Expr) -> Expr:
-        """The generator ``[z^order] series``, its variable named by its height in the nest."""
+    def _generator(self, series: Expr, dense: dict[Expr, int], order: Expr) -> Expr:
+        """``[z^order] series / dense``, its variable named by its height in the nest."""
+        if not dense and series == 1 and isinstance(order, Integer):
+            return S.One if order == 0 else S.Zero
         left = self.ring.leave(series)
-        if self.z not in left.free_symbols and isinstance(order, Integer):
-            return series if order == 0 else S.Zero
         z = Symbol(f"_z_{height(left)}", positive=True)
-        return self.ring.generator(Coefficient(left.xreplace({self.z: z}), z, order))
+        poles = {self.ring.leave(f).xreplace({self.z: z}): power for f, power in dense.items()}
+        ordered = tuple(sorted(poles.items(), key=lambda pole: default_sort_key(pole[0])))
+        return generator_of(self.ring, Series(left.xreplace({self.z: z}), ordered, z), order)
 
 
-def ring_key(ring: Ring, value: Expr, z: Symbol) -> Expr:
-    """What the value means, in the variable in which denominators are kept."""
-    return ring.leave(value).xreplace({z: _COMMON})
+def generator_of(ring: Ring, series: Series, order: Expr) -> Symbol:
+    """The generator that stands for one coefficient of the series."""
+    _, whole = series.over(dict(series.poles))
+    symbol = ring.generator(Coefficient(whole, series.z, order))
+    ring.series_of[symbol] = series
+    return symbol
+
+
+def over_common_poles(ring: Ring, numerator: Expr) -> Expr:
+    """The numerator with one denominator for all coefficients of one transcendental series."""
+    common: dict[Expr, dict[Expr, int]] = {}
+    found = [symbol for symbol in ring.ordered(numerator) if symbol in ring.series_of]
+    for symbol in found:
+        series = ring.series_of[symbol]
+        poles = common.setdefault(series.transcendental, {})
+        for factor, power in series.poles:
+            poles[factor] = max(power, poles.get(factor, 0))
+    images = {
+        symbol: _raised(ring, symbol, common[ring.series_of[symbol].transcendental])
+        for symbol in found
+    }
+    return expand(numerator.xreplace(images))
+
+
+def _raised(ring: Ring, symbol: Symbol, poles: dict[Expr, int]) -> Expr:
+    """``[z^k] T / D`` over more poles: ``sum_c f_c [z^{k-c}] T / (D f)`` for ``f = sum f_c z^c``."""
+    series, order = ring.series_of[symbol], ring.atom_of[symbol].order
+    if dict(series.poles) == poles:
+        return symbol
+    missing, _ = series.over(poles)
+    ordered = tuple(sorted(poles.items(), key=lambda pole: default_sort_key(pole[0])))
+    raised = Series(series.transcendental, ordered, series.z)
+    return Add(
+        *(
+            ring.enter(factor) * generator_of(ring, raised, order - power)
+            for (power,), factor in Poly(missing, series.z).terms()
+        )
+    )

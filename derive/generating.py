@@ -2,8 +2,8 @@
 
 * ``sum_{m=0}^{k} [z^m] F [z^{k-m}] G = [z^k] F G`` (Cauchy), with ``a^m = [z^m] 1 / (1 - a z)``,
 * ``sum_{m=0}^{k} [z^m] F = [z^k] F / (1 - z)``,
-* ``sum_{m>=0} [z^{m+d}] F [z^m] G = [z^d] F(z) G(1/z)`` for polynomials (the diagonal), and
-  ``sum_{m>=0} [z^m] F = F(1)``.
+* ``sum_{m>=0} [z^{m+d}] F [z^m] G = [z^d] F(z) G(1/z)`` for a polynomial G (the diagonal), and
+  ``sum_{m>=0} [z^m] G = G(1)``.
 
 ``F`` and ``G`` are power series. Orders that a sum leaves out, at its first or at its last terms,
 are taken from ``F`` or from ``G`` before they are multiplied.
@@ -22,9 +22,21 @@ from derive.coefficients import Coefficient, OrderSum, Z, is_polynomial, is_powe
 
 def closed(total: OrderSum) -> Expr | None:
     """The sum as coefficients of closed generating functions; None where no rule applies."""
-    terms = Add.make_args(expand_mul(total.summand, deep=False))
+    inner = {node: closed(node) for node in total.summand.atoms(OrderSum)}
+    if None in inner.values():
+        return None
+    terms = Add.make_args(expand_mul(total.summand.xreplace(inner), deep=False))
     found = [_closed_term(term, total) for term in terms]
     return None if None in found else Add(*found)
+
+
+def _without_the_first(total: OrderSum) -> Expr | None:
+    """``sum_{m >= N} = sum_{m >= 0} - sum_{m < N}``."""
+    if total.last is not S.Infinity:
+        return None
+    below = OrderSum(total.summand, total.bound, S.Zero, total.first - 1)
+    whole = closed(OrderSum(total.summand, total.bound, S.Zero, S.Infinity))
+    return None if whole is None else whole - below
 
 
 def _closed_term(term: Expr, total: OrderSum) -> Expr | None:
@@ -134,7 +146,7 @@ def _generating_product(summand: Expr, m: Symbol) -> Expr | None:
             ratio, constant = ratio * _power(base, rate), constant * _power(base, rest)
         else:
             others.append(factor)
-    if len(others) > 1 or (others and isinstance(others[0], Mul | Pow | exp)):
+    if len(others) > 1 or summand in others or any(isinstance(f, Mul | Pow | exp) for f in others):
         return None
     series = generating(others[0], m) if others else 1 / (1 - Z)
     if series is None:
@@ -162,21 +174,35 @@ def _linear(power: Expr, m: Symbol) -> tuple[Expr | None, Expr]:
 
 def _diagonal(parts: _Parts, total: OrderSum) -> Expr | None:
     """``sum_m [z^{m+c}] F [z^{m+d}] G = [z^{c-d}] F(z) G(1/z)``; one factor alone: ``F(1)``."""
-    m, found = total.bound, []
-    for factor in parts.rising:
-        if not isinstance(factor, Coefficient) or not is_polynomial(factor.series, factor.bound):
-            return None
-        found.append((factor.series.xreplace({factor.bound: Z}), expand(factor.order - m)))
-    if parts.falling is not None or not 1 <= len(found) <= 2:
+    m, summand = total.bound, Mul(*parts.rising)
+    found = _offsets(parts.rising, m)
+    if found is None or parts.falling is not None or not 1 <= len(found) <= 2:
         return None
-    if not all(isinstance(ahead, Integer) for _, ahead in found):
+    whole = [(n, pair) for n, pair in enumerate(found) if _is_anchor(*pair)]
+    if not whole:
         return None
-    # Coefficients of polynomials vanish at negative orders: these are the terms not summed.
-    start = -min(int(ahead) for _, ahead in found)
-    summand = Mul(*parts.rising)
-    left_out = (summand.xreplace({m: Integer(p)}) for p in range(start, int(total.first)))
-    (first, ahead), *others = found
-    if not others:
-        return first.xreplace({Z: S.One}) - Add(*left_out)
-    second, beside = others[0]
+    # Coefficients of a polynomial vanish at negative orders: these are the terms not summed.
+    place, (second, beside) = min(whole, key=lambda entry: int(entry[1][1]))
+    left_out = (summand.xreplace({m: Integer(p)}) for p in range(-int(beside), int(total.first)))
+    if len(found) == 1:
+        return second.xreplace({Z: S.One}) - Add(*left_out)
+    first, ahead = found[1 - place]
     return Coefficient(first * second.xreplace({Z: 1 / Z}), Z, ahead - beside) - Add(*left_out)
+
+
+def _offsets(factors: tuple[Expr, ...], m: Symbol) -> list[tuple[Expr, Expr]] | None:
+    """``(F, c)`` for each factor ``[z^{m+c}] F`` of a power series; None if a factor is no such."""
+    found = []
+    for factor in factors:
+        if not isinstance(factor, Coefficient):
+            return None
+        series, ahead = factor.series.xreplace({factor.bound: Z}), expand(factor.order - m)
+        if m in series.free_symbols | ahead.free_symbols or not is_power_series(series, Z):
+            return None
+        found.append((series, ahead))
+    return found
+
+
+def _is_anchor(series: Expr, ahead: Expr) -> bool:
+    """A polynomial at orders that are known: it ends the sum."""
+    return isinstance(ahead, Integer) and is_polynomial(series, Z)

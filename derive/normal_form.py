@@ -55,15 +55,12 @@ from sympy.core.function import Function
 from derive.axis import Index
 from derive.calculus import opened, replace_index, resolve, sift
 from derive.coefficients import Coefficient, OrderSum
-from derive.extraction import Poles, enter_coefficient, gathered
+from derive.extraction import Series, absorb, enter_coefficient, gathered, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.generating import closed
 from derive.nests import least_nest, nested
 from derive.relations import cases, contract
 from derive.sign import is_nonnegative, is_positive
-
-# A ring meets the poles of the series that it writes itself; no derivation has needed a fourth.
-LARGEST_NUMBER_OF_RINGS = 3
 
 _Factors = list[tuple[Expr, int]]
 
@@ -71,34 +68,31 @@ _Factors = list[tuple[Expr, int]]
 def normal_form(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Expr:
     """The expression as one cancelled fraction in canonical generators."""
     expression = _resolved(expression)
-    for ring in _rings(expression, facts):
-        numerator, denominator = ring.fraction(expression)
-        form = ring.leave(ring.cancel(numerator / denominator))
-    return form
+    ring = Generators(facts, _root(expression))
+    numerator, denominator = fraction(ring.cancel(ring.enter(expression)))
+    return ring.leave(ring.cancel(_reduced(ring, numerator) / denominator))
 
 
 def vanishes(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
     """True when the expression is zero for every length and every value the facts allow."""
     expression = _resolved(expression)
-    return any(
-        contract(ring, fraction(together(ring.enter(expression)))[0]) == 0
-        for ring in _rings(expression, facts)
-    )
+    ring = Generators(facts, _root(expression))
+    numerator, _ = fraction(together(ring.enter(expression)))
+    return bool(_reduced(ring, numerator) == 0)
 
 
 def _resolved(expression: Expr) -> Expr:
-    """Without derivatives; deltas tie coefficients before these are given common poles."""
+    """Without derivatives; deltas are sifted before a coefficient can take their sums inside."""
     expression = resolve(expression)
     return sift(expression) if expression.has(Coefficient) else expression
 
 
-def _rings(expression: Expr, facts: Facts) -> Iterator[Generators]:
-    """A ring, and again one that knows the poles of the last, until no new poles are met."""
-    poles = Poles(grown=True)
-    for _ in range(LARGEST_NUMBER_OF_RINGS):
-        if poles.grown:
-            poles.grown = False
-            yield Generators(facts, _root(expression), poles)
+def _reduced(ring: Generators, numerator: Expr) -> Expr:
+    """The numerator reduced by every relation, those among coefficients of series included."""
+    numerator = contract(ring, numerator)
+    if not ring.series_of:
+        return numerator
+    return contract(ring, over_common_poles(ring, absorb(ring, numerator)))
 
 
 def _root(expression: Expr) -> int:
@@ -115,10 +109,9 @@ def _root(expression: Expr) -> int:
 class Generators:
     """The generators met so far, and the way into and out of polynomials in them."""
 
-    def __init__(self, facts: Facts, root: int, poles: Poles) -> None:
+    def __init__(self, facts: Facts, root: int) -> None:
         self.facts = facts
         self.root = root
-        self.poles = poles
         self.sums = 0
         self.depth = 0
         # Private names of bound indices carry a running number; their places in the nest do not.
@@ -130,6 +123,8 @@ class Generators:
         self.free: dict[Symbol, set[Symbol]] = {}
         # A generator g with g^q = radicand, for roots of what is not a monomial.
         self.radicals: dict[Symbol, tuple[int, Expr]] = {}
+        # Generators that are coefficients, and the series that they belong to.
+        self.series_of: dict[Symbol, Series] = {}
 
     def enter(self, expression: Expr) -> Expr:
         """The expression as a rational expression in generator symbols."""
@@ -412,8 +407,7 @@ class Generators:
             if isinstance(atom, KroneckerDelta):
                 target = next(a for a in atom.args if a != index)
                 rest = self.leave(monomial / factor / dense)
-                with self.poles.settled():
-                    return self.enter(replace_index(rest, index, target))
+                return self.enter(replace_index(rest, index, target))
         summand = self.leave(self.cancel(monomial / dense) if dense != 1 else monomial)
         if summand == 1:
             return self.enter(index.axis.size)

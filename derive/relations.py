@@ -16,7 +16,6 @@ from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Poly, Pow, S, Symbol,
 from derive import extraction
 from derive.axis import Index
 from derive.calculus import replace_index
-from derive.extraction import absorb
 from derive.facts import Facts
 from derive.sign import is_positive
 
@@ -71,7 +70,7 @@ def contract(ring: Ring, numerator: Expr) -> Expr:
     for symbol, (degree, radicand) in ring.radicals.items():
         numerator = _reduce_radical(numerator, symbol, degree, radicand)
     terms = (_contract_term(ring, term) for term in Add.make_args(numerator))
-    return absorb(ring, expand(Add(*terms)))
+    return expand(Add(*terms))
 
 
 def _reduce_radical(value: Expr, symbol: Symbol, degree: int, radicand: Expr) -> Expr:
@@ -99,8 +98,7 @@ def _contract_deltas(ring: Ring, term: Expr, deltas: Mapping[Symbol, KroneckerDe
     tied, rest = Mul(*(KroneckerDelta(a, b) for a, b in first.items())), ring.leave(rest)
     for index, representative in first.items():
         rest = replace_index(rest, index, representative)
-    with ring.poles.settled():
-        return ring.enter(tied) * contract(ring, ring.enter(rest))
+    return ring.enter(tied) * contract(ring, ring.enter(rest))
 
 
 def _first_of_class(deltas: list[KroneckerDelta]) -> dict[Index, Index]:
