@@ -288,11 +288,11 @@ def _descend(
     xp: Namespace, adjoint: Number, level: Number, factor: Array | None, unit: bool
 ) -> Number:
     """The derivatives by the nodes of a level from those by the nodes above."""
-    if factor is not None:
-        adjoint = linear(lambda x: x * factor, adjoint)
     rows, count, width = leading(level).shape
     half = count // 2
-    adjoint = _nodes(adjoint, slice(None, half))
+    adjoint = _nodes(adjoint, slice(None, half))  # without the neutral node, if one was added
+    if factor is not None:
+        adjoint = linear(lambda x: x * factor, adjoint)
     left, right = (_nodes(level, part) for part in _halves(half))
 
     def correlate(c: Array, b: Array) -> Array:

@@ -14,7 +14,7 @@ import pytest
 from core_reference import Arrays, Backend, to_numpy
 from mpmath import mpf
 
-from numeric_core import subset
+from numeric_core import combination_softmax, subset
 from numeric_core.newton import newton_recursion
 
 BOUND = {np.float64: 1e-14, np.float32: 1e-6}
@@ -126,6 +126,21 @@ def test_poisson_binomial() -> None:
     p = 1.0 / (1.0 + np.exp(c - scores))
     other = k * c + stats.poisson_binom.logpmf(k, p) - np.log1p(-p).sum()
     assert math.isclose(subset.log_partition(scores, k), other, rel_tol=1e-11)
+
+
+@pytest.mark.parametrize(("n", "k"), [(40, 7), (1000, 500), (10_000, 1000), (100_000, 4)])
+def test_the_gradient_of_the_loss_is_inclusion_less_the_label(n: int, k: int) -> None:
+    """7359: dl/ds_i = P(i in S) - y_i; the two sides come from other products and other tilts."""
+    rng = np.random.default_rng(n)
+    scores = rng.normal(size=(2, n))
+    labels = np.zeros((2, n))
+    labels[:, rng.permutation(n)[:k]] = 1.0
+    value, gradient = combination_softmax.value_and_grad(scores, labels)
+    inside = subset.inclusion_probabilities(scores, k)
+    np.testing.assert_allclose(gradient[labels == 0], inside[labels == 0], rtol=1e-14)
+    np.testing.assert_allclose(gradient[labels == 1], inside[labels == 1] - 1.0, atol=1e-15)
+    total = subset.log_partition(scores, k) - (labels * scores).sum(axis=-1)
+    np.testing.assert_allclose(value, total, rtol=1e-13)
 
 
 @pytest.mark.parametrize(("n", "k"), [(10_000, 1000), (1_000_000, 4)])
