@@ -140,7 +140,7 @@ def is_polynomial(series: Expr, z: Symbol) -> bool:
 
 
 def is_power_series(series: Expr, z: Symbol) -> bool:
-    """True when no negative power of ``z`` occurs: each part is one, each divisor 1 at ``z = 0``."""
+    """True when no negative power of ``z`` occurs, and what is divided by is not 0 at ``z = 0``."""
     if is_polynomial(series, z):
         return True
     if isinstance(series, Sum | Product):

@@ -34,7 +34,7 @@ from sympy import (
 )
 
 from derive.axis import Index
-from derive.calculus import Partial, free_indices, resolve
+from derive.calculus import Partial, resolve
 from derive.coefficients import Coefficient, height, is_power_series
 
 # Coefficients of a number as order are written out up to this order, by as many derivatives.
@@ -206,8 +206,8 @@ class _Extraction:
         return outer, hidden, dense
 
     def _is_negative_at_zero(self, factor: Expr) -> bool:
-        """``z - 1`` is written ``1 - z``: what the sign rules know are series that start above 0."""
-        start = factor.xreplace({symbol: S.Zero for symbol in self.ring.enter(self.z).free_symbols})
+        """``z - 1`` is written ``1 - z``: the sign rules know series that start above 0."""
+        start = factor.xreplace(dict.fromkeys(self.ring.enter(self.z).free_symbols, S.Zero))
         return bool(start.could_extract_minus_sign() and start.is_number)
 
     def _is_polynomial(self, value: Expr) -> bool:
@@ -254,6 +254,12 @@ class _Extraction:
         if not dense and series == 1 and isinstance(order, Integer):
             return S.One if order == 0 else S.Zero
         left = self.ring.leave(series)
+        whole = left / self.ring.leave(Mul(*(f**power for f, power in dense.items())))
+        if whole == 1 / (1 - self.z) and order.is_nonnegative:
+            return S.One
+        small = isinstance(order, Integer) and order <= LARGEST_TAYLOR_ORDER
+        if small and is_power_series(whole, self.z):
+            return enter_coefficient(self.ring, Coefficient(whole, self.z, order))
         z = Symbol(f"_z_{height(left)}", positive=True)
         poles = {self.ring.leave(f).xreplace({self.z: z}): power for f, power in dense.items()}
         ordered = tuple(sorted(poles.items(), key=lambda pole: default_sort_key(pole[0])))
@@ -285,7 +291,7 @@ def over_common_poles(ring: Ring, numerator: Expr) -> Expr:
 
 
 def _raised(ring: Ring, symbol: Symbol, poles: dict[Expr, int]) -> Expr:
-    """``[z^k] T / D`` over more poles: ``sum_c f_c [z^{k-c}] T / (D f)`` for ``f = sum f_c z^c``."""
+    """``[z^k] T / D = sum_c f_c [z^{k-c}] T / (D f)`` for missing poles ``f = sum_c f_c z^c``."""
     series, order = ring.series_of[symbol], ring.atom_of[symbol].order
     if dict(series.poles) == poles:
         return symbol

@@ -22,6 +22,8 @@ from derive.coefficients import Coefficient, OrderSum, Z, is_polynomial, is_powe
 
 def closed(total: OrderSum) -> Expr | None:
     """The sum as coefficients of closed generating functions; None where no rule applies."""
+    if not isinstance(total.first, Integer) and total.first.is_nonnegative:
+        return _without_the_first(total)
     inner = {node: closed(node) for node in total.summand.atoms(OrderSum)}
     if None in inner.values():
         return None
@@ -182,7 +184,7 @@ def _diagonal(parts: _Parts, total: OrderSum) -> Expr | None:
     if not whole:
         return None
     # Coefficients of a polynomial vanish at negative orders: these are the terms not summed.
-    place, (second, beside) = min(whole, key=lambda entry: int(entry[1][1]))
+    place, (second, beside) = min(reversed(whole), key=lambda entry: int(entry[1][1]))
     left_out = (summand.xreplace({m: Integer(p)}) for p in range(-int(beside), int(total.first)))
     if len(found) == 1:
         return second.xreplace({Z: S.One}) - Add(*left_out)

@@ -25,7 +25,7 @@ from derive.derivation import Derivation
 from derive.facts import NOTHING_ASSUMED, choosing, hard, soft
 from derive.lattice.convexity import TAU, log_sum_is_convex, start_of_lines
 from derive.losses.loss import SymbolicLoss
-from derive.losses.symbols import LABELS, Z_NAME, c, i, j, s, sigmoid, t, v, y
+from derive.losses.symbols import LABELS, c, i, j, s, sigmoid, t, v, y
 from derive.losses.zlpr import S0, bce_value
 
 l, q = LABELS.indices("l q")
@@ -228,7 +228,7 @@ def derive_one_positive() -> Derivation:
 
 
 def derive_shift() -> Derivation:
-    """Adding one constant to every score changes nothing: each subset gains k times the constant."""
+    """Adding a constant to every score changes nothing: each subset gains it k times."""
     a = Symbol("a", real=True)
 
     def shifted(expression: Expr) -> Expr:
@@ -374,7 +374,7 @@ PADDED = SymbolicLoss(
     hessian=covariance(LARGEST, PADDING),
     hvp=covariance_times(v[j], LARGEST, PADDING),
     names=((Symbol("Zbar_K"), subsets(LARGEST, PADDING)),),
-    parameters=((LARGEST, 1.0), (S0, 0.0)),
+    parameters=((LARGEST, None), (S0, 0.0)),
     claims={
         "value": ("7359-4", "7359-j"),
         "unrolled": ("7359-5a", "7359-i"),
