@@ -14,6 +14,7 @@ anywhere; results have the dtype and live on the device of the scores.
 
 from numeric_core import subset
 from numeric_core.loss import Loss
+from numeric_core.losses.general import Lattice, lattice
 from numeric_core.losses.order_r import OrderR, order_r
 from numeric_core.losses.softmax import SoftmaxCrossEntropy, softmax_cross_entropy
 from numeric_core.losses.subset import (
@@ -36,6 +37,7 @@ __all__ = [
     "ZLPR",
     "BinaryCrossEntropy",
     "CombinationSoftmax",
+    "Lattice",
     "Loss",
     "OrderR",
     "PaddedCombinationSoftmax",
@@ -44,6 +46,7 @@ __all__ = [
     "Unified",
     "binary_cross_entropy",
     "combination_softmax",
+    "lattice",
     "order_r",
     "padded_combination_softmax",
     "soft_zlpr",

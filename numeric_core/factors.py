@@ -110,6 +110,14 @@ class Side:
             excess = xp.where(absent, xp.zeros_like(d), excess)
         return Leaves(stay, take), _sum_of(xp, excess)
 
+    def present(self) -> Array:
+        """Where the weight is above 0: (n, rows) bool."""
+        return self.a == self.a if self.weights is None else self.weights > 0
+
+    def emptied(self) -> Side:
+        """A side of the same rows without a label."""
+        return Side(self.xp, self.a[:0, :], None, None)
+
     def logs(self) -> Array:
         """log x_i, -finfo.max where the weight is 0: (n, rows); good enough to find a tilt."""
         xp = self.xp
@@ -156,7 +164,7 @@ def balanced_tilt(xp: Namespace, v: Side, w: Side, width: Array | float = 0.0) -
 
 def _solved(xp: Namespace, x: Array, order: Array) -> Tilt:
     """The tilt as the order-th largest number and a rest of ordinary size."""
-    kth, following = _ranked(xp, x, order)
+    kth, following = _ranked(xp, x, xp.ceil(order))
     d = xp.clip(_difference(xp, x, kth[None, :])[0], -REACH, REACH)
     gap = xp.clip(_difference(xp, following, kth)[0], -REACH, 0.0)
     c = threshold(xp, d, order[None, :], gap[None, :], axis=0)

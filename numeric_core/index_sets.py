@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 from array_api_compat import device
 
-from numeric_core.factors import Side, Tilt, balanced_tilt, fits
+from numeric_core.factors import Side, Tilt, balanced_tilt, fits, plain_reach
 from numeric_core.namespace import Array, Namespace, exp, known, log
 
-__all__ = ["All", "Band", "Diagonal", "IndexSet"]
+__all__ = ["All", "Band", "Columns", "Diagonal", "IndexSet"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class IndexSet(ABC):
     def origin(self) -> bool:
         """Whether (0, 0) belongs to I."""
         return True
+
+    def near(self, xp: Namespace, side: Side, order: int) -> Array:
+        """Rows of a side whose exponents may be taken as they are: (rows,) bool.
+
+        Sets with the first orders, (1, 0), (0, 1) or (1, 1), lose nothing by underflow: where a
+        term e_a(v) e_b(w) is too small for a float, one of these is larger by its whole range.
+        """
+        if side.a.shape[0] == 0:
+            return xp.sum(side.a, axis=0) == 0
+        return xp.max(xp.abs(side.a), axis=0) <= plain_reach(xp, side.a.dtype)
 
     def scale(self, xp: Namespace, v: Array, w: Array) -> Array | None:
         """A power of two for v, and its inverse for w, given their sums (rows,); None for 1."""
@@ -120,7 +130,7 @@ class All(IndexSet):
         return xp.ones_like(like)
 
 
-class _Columns(IndexSet):
+class Columns(IndexSet):
     """An index set with a weight for every a and b, one b at a time."""
 
     @abstractmethod
@@ -145,7 +155,7 @@ class _Columns(IndexSet):
 
 
 @dataclass(frozen=True)
-class Band(_Columns):
+class Band(Columns):
     """{a - b <= width}, width >= 0 of each row's own: (rows,).
 
     The padded combination softmax, with width K - k.  Without positives it is {a <= width}: a

@@ -37,10 +37,11 @@ import numpy as np
 from array_api_compat import device, is_numpy_array
 
 from numeric_core.exact import accurate_sum, split_constant, two_diff
-from numeric_core.factors import Side, fits, plain_reach
+from numeric_core.factors import Side, fits
 from numeric_core.index_sets import All, IndexSet
 from numeric_core.loss import Loss, Rows
 from numeric_core.namespace import Array, Namespace, known, log, log1p
+from numeric_core.orders import Table, along, expanded
 from numeric_core.symmetric import (
     Dual,
     Leaves,
@@ -89,12 +90,16 @@ class Part(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """Leaves of both sides: Q = e^log_scale (constant + rest); log_scale None stands for 0."""
+    """Leaves of both sides: Q = e^log_scale (constant + rest); log_scale None stands for 0.
+
+    drift: of Dual leaves, the rate at which the constant term grows, as a share of it.
+    """
 
     v: Leaves
     w: Leaves
     terms: IndexSet
     log_scale: Array | None
+    drift: Array | None = None
 
 
 _Task: TypeAlias = Callable[..., tuple[Array, ...]]
@@ -156,12 +161,30 @@ class LatticeLoss(Loss):
         if forms is not None and known(xp.all(plain)) is True:
             return task(xp, parts, forms, *directions)
         if not is_numpy_array(rows.scores) or not np.any(plain):
-            return task(xp, parts, [_tilted_form(xp, part) for part in parts], *directions)
+            return self._tilted(xp, parts, task, *directions)
         groups = (plain, ~plain)
         results = [
             self._run(rows.block(here), task, *(x[here, :] for x in directions)) for here in groups
         ]
         return _interleaved(groups, results)
+
+    def _tilted(
+        self, xp: Namespace, parts: list[Part], task: _Task, *directions: Array
+    ) -> tuple[Array, ...]:
+        """Each part from a tilt; a table, which has no single one, order by order."""
+        if isinstance(parts[0].terms, Table):
+            return _by_orders(xp, parts[0], parts[0].terms, task, *directions)
+        return task(xp, parts, [_tilted_form(xp, part) for part in parts], *directions)
+
+
+def _by_orders(
+    xp: Namespace, part: Part, terms: Table, task: _Task, direction: Array | None = None
+) -> tuple[Array, ...]:
+    u = None if direction is None else _label_first(xp, direction)
+    value, v, w = expanded(xp, terms.table, part.v, part.w, u)
+    if u is not None:
+        return (_gathered(xp, part, v.tangent, w.tangent),)
+    return (value,) if task is _values else (value, _gathered(xp, part, v, w))
 
 
 def _interleaved(
@@ -180,7 +203,11 @@ def _plain_forms(xp: Namespace, parts: list[Part]) -> tuple[Array, list[_Form] |
     """Which rows can be computed plainly, and the forms, if all scores can be taken as they are."""
     if any(isinstance(part.terms, All) for part in parts):
         return xp.zeros_like(parts[0].v.a[0, :]) > 0, None
-    near = _all(_near(xp, side) for part in parts for side in (part.v, part.w))
+    near = _all(
+        part.terms.near(xp, side, order)
+        for part in parts
+        for side, order in ((part.v, part.terms.v_order), (part.w, part.terms.w_order))
+    )
     if known(xp.all(near)) is not True:
         return near, None
     forms = [_plain_form(xp, part) for part in parts]
@@ -189,13 +216,6 @@ def _plain_forms(xp: Namespace, parts: list[Part]) -> tuple[Array, list[_Form] |
 
 def _all(conditions: Iterable[Array]) -> Array:
     return functools.reduce(operator.and_, conditions)
-
-
-def _near(xp: Namespace, side: Side) -> Array:
-    """Rows whose exponents may be taken as they are: (rows,) bool."""
-    if side.a.shape[0] == 0:
-        return xp.sum(side.a, axis=0) == 0
-    return xp.max(xp.abs(side.a), axis=0) <= plain_reach(xp, side.a.dtype)
 
 
 def _plain_form(xp: Namespace, part: Part) -> _Form:
@@ -251,7 +271,8 @@ def products(
     for part, form in zip(parts, forms, strict=True):
         along_v, along_w = _directions(xp, part, direction)
         _, q, p = _shares(xp, form)
-        dual = form._replace(v=_along(xp, form.v, along_v, q), w=_along(xp, form.w, along_w, p))
+        (v, v_drift), (w, w_drift) = along(xp, form.v, along_v, q), along(xp, form.w, along_w, p)
+        dual = form._replace(v=v, w=w, drift=v_drift + w_drift)
         _, v, w = _shares(xp, dual)
         product = _gathered(xp, part, v.tangent, w.tangent)
         total = product if total is None else total + product
@@ -264,7 +285,8 @@ def _value(xp: Namespace, form: _Form) -> Array:
         return _log_all(xp, form)
     v, v_exponent = coefficients(xp, form.v, form.terms.v_order)
     w, w_exponent = coefficients(xp, form.w, form.terms.w_order)
-    return _log(xp, form, _sums(xp, form.terms, v, w), v_exponent + w_exponent)
+    exponent = v_exponent + w_exponent
+    return _log(xp, form, _sums(xp, form, v, w), exponent)
 
 
 class _Sums(NamedTuple):
@@ -276,15 +298,18 @@ class _Sums(NamedTuple):
     by_w: Number
 
 
-def _sums(xp: Namespace, index: IndexSet, v: Number, w: Number) -> _Sums:
+def _sums(xp: Namespace, form: _Form, v: Number, w: Number) -> _Sums:
+    index = form.terms
     by_v = linear(lambda x: index.by_v(xp, x), w)
     by_w = linear(lambda x: index.by_w(xp, x), v)
-    at_origin = index.at_origin(xp, leading(v)[0, :])
-    constant = bilinear(lambda a, b: a[0, :] * b[0, :] * at_origin, v, w)
     higher = bilinear(lambda a, b: xp.sum(a[1:, :] * b[1:, :], axis=0), v, by_v)
     first = linear(lambda x: index.first_row(xp, x), w)
     beside = bilinear(lambda a, b: a[0, :] * b, v, first)
-    return _Sums(constant, _plus(higher, beside), by_v, by_w)
+    rest = _plus(higher, beside)
+    origin: Number = leading(v)[0, :] * leading(w)[0, :] * index.at_origin(xp, leading(v)[0, :])
+    if form.drift is not None:
+        origin = Dual(origin, origin * form.drift)
+    return _Sums(origin, rest, by_v, by_w)
 
 
 def _plus(a: Number, b: Number) -> Number:
@@ -295,13 +320,13 @@ def _plus(a: Number, b: Number) -> Number:
 
 def _log(xp: Namespace, form: _Form, sums: _Sums, exponent: Array) -> Array:
     """log Q, as log1p(rest / constant) where the constant counts."""
-    rest, constant = leading(sums.rest), leading(sums.constant)
+    rest, origin = leading(sums.rest), leading(sums.constant)
     if form.log_scale is None and form.terms.origin:
         return log1p(xp, rest)
-    total = rest + constant
-    counts = constant > total * _least_constant(xp, total)
+    total = rest + origin
+    counts = origin > total * _least_constant(xp, total)
     ratio = xp.where(counts, rest, xp.zeros_like(rest)) / xp.where(
-        counts, constant, xp.ones_like(rest)
+        counts, origin, xp.ones_like(rest)
     )
     reached = total > 0
     beyond = log(xp, xp.where(reached, total, xp.ones_like(total)))
@@ -323,12 +348,13 @@ def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
         return _log_all(xp, form), _share_alone(form.v), _share_alone(form.w)
     v_product = Product(xp, form.v, form.terms.v_order)
     w_product = Product(xp, form.w, form.terms.w_order)
-    sums = _sums(xp, form.terms, v_product.coefficients, w_product.coefficients)
-    value = _log(xp, form, sums, v_product.exponent + w_product.exponent)
+    exponent = v_product.exponent + w_product.exponent
+    sums = _sums(xp, form, v_product.coefficients, w_product.coefficients)
+    value = _log(xp, form, sums, exponent)
     total = leading(sums.rest) + leading(sums.constant)
     norm = 1.0 / xp.where(total > 0, total, xp.ones_like(total))
     shares = (
-        _share(xp, product, leaves, linear(lambda x: x * norm, root))
+        _share(xp, product, leaves, root, norm)
         for product, leaves, root in (
             (v_product, form.v, sums.by_v),
             (w_product, form.w, sums.by_w),
@@ -341,8 +367,9 @@ def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
     return value, v, w
 
 
-def _share(xp: Namespace, product: Product, leaves: Leaves, root: Number) -> Number:
-    """take_i dQ/dtake_i / Q."""
+def _share(xp: Namespace, product: Product, leaves: Leaves, root: Number, norm: Array) -> Number:
+    """take_i dQ/dtake_i / Q; the coefficient of order 0 has no part in it."""
+    root = linear(lambda x: xp.concat([xp.zeros_like(x[:1, :]), x[1:, :] * norm], axis=0), root)
     return bilinear(operator.mul, leaves.take, product.adjoint(root).take)
 
 
@@ -385,20 +412,6 @@ def _directions(xp: Namespace, part: Part, direction: Array) -> tuple[Array, Arr
     if part.places is not None:
         return u, -u[part.places.label, part.places.row]
     return u, -u[: part.w.a.shape[0], :]
-
-
-def _along(xp: Namespace, leaves: Leaves, u: Array, share: Array) -> Leaves:
-    """Dual leaves whose ratio take / stay grows at the rate u.
-
-    Which of the two grows is a matter of scale.  It is the one with the smaller share of the sum:
-    then nothing large cancels where a label is nearly always taken, or nearly never.
-    """
-    stay = xp.ones_like(leaves.take) if leaves.stay is None else leaves.stay
-    zero, often = xp.zeros_like(stay), share > 0.5
-    return Leaves(
-        Dual(stay, xp.where(often, -u * stay, zero)),
-        Dual(leaves.take, xp.where(often, zero, u * leaves.take)),
-    )
 
 
 def hard_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side, Places | None]:
