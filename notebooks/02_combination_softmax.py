@@ -205,7 +205,7 @@ for lead in (5.0, 20.0, 40.0, 300.0):
 # minus label*.
 
 # %%
-proved(combination, "gradient")
+proved(combination, "inclusion")
 
 # %%
 chances = np.exp(of_sets - of_sets.max())
@@ -221,11 +221,8 @@ assert np.allclose(inclusion, by_counting, rtol=1e-13) and np.isclose(inclusion.
 assert np.allclose(gradient, by_counting - y, atol=1e-14)
 
 # %% [markdown]
-# The Hessian is the covariance of the memberships, $P(i, j \in S) - P(i \in S) P(j \in S)$. A
-# covariance is positive semidefinite, so the loss is convex.
-
-# %%
-proved(combination, "hessian")
+# The last step above says that the Hessian is the covariance of the memberships, $P(i, j \in S) -
+# P(i \in S) P(j \in S)$.
 
 # %%
 together = subset.pairwise_inclusion(s, k)
@@ -235,9 +232,13 @@ assert np.allclose(curvature, together - np.outer(inclusion, inclusion), atol=1e
 print("eigenvalues of the Hessian", np.linalg.eigvalsh(curvature).round(4))
 
 # %% [markdown]
-# One eigenvalue is 0: a common shift of all scores changes no competition between sets of the same
-# size. Two labels never attract each other: no entry off the diagonal is positive. A set has $k$
-# places, and who is in takes one.
+# A covariance is positive semidefinite, so the loss is convex. One eigenvalue is 0: a common shift
+# of all scores changes no competition between sets of the same size. And two labels never attract
+# each other: no entry off the diagonal is positive. A set has $k$ places, and who is in takes one.
+# (Newton again, his inequality this time: $A_{k-1}^2 \ge A_k A_{k-2}$.)
+
+# %%
+proved(combination, "correlation")
 
 # %%
 off_diagonal = curvature[~np.eye(n, dtype=bool)]
@@ -250,13 +251,21 @@ assert (off_diagonal < 0).all() and np.allclose(curvature.sum(axis=1), 0, atol=1
 # 0 that may be taken more than once: $\overline{Z}_K = Z_K + e^{s_0} \overline{Z}_{K-1}$ (eq. 5).
 
 # %%
-proved(padded, "padding")
+proved(padded, "recursion")
 
 # %% [markdown]
 # Unrolled it says: all sets of *at most* $K$ labels compete, each label with its lead $s_i - s_0$
-# over the threshold. Without a limit, $K \ge n$, every set competes with every other, the sum
-# factors, and the loss is binary cross-entropy of $s - s_0$. The padding class interpolates: the
-# loss grows with $K$.
+# over the threshold.
+
+# %%
+proved(padded, "unrolled")
+
+# %% [markdown]
+# Without a limit, $K \ge n$, every set competes with every other, the sum factors, and the loss is
+# binary cross-entropy of $s - s_0$. With a limit it is smaller, and it grows with $K$.
+
+# %%
+proved(padded, "bce")
 
 # %%
 threshold = 0.3
@@ -423,7 +432,7 @@ for call in (
 
 # %%
 print(f"{'derivation':14} {'mutants':>8} {'refuted':>8} {'still true':>11}")
-for topic in ("newton", "elements", "gradient"):
+for topic in ("newton", "elements", "inclusion"):
     trials = try_derivation(combination.derive(topic))
     refuted, same = sum(trial.caught for trial in trials), sum(trial.still_true for trial in trials)
     print(f"{topic:14} {len(trials):8} {refuted:8} {same:11}")

@@ -190,14 +190,15 @@ for holds in INDEX_SETS.values():
     assert abs(lattice(holds)(scores[0], labels[0]) / by_hand - 1) < 1e-13
 
 # %% [markdown]
-# A set of your own is as good. Here only exchanges count, one or two of them, but never a label too
-# many by itself:
+# A set of your own is as good. Here one or two exchanges count, and one label missed, but never a
+# label too many by itself:
 
 # %%
-exchanges = lattice([(0, 0), (1, 1), (2, 2), (0, 1)])
-value, gradient = exchanges.value_and_grad(scores[0], labels[0])
+pairs = {(0, 0), (1, 1), (2, 2), (0, 1)}
+value, gradient = lattice(pairs).value_and_grad(scores[0], labels[0])
 print(value, gradient.round(3))
-assert abs(value / written_down(scores[0], labels[0], exchanges.index_set.__contains__) - 1) < 1e-13
+by_hand = written_down(scores[0], labels[0], lambda a, b: (a, b) in pairs)
+assert abs(value / by_hand - 1) < 1e-13
 
 # %% [markdown]
 # ## Smaller set, smaller loss
@@ -356,10 +357,11 @@ right.set(xlabel="score of one of two labels t = 1/2", title="order_r, r = 2", y
 # ## What a score means when labels are drawn
 #
 # The theorem is about soft labels as they are given. When hard labels are drawn at random, each on
-# with probability $\eta$, the model minimises the *mean* of hard losses. Order $n$ is
-# cross-entropy: $\sigma(s) = \eta$. At low orders and many labels the others fill the sums, and
-# $\sigma(2 s) = \eta$ comes back. In between lies a family of links; the threshold, $\eta = 1/2$ at
-# $s = 0$, is the same for all.
+# with probability $\eta$, the model minimises the *mean* of hard losses. What the other labels do
+# enters by one number on each side, $\rho = P_{r-1} / P_r$, the share that stays below order $r$.
+# At order $n$ it is 1, and the loss is cross-entropy: $\sigma(s) = \eta$. At low orders and many
+# labels it is small, and $\sigma(2 s) = \eta$ comes back. In between lies a family of links. The
+# threshold, $\eta = 1/2$ at $s = 0$, is kept wherever both sides have the same $\rho$.
 
 # %%
 proved(order_r, "population")
