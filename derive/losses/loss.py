@@ -29,7 +29,8 @@ class SymbolicLoss:
     ``gradient`` and ``hvp`` are written at ``i``, ``hessian`` at ``i, j``; ``squares`` is the
     quadratic form of the Hessian as a sum of squares, and ``flat`` the expression whose vanishing
     is all that a zero of that form allows (``v_j`` for a strictly convex loss). They are None for a
-    loss whose convexity is derived in another way, by a topic of its own.
+    loss whose convexity is derived in another way, by a topic of its own. ``parameters`` come with
+    the value they have unless given; None for a largest order is no limit, the length of the row.
     """
 
     name: str
@@ -44,7 +45,7 @@ class SymbolicLoss:
     squares: Expr | None = None
     flat: Expr | None = None
     names: tuple[tuple[Symbol, Expr], ...] = ()
-    parameters: tuple[tuple[Symbol, float], ...] = ()
+    parameters: tuple[tuple[Symbol, float | None], ...] = ()
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own_topics: Mapping[str, Topic] = field(default_factory=dict)
 
