@@ -6,6 +6,7 @@ A route computes on arrays of its own library; the samples are numbers of a dtyp
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
 import mpmath
@@ -14,6 +15,10 @@ import numpy as np
 from verify.formats import Vector
 
 __all__ = ["Arrays", "JaxArrays", "MpfArrays", "NumpyArrays", "TorchArrays"]
+
+# The smallest normal float64, and the exponent of the smallest subnormal one.
+SMALLEST_NORMAL = math.ldexp(1.0, -1022)
+LEAST_EXPONENT = -1074
 
 
 class Arrays(Protocol):
@@ -106,7 +111,14 @@ class MpfArrays:
 
     def floats(self, array: Any) -> list[float]:
         """One number or a sequence of numbers, rounded to float64."""
-        return [float(x) for x in array] if hasattr(array, "__len__") else [float(array)]
+        return [_nearest(x) for x in array] if hasattr(array, "__len__") else [_nearest(array)]
+
+
+def _nearest(x: Any) -> float:
+    """The float64 next to an mpf; `float` rounds a subnormal twice, first to 53 bits."""
+    if abs(x) >= SMALLEST_NORMAL or not mpmath.isfinite(x):
+        return float(x)
+    return math.ldexp(int(mpmath.nint(mpmath.ldexp(x, -LEAST_EXPONENT))), LEAST_EXPONENT)
 
 
 def _flat(values: Vector) -> list[float]:

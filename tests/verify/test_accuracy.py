@@ -87,6 +87,22 @@ def test_correct_rounding_is_within_half_an_ulp(dtype):
         assert _error(got, float(x), dtype) <= 0.5
 
 
+@pytest.mark.parametrize("exponent", [-1080, -1076, -1075, -1074, -1050, -1023, -1021, 0])
+def test_an_mpf_is_rounded_once_also_to_a_subnormal(exponent):
+    rng = np.random.default_rng(3)
+    with mpmath.workprec(200):
+        numbers = [
+            mpmath.ldexp(mpmath.mpf(int(x)), exponent - 63)
+            for x in rng.integers(1 << 62, 1 << 63, 50)
+        ]
+        # Half a step and a little beyond 53 bits: rounded twice, it goes the other way.
+        numbers += [mpmath.ldexp((1 << 62) + (1 << 10) + 1, exponent - 62)]
+        for x, got in zip(numbers, MpfArrays().floats(numbers), strict=True):
+            truth = arb((int(x.man_exp[0]), x.man_exp[1]))
+            assert ulp_error(got, truth, truth, "float64") <= 0.5
+    assert MpfArrays().floats([mpmath.mpf("-inf"), mpmath.mpf(0)]) == [-math.inf, 0.0]
+
+
 # --- routes ---------------------------------------------------------------------------------------
 
 

@@ -28,5 +28,5 @@ def test_all_routes_and_quantities_are_there(comparison: compare.Comparison) -> 
 
 def test_emitted_mpmath_agrees_to_half_an_ulp(comparison: compare.Comparison) -> None:
     lines = [line for line in comparison.table if line.route == "emitted mpmath"]
-    # 0.5 is the rounding to float64 of two exact answers; subnormals are rounded twice.
-    assert all(line.count >= 50 and line.error <= 0.502 for line in lines)
+    # 0.5 is the rounding to float64 of two exact answers; the ball has a width of its own.
+    assert all(line.count >= 50 and line.error <= 0.5001 for line in lines)
