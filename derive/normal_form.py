@@ -53,7 +53,7 @@ from sympy import (
 from sympy.core.function import Function
 
 from derive.axis import Index
-from derive.calculus import opened, replace_index, resolve, sift
+from derive.calculus import opened, over, replace_index, resolve, sift
 from derive.coefficients import Coefficient, OrderSum
 from derive.extraction import Series, absorb, enter_coefficient, gathered, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -206,9 +206,23 @@ class Generators:
 
     def _enter_power(self, power: Pow) -> Expr:
         base, exponent = power.args
+        if base == -1 and exponent.is_integer:
+            return self._parity(exponent)
         if not isinstance(exponent, Rational):
             return self.enter(exp(exponent * log(base)))
         return self._power_of(self.enter(base), exponent)
+
+    def _parity(self, exponent: Expr) -> Expr:
+        """``(-1)^m``, which is a sign whatever the integer m: its square is 1."""
+        signs = S.One
+        for term in Add.make_args(expand(self.leave(self.cancel(self.enter(exponent))))):
+            number, rest = term.as_coeff_Mul()
+            if rest == 1:
+                signs *= S.NegativeOne**number
+            elif not (isinstance(number, Integer) and number.is_even):
+                odd = rest if isinstance(number, Integer) else term
+                signs *= self.generator(Pow(S.NegativeOne, odd))
+        return signs
 
     def _power_of(self, value: Expr, exponent: Rational) -> Expr:
         if exponent.is_negative or not isinstance(exponent, Integer):
@@ -265,7 +279,8 @@ class Generators:
         return self.generator(exp(scale * monomial)) ** power
 
     def _enter_log(self, logarithm: log) -> Expr:
-        return self._log_of(self.cancel(self.enter(logarithm.args[0])))
+        numerator, denominator = self.fraction(logarithm.args[0])
+        return self._log_of(self.cancel(numerator / denominator))
 
     def _log_of(self, value: Expr) -> Expr:
         branches = cases(self, value, positive=True)
@@ -315,6 +330,8 @@ class Generators:
 
     def _enter_product(self, product: Product) -> Expr:
         index, body = opened(product)
+        if isinstance(body, Add) and body.could_extract_minus_sign():
+            return self._parity(index.axis.size) * self.enter(over(product, index, -body))
         return self.enter(exp(index.axis.sum(log(body), index)))
 
     def _enter_function(self, function: Function) -> Expr:
@@ -336,11 +353,16 @@ class Generators:
         self.depth += 1
         value = self.enter(replace_index(body, index, private))
         self.depth -= 1
-        numerator, denominator = fraction(self.cancel(value))
+        numerator, denominator = fraction(self.cancel(self._contracted(value)))
         outer, laurent, dense = self._split_denominator(denominator, private)
         parts = self._adic(contract(self, numerator), dense, private)
         sums = (self._sum_of_terms(top, laurent, below, private) for top, below in parts)
         return Add(*sums) / outer
+
+    def _contracted(self, value: Expr) -> Expr:
+        """The value with its numerator reduced: only then do all common factors show."""
+        numerator, denominator = fraction(self.cancel(value))
+        return contract(self, numerator) / denominator
 
     def _split_denominator(self, denominator: Expr, index: Index) -> tuple[Expr, Expr, _Factors]:
         """Factors free of the index, generators that depend on it, and the other factors."""

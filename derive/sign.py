@@ -17,6 +17,7 @@ from sympy import (
     Indexed,
     KroneckerDelta,
     Mul,
+    Poly,
     Pow,
     Product,
     S,
@@ -250,10 +251,23 @@ def _has_nonnegative_coefficients(
         return False
     if isinstance(series, Sum | Product):
         return _has_nonnegative_coefficients(series.function, variables, facts)
+    if isinstance(series, Add) and series.is_polynomial(*variables):
+        return all(is_nonnegative(c, facts) for c in Poly(series, *variables).coeffs())
     if isinstance(series, Add | Mul | exp | Pow):
         parts = series.args[:1] if isinstance(series, Pow) else series.args
+        if isinstance(series, exp):
+            parts = _series_parts_of_exponent(series.args[0], variables)
         return all(_has_nonnegative_coefficients(part, variables, facts) for part in parts)
     return series in variables
+
+
+def _series_parts_of_exponent(exponent: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:
+    """What ``e^F`` multiplies that depends on the variables: ``e^{sum_j log f_j}`` has parts f."""
+    dependent = [t for t in Add.make_args(exponent) if t.free_symbols & set(variables)]
+    return [
+        term.function.args[0] if isinstance(term, Sum) and isinstance(term.function, log) else term
+        for term in dependent
+    ]
 
 
 def _is_product_over_labels(series: Expr, z: Symbol, facts: Facts) -> bool:

@@ -1,13 +1,30 @@
-"""The losses that can be derived, by the names under which they are imported."""
+"""The losses that can be derived, by the names under which they are imported, and the lattice.
+
+:data:`LOSSES` are those that can be derived and emitted; :data:`SUBJECTS` adds the theory that they
+share, which is derived and verified as they are and has nothing to emit.
+"""
 
 from __future__ import annotations
 
-from derive.losses import softmax, unified, zlpr
+from derive.lattice import LATTICE, Theory
+from derive.losses import order_r, softmax, subset, unified, zlpr
 from derive.losses.loss import SymbolicLoss
 
 LOSSES: dict[str, SymbolicLoss] = {
-    loss.name: loss for loss in (softmax.LOSS, zlpr.BCE, zlpr.ZLPR, zlpr.SOFT_ZLPR, unified.LOSS)
+    loss.name: loss
+    for loss in (
+        softmax.LOSS,
+        zlpr.BCE,
+        zlpr.ZLPR,
+        zlpr.SOFT_ZLPR,
+        unified.LOSS,
+        subset.COMBINATION,
+        subset.PADDED,
+        order_r.ORDER,
+    )
 }
+
+SUBJECTS: dict[str, SymbolicLoss | Theory] = {**LOSSES, LATTICE.name: LATTICE}
 
 
 def loss_named(name: str) -> SymbolicLoss:
@@ -17,4 +34,11 @@ def loss_named(name: str) -> SymbolicLoss:
     return LOSSES[name]
 
 
-__all__ = ["LOSSES", "SymbolicLoss", "loss_named"]
+def subject_named(name: str) -> SymbolicLoss | Theory:
+    """The loss or the theory of that name; an unknown name is answered with the known ones."""
+    if name not in SUBJECTS:
+        raise ValueError(f"no loss is named {name!r}: choose one of {', '.join(SUBJECTS)}")
+    return SUBJECTS[name]
+
+
+__all__ = ["LOSSES", "SUBJECTS", "SymbolicLoss", "Theory", "loss_named", "subject_named"]

@@ -103,6 +103,11 @@ IDENTITIES: dict[str, tuple[Expr, Expr, Facts]] = {
         total(total((s[j] * v[k] - s[k] * v[j]) ** 2, k), j) / 2,
         NOTHING_ASSUMED,
     ),
+    "log of a product with one sign unknown": (
+        log(2 * exp(s[i]) * (1 + s[i] ** 2 - 2 * s[i] * s[j] + s[j] ** 2)),
+        log(2) + s[i] + log(1 + (s[i] - s[j]) ** 2),
+        NOTHING_ASSUMED,
+    ),
     "logit": (log(t[k] / (1 - t[k])), log(t[k]) - log(1 - t[k]), strictly_soft(t)),
     "leave one out": (
         LABELS.product(1 + (1 - delta(i, k)) * x_k, k) * (1 + exp(s[i])),
@@ -169,6 +174,11 @@ DIFFERENT: dict[str, tuple[Expr, Expr, Facts]] = {
         NOTHING_ASSUMED,
     ),
     "root of a product": (sqrt(s[i] * s[j]) * sqrt(s[i] / s[j]), s[i], NOTHING_ASSUMED),
+    "log of a product with two signs unknown": (
+        log((s[i] - s[j]) * (s[i] - s[k])),
+        log(s[i] - s[j]) + log(s[i] - s[k]),
+        NOTHING_ASSUMED,
+    ),
     "log of a square": (log((s[i] - s[j]) ** 2), 2 * log(s[i] - s[j]), NOTHING_ASSUMED),
     "power of a product": (
         (s[i] * s[j]) ** t[k],
