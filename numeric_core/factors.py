@@ -25,9 +25,11 @@ far apart leaves nothing to the labels on either side but their 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
-from array_api_compat import device
+import numpy as np
+from array_api_compat import device, is_numpy_array
 
 from numeric_core.exact import accurate_sum, two_diff, two_sum
 from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, log
@@ -66,22 +68,36 @@ class Side:
     """Exponents a + low and weights, label axis first: (n, rows).
 
     low: what the exponents lack, or None.  weights: None stands for ones.  Where the weight is 0
-    the exponent is any finite number.
+    the exponent is any finite number.  absent: indices (label, row) of weights that are 0, in
+    NumPy, besides `weights`.  bound: at least every |a|, if that is known.
     """
 
     xp: Namespace
     a: Array
-    low: Array | None
-    weights: Array | None
+    low: Array | None = None
+    weights: Array | None = None
+    absent: tuple[Array, Array] | None = None
+    bound: float = math.inf
 
-    def plain(self, scale: Array | None = None) -> Array:
-        """x_i, times 2^integer (rows,) if a scale is given: (n, rows)."""
-        x = exp(self.xp, self.a)
+    def plain(self) -> Array:
+        """x_i: (n, rows)."""
+        x = _contiguous_exp(self.xp, self.a)
         if self.low is not None:
             x = x + x * self.low
         if self.weights is not None:
             x = x * self.weights
-        return x if scale is None else x * scale
+        if self.absent is not None:
+            x[self.absent] = 0.0
+        return x
+
+    def spread(self) -> Side:
+        """The same with all weights in `weights`."""
+        if self.absent is None:
+            return self
+        weights = np.ones(self.a.shape, self.a.dtype) if self.weights is None else self.weights
+        weights = np.array(weights, order="C")
+        weights[self.absent] = 0.0
+        return replace(self, a=np.ascontiguousarray(self.a), weights=weights, absent=None)
 
     def tilted(self, c: Tilt) -> tuple[Leaves, Array]:
         """The leaves (stay, take), and the excess (rows,).
@@ -135,6 +151,13 @@ class Side:
             lack = lack + self.low
         d, more = _difference(self.xp, d, c.low[None, :])
         return two_sum(d, lack + more)
+
+
+def _contiguous_exp(xp: Namespace, a: Array) -> Array:
+    """e^a; in NumPy with the label axis first in memory too, for a product tree walks along it."""
+    if is_numpy_array(a) and a.dtype == np.float64:
+        return np.exp(a, out=np.empty(a.shape))
+    return exp(xp, a)
 
 
 def fits(xp: Namespace, total: Array, order: int) -> Array:

@@ -45,7 +45,14 @@ class IndexSet(ABC):
         """
         if side.a.shape[0] == 0:
             return xp.sum(side.a, axis=0) == 0
-        return xp.max(xp.abs(side.a), axis=0) <= plain_reach(xp, side.a.dtype)
+        reach = plain_reach(xp, side.a.dtype)
+        if side.bound <= reach:
+            return side.a[0, :] <= reach
+        side = side.spread()
+        size = xp.abs(side.a)
+        if side.weights is not None:
+            size = xp.where(side.weights > 0, size, xp.zeros_like(size))
+        return xp.max(size, axis=0) <= reach
 
     def scale(self, xp: Namespace, v: Array, w: Array) -> Array | None:
         """A power of two for v, and its inverse for w, given their sums (rows,); None for 1."""

@@ -119,6 +119,8 @@ class LatticeLoss(Loss):
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         value, gradient = self._by_form(rows, values_and_gradients)
+        if rows.exact:  # a component is at most 1: it needs no care when it is rounded
+            gradient = rows.xp.astype(gradient, rows.dtype, copy=False)
         return self._marked(rows, value), gradient
 
     def _infinite(self, rows: Rows) -> Array:
@@ -234,8 +236,9 @@ def _fitting(xp: Namespace, form: _Form) -> Array:
 
 
 def _tilted_form(xp: Namespace, part: Part) -> _Form:
-    index, c_v, c_w, pivot = part.terms.tilted(xp, part.v, part.w)
-    (v, v_excess), (w, w_excess) = part.v.tilted(c_v), part.w.tilted(c_w)
+    sides = part.v.spread(), part.w.spread()
+    index, c_v, c_w, pivot = part.terms.tilted(xp, *sides)
+    (v, v_excess), (w, w_excess) = sides[0].tilted(c_v), sides[1].tilted(c_w)
     return _Form(v, w, index, v_excess + w_excess + pivot)
 
 
@@ -401,8 +404,8 @@ def _gathered(xp: Namespace, part: Part, v: Array, w: Array) -> Array:
     if part.places is None:
         return part.sign * xp.permute_dims(v - w, (1, 0))
     gradient = np.ascontiguousarray(v.T)
-    here = part.places.present
-    gradient[part.places.row[here], part.places.label[here]] = -w[here]
+    label, row, here = part.places
+    gradient[row[here], label[here]] = -w[here]
     return gradient
 
 
@@ -421,15 +424,20 @@ def hard_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side, Places |
     """
     xp = rows.xp
     s, low = _above(rows, threshold)
-    t = xp.permute_dims(rows.labels, (1, 0))
-    v = Side(xp, s, low, _unmasked(rows, 1.0 - t))
+    bound = rows.bound + abs(threshold)
     if not is_numpy_array(rows.scores):
-        return v, Side(xp, -s, None if low is None else -low, t), None
+        t = xp.permute_dims(rows.labels, (1, 0))
+        v = Side(xp, s, low, _unmasked(rows, 1.0 - t), bound=bound)
+        return v, Side(xp, -s, None if low is None else -low, t, bound=bound), None
     places = _places(rows.labels)
-    gathered = (places.label, places.row)
-    a = np.where(places.present, -s[gathered], 0.0)
-    below = None if low is None else np.where(places.present, -low[gathered], 0.0)
-    return v, Side(xp, a, below, places.present.astype(s.dtype)), places
+    label, row, present = places
+    full = bool(present.all())
+    gathered, absent = (label, row), (label, row) if full else (label[present], row[present])
+    away = None if rows.masked is None else _unmasked(rows, np.ones(s.shape, s.dtype))
+    v = Side(xp, s, low, away, absent, bound)
+    below = None if low is None else -low[gathered]
+    weights = None if full else present.astype(s.dtype)
+    return v, Side(xp, -s[gathered], below, weights, None, bound), places
 
 
 def soft_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side]:
@@ -437,14 +445,15 @@ def soft_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side]:
     xp = rows.xp
     s, low = _above(rows, threshold)
     t = xp.permute_dims(rows.labels, (1, 0))
-    v = Side(xp, s, low, _unmasked(rows, 1.0 - t))
-    return v, Side(xp, -s, None if low is None else -low, t)
+    bound = rows.bound + abs(threshold)
+    v = Side(xp, s, low, _unmasked(rows, 1.0 - t), bound=bound)
+    return v, Side(xp, -s, None if low is None else -low, t, bound=bound)
 
 
 def no_side(rows: Rows) -> Side:
     """A side without a label: its only coefficient is e_0 = 1."""
     empty = rows.xp.permute_dims(rows.scores[:, :0], (1, 0))
-    return Side(rows.xp, empty, None, None)
+    return Side(rows.xp, empty)
 
 
 def _above(rows: Rows, threshold: float) -> tuple[Array, Array | None]:
@@ -458,7 +467,8 @@ def _above(rows: Rows, threshold: float) -> tuple[Array, Array | None]:
         away = rows.masked & (rows.labels == 0)
         s = xp.where(away, xp.zeros_like(s), s)
         low = None if low is None else xp.where(away, xp.zeros_like(s), low)
-    return _label_first(xp, s), None if low is None else _label_first(xp, low)
+    turned = (None if x is None else xp.permute_dims(x, (1, 0)) for x in (s, low))
+    return next(turned), next(turned)
 
 
 def _label_first(xp: Namespace, x: Array) -> Array:
@@ -477,14 +487,17 @@ def _unmasked(rows: Rows, weights: Array) -> Array:
 
 def _places(labels: Array) -> Places:
     """NumPy: the positives of each row, (most of them in a row, rows)."""
-    row, label = np.nonzero(labels)
-    count = np.bincount(row, minlength=labels.shape[0])
-    start = np.cumsum(count) - count
+    rows, n = labels.shape
+    row, label = np.divmod(np.flatnonzero(labels != 0), n)
+    count = np.bincount(row, minlength=rows)
     most = int(count.max(initial=0))
+    if len(row) == most * rows:
+        shape = (rows, most)
+        return Places(label.reshape(shape).T, row.reshape(shape).T, np.ones((most, rows), np.bool_))
     present = np.arange(most)[:, None] < count[None, :]
-    at = np.zeros((most, labels.shape[0]), dtype=np.int64)
-    at[np.arange(len(row)) - start[row], row] = label
-    return Places(at, np.broadcast_to(np.arange(labels.shape[0]), at.shape), present)
+    at = np.zeros((most, rows), dtype=np.int64)
+    at[np.arange(len(row)) - (np.cumsum(count) - count)[row], row] = label
+    return Places(at, np.broadcast_to(np.arange(rows), at.shape), present)
 
 
 def _unit(xp: Namespace, like: Array, i: int) -> Array:

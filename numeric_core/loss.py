@@ -24,6 +24,7 @@ from array_api_compat import device
 
 from numeric_core import checks
 from numeric_core.namespace import (
+    BLOCK,
     Array,
     Namespace,
     block_length,
@@ -120,6 +121,9 @@ class Loss(ABC):
     empty_rows: ClassVar[bool] = True
     """Whether a row of n = 0 labels has a loss (0)."""
 
+    block: ClassVar[int] = BLOCK
+    """Scores worked on at a time, where rows are taken a few at a time."""
+
     def __call__(
         self,
         scores: Array,
@@ -133,7 +137,7 @@ class Loss(ABC):
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1))
-        (value,) = _by_blocks(rows, lambda part: (self._value(part),))
+        (value,) = _by_blocks(self.block, rows, lambda part: (self._value(part),))
         return rows.per_row(value)
 
     def value_and_grad(
@@ -149,7 +153,7 @@ class Loss(ABC):
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1)), rows.per_label(rows.scores)
-        value, gradient = _by_blocks(rows, self._value_and_gradient)
+        value, gradient = _by_blocks(self.block, rows, self._value_and_gradient)
         return rows.per_row(value), rows.per_label(gradient)
 
     def hvp(
@@ -167,7 +171,7 @@ class Loss(ABC):
         v = _vector(rows, vector, scores, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_label(rows.scores)
-        (product,) = _by_blocks(rows, self._tamed_hvp, v)
+        (product,) = _by_blocks(self.block, rows, self._tamed_hvp, v)
         return rows.per_label(product)
 
     def hessian(
@@ -302,10 +306,10 @@ def _vector(rows: Rows, vector: Array, scores: Array, check: bool) -> Array:
 
 
 def _by_blocks(
-    rows: Rows, compute: Callable[..., tuple[Array, ...]], *more: Array
+    block: int, rows: Rows, compute: Callable[..., tuple[Array, ...]], *more: Array
 ) -> tuple[Array, ...]:
     """compute(rows, *more), a few rows at a time where that keeps temporaries in the cache."""
-    step = block_length(rows.scores)
+    step = block_length(rows.scores, block)
     if step is None:
         return compute(rows, *more)
     xp, batch = rows.xp, rows.scores.shape[:-1]

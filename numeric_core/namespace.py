@@ -36,6 +36,7 @@ Namespace: TypeAlias = Any
 """A module that follows the array API standard."""
 
 __all__ = [
+    "BLOCK",
     "Array",
     "Namespace",
     "block_length",
@@ -190,11 +191,11 @@ without blocks, and at 5.9, 4.8, 4.3, 3.9, 3.9 ns with blocks of 2^15 to 2^19.
 """
 
 
-def block_length(x: Array) -> int | None:
+def block_length(x: Array, block: int = BLOCK) -> int | None:
     """Rows (*batch, n) to work on at a time; None for all, as in libraries that fuse or trace."""
-    if not is_numpy_array(x) or x.ndim < 2 or x.size <= 2 * BLOCK:
+    if not is_numpy_array(x) or x.ndim < 2 or x.size <= 2 * block:
         return None
-    return max(1, BLOCK // int(x.shape[-1]))
+    return max(1, block // int(x.shape[-1]))
 
 
 def widest_sum(xp: Namespace, x: Array) -> tuple[Array, Array] | None:

@@ -54,6 +54,9 @@ __all__ = [
     "linear",
 ]
 
+LOW = 5
+"""Levels of a large tree that are computed piece by piece: a node then stands for 32 leaves."""
+
 CHUNK = 1 << 16
 """Factors multiplied out at a time where no derivative is asked for: 512 KiB of float64, a quarter
 of the second-level cache of current processors."""
@@ -82,6 +85,86 @@ class Leaves(NamedTuple):
     take: Number
 
 
+class _Tree:
+    """Nodes multiplied pairwise until `until` of them are left (their number halves at each level).
+
+    labels: how many labels a node that is given stands for.  top: the nodes that are left.
+    """
+
+    def __init__(
+        self, xp: Namespace, nodes: Number, order: int, unit: bool, labels: int = 1, until: int = 1
+    ) -> None:
+        self._xp, self._order, self._unit, self._labels = xp, order, unit, labels
+        self._levels = [nodes]
+        self._factors: list[Array | None] = []
+        self.exponent: Array | float = 0.0
+        while leading(self._levels[-1]).shape[1] > until:
+            self._grow()
+        self.top = self._levels[-1]
+
+    def down(self, adjoint: Number) -> Number:
+        """The derivatives by the nodes that were given, from those by the top."""
+        for level, factor in zip(self._levels[-2::-1], self._factors[::-1], strict=True):
+            adjoint = _descend(self._xp, adjoint, level, factor, self._unit)
+        return adjoint
+
+    def _grow(self) -> None:
+        """One level up: half as many nodes of twice the degree."""
+        xp, unit = self._xp, self._unit
+        level = self._levels[-1] = _even(xp, self._levels[-1], unit)
+        shape = leading(level).shape
+        half = shape[1] // 2
+        total = _rows_of_degree(2 * _degree(shape[0], unit), self._order, unit)
+        left, right = (_nodes(level, part) for part in _halves(half))
+        node = bilinear(lambda a, b: _multiply(xp, a, b, total, unit), left, right)
+        factor = None if unit else self._rescale(node, self._labels << len(self._levels))
+        self._factors.append(factor)
+        self._levels.append(node if factor is None else linear(lambda x: x * factor, node))
+
+    def _rescale(self, node: Number, labels: int) -> Array | None:
+        """The powers of two, (nodes, rows), that bring nodes of so many labels back in range."""
+        if labels < _rescaled_from(self._xp, leading(node)):
+            return None
+        factor, exponent = _ladder(self._xp, self._xp.max(leading(node), axis=0))
+        self.exponent = self.exponent + self._xp.sum(exponent, axis=0)
+        return factor
+
+
+class _Forest:
+    """A tree of many leaves in NumPy: its lowest levels a piece at a time, as the cache holds it.
+
+    A level pairs the first half of its nodes with the second.  So after LOW levels, node i is made
+    of the leaves i, i + m, i + 2 m, ..., m the number of nodes there; a piece is a range of i.
+    """
+
+    def __init__(self, xp: Namespace, leaves: Array, order: int, unit: bool) -> None:
+        self._orders, self._count, self._rows = orders, count, _ = leaves.shape
+        self._nodes = -(-count // (1 << LOW))
+        planes = _padded(leaves, self._nodes << LOW, unit)
+        planes = planes.reshape(orders, 1 << LOW, self._nodes, self._rows)
+        step = max(1, CHUNK // (self._rows << LOW))
+        self._pieces = [slice(i, i + step) for i in range(0, self._nodes, step)]
+        self._trees = []
+        for piece in self._pieces:
+            part = planes[:, :, piece, :]
+            width = part.shape[2]
+            part = part.reshape(orders, width << LOW, self._rows)
+            self._trees.append(_Tree(xp, part, order, unit, until=width))
+        top = np.concatenate([tree.top for tree in self._trees], axis=1)
+        self._upper = _Tree(xp, top, order, unit, labels=1 << LOW)
+        self.top, self.exponent = self._upper.top, self._upper.exponent
+
+    def down(self, adjoint: Array) -> Array:
+        """The derivatives by the leaves."""
+        upper = self._upper.down(adjoint)
+        shape = (self._orders, 1 << LOW, self._nodes, self._rows)
+        out = np.empty(shape, dtype=upper.dtype)
+        for piece, tree in zip(self._pieces, self._trees, strict=True):
+            lower = tree.down(upper[:, piece, :])
+            out[:, :, piece, :] = lower.reshape(self._orders, 1 << LOW, -1, self._rows)
+        return out.reshape(self._orders, -1, self._rows)[:, : self._count, :]
+
+
 class Product:
     """prod_i (stay_i + take_i z) to z^order, and its derivatives by the leaves.
 
@@ -94,13 +177,14 @@ class Product:
     def __init__(self, xp: Namespace, leaves: Leaves, order: int) -> None:
         self._xp, self._order = xp, order
         self._unit = leaves.stay is None
-        self._count = leading(leaves.take).shape[0]
-        self._levels = [_leaf_level(xp, leaves, order)]
-        self._factors: list[Array | None] = []
-        self.exponent = _zero_exponent(xp, leading(leaves.take))
-        while leading(self._levels[-1]).shape[1] > 1:
-            self._grow()
-        root = linear(lambda x: x[:, 0, :], self._levels[-1])
+        take = leading(leaves.take)
+        self._count = take.shape[0]
+        nodes = _leaf_level(xp, leaves, order)
+        large = is_numpy_array(nodes) and self._count > CHUNK and self._order > 0
+        make = _Forest if large else _Tree
+        self._tree = make(xp, nodes, order, self._unit)
+        self.exponent = self._tree.exponent + _zero_exponent(xp, take)
+        root = linear(lambda x: x[:, 0, :], self._tree.top)
         self.coefficients = linear(lambda x: _completed(xp, x, order, self._unit), root)
 
     def adjoint(self, root: Number) -> Leaves:
@@ -109,15 +193,12 @@ class Product:
         root: (order + 1, rows), derivatives by the coefficients as they are stored.  `stay` is None
         where the leaves' was.
         """
-        xp, top = self._xp, leading(self._levels[-1]).shape[0]
-        if self._unit and self._order == 0:  # no term takes a label
-            return Leaves(
-                None, linear(lambda x: xp.zeros_like(x[0, : self._count, :]), self._levels[0])
-            )
         first = 1 if self._unit else 0
-        adjoint = linear(lambda x: x[first : first + top, None, :], root)
-        for level, factor in zip(self._levels[-2::-1], self._factors[::-1], strict=True):
-            adjoint = _descend(xp, adjoint, level, factor, self._unit)
+        top = first + leading(self._tree.top).shape[0]
+        if self._unit and self._order == 0:  # no term takes a label
+            root = linear(lambda x: self._xp.zeros_like(x), root)
+            first, top = 0, 1
+        adjoint = self._tree.down(linear(lambda x: x[first:top, None, :], root))
         adjoint = linear(lambda x: x[:, : self._count, :], adjoint)
         return self._split(adjoint)
 
@@ -128,28 +209,6 @@ class Product:
         if self._order == 0:
             return Leaves(stay, linear(self._xp.zeros_like, stay))
         return Leaves(stay, linear(lambda x: x[1, ...], adjoint))
-
-    def _grow(self) -> None:
-        """One level up: half as many nodes of twice the degree."""
-        xp = self._xp
-        level = self._levels[-1] = _even(xp, self._levels[-1], self._unit)
-        shape = leading(level).shape
-        half = shape[1] // 2
-        total = _rows_of_degree(2 * _degree(shape[0], self._unit), self._order, self._unit)
-        left, right = (_nodes(level, part) for part in _halves(half))
-        node = bilinear(lambda a, b: _multiply(xp, a, b, total, self._unit), left, right)
-        factor = None if self._unit else self._rescale(node, 2 ** (len(self._levels)))
-        self._factors.append(factor)
-        self._levels.append(node if factor is None else linear(lambda x: x * factor, node))
-
-    def _rescale(self, node: Number, labels: int) -> Array | None:
-        """The powers of two, (nodes, rows), that bring nodes of so many labels back in range."""
-        if labels < _rescaled_from(self._xp, leading(node)):
-            return None
-        top = self._xp.max(leading(node), axis=0)
-        factor, exponent = _ladder(self._xp, top)
-        self.exponent = self.exponent + self._xp.sum(exponent, axis=0)
-        return factor
 
 
 def coefficients(xp: Namespace, leaves: Leaves, order: int) -> tuple[Array, Array]:
@@ -262,6 +321,17 @@ def _completed(xp: Namespace, root: Array, order: int, unit: bool) -> Array:
     if missing:
         parts.append(xp.zeros((missing, root.shape[1]), dtype=root.dtype, device=device(root)))
     return xp.concat(parts, axis=0) if len(parts) > 1 else kept
+
+
+def _padded(level: Array, count: int, unit: bool) -> Array:
+    """NumPy: a level with neutral nodes, the polynomial 1, up to `count` of them."""
+    missing = count - level.shape[1]
+    if missing == 0:
+        return level
+    last = np.zeros((level.shape[0], missing, level.shape[2]), dtype=level.dtype)
+    if not unit:
+        last[0] = 1.0
+    return np.concatenate([level, last], axis=1)
 
 
 def _even(xp: Namespace, level: Number, unit: bool) -> Number:
@@ -384,12 +454,17 @@ def _multiply_into(a: Array, b: Array, out: Array, unit: bool) -> None:
 def _correlate_into(c: Array, b: Array, out: Array, unit: bool) -> None:
     """NumPy: out_i = sum_j c_{i+j} b_j, order by order of b."""
     rows, total = out.shape[0], c.shape[0]
-    if unit:
-        out[...] = c[:rows]
-    else:
+    factors, first = (b, 1) if unit else (b[1:], 1)
+    if not unit:
         np.multiply(c[:rows], b[0], out=out)
+    elif total > rows:
+        np.multiply(c[1 : rows + 1], b[0], out=out)
+        out += c[:rows]
+        factors, first = b[1:], 2
+    else:
+        out[...] = c[:rows]
     scratch = np.empty_like(out)
-    for j, factor in enumerate(b if unit else b[1:], 1):
+    for j, factor in enumerate(factors, first):
         top = min(rows, total - j)
         if top <= 0:
             return
