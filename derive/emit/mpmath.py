@@ -30,7 +30,7 @@ from sympy import (
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from derive.calculus import opened
+from derive.calculus import free_indices, opened
 from derive.coefficients import Coefficient, is_power_series
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.text import documentation, header
@@ -107,10 +107,12 @@ class MpmathPrinter(StrPrinter):
     # Indexed entries bring their own text for SymPy's method name; this one has its own.
     printmethod = "_mpmath"
 
-    def __init__(self, lengths: Collection[Symbol] = ()) -> None:
+    def __init__(self, lengths: Collection[Symbol], names: Iterator[str]) -> None:
         super().__init__()
-        self.lengths = lengths
+        self.lengths, self.names = lengths, names
         self.in_series = self.has_series = False
+        # Exponentials inside a series are met once for each coefficient: lists of them, by text.
+        self.lists: dict[str, str] = {}
 
     def _print_Indexed(self, node: Indexed) -> str:
         return str(node.base) + "".join(f"[{self._print(index)}]" for index in node.indices)
@@ -130,6 +132,20 @@ class MpmathPrinter(StrPrinter):
         self.in_series = False
         return f"coefficient(lambda {z}: {inner}, {self._print(order)})"
 
+    def _print_exp(self, node: exp) -> str:
+        indices = free_indices(node)
+        if not self.in_series or len(indices) != 1:
+            return self._print_Function(node)
+        (index,) = indices
+        home = index.axis.fresh(())
+        entries = self._print_Function(node.xreplace({index: home}))
+        text = f"[{entries} for {home} in range({index.axis.size})]"
+        if text not in self.lists:
+            self.lists[text] = next(self.names)
+        return f"{self.lists[text]}[{index}]"
+
+    _print_ExpBase = _print_exp
+
     def _aggregate(self, function: str, node: Sum | Product) -> str:
         index, body = opened(node)
         return f"{function}({self._print(body)} for {index} in range({index.axis.size}))"
@@ -140,7 +156,7 @@ class MpmathPrinter(StrPrinter):
             raise UnsupportedNode(node, "mpmath")
         return f"{names[type(node)]}({', '.join(map(self._print, node.args))})"
 
-    _print_ExpBase = _print_exp = _print_log = _print_Abs = _print_Function
+    _print_log = _print_Abs = _print_Function
     _print_Max = _print_Min = _print_Function
 
     def _print_KroneckerDelta(self, node: KroneckerDelta) -> str:
@@ -174,8 +190,8 @@ class MpmathPrinter(StrPrinter):
 
 def mpmath_source(formula: Formula) -> str:
     """A file that imports mpmath alone."""
-    form = named_reductions(formula.expression, formula.outputs, _names(formula))
-    printer = MpmathPrinter([axis.size for axis in formula.sizes()])
+    form = named_reductions(formula.expression, formula.outputs, _names(formula, "sum"))
+    printer = MpmathPrinter([axis.size for axis in formula.sizes()], _names(formula, "exp"))
     sizes = [
         f"{axis.size} = len({array}{'[0]' * (_rank(formula, array) + place)})"
         for axis, (array, place) in formula.sizes().items()
@@ -185,12 +201,13 @@ def mpmath_source(formula: Formula) -> str:
     for index in reversed(formula.outputs):
         result = f"[{result} for {index} in range({index.axis.size})]"
     limits = formula.limits("len({array})")
+    lists = [f"{name} = {text}" for text, name in printer.lists.items()]
     shapes = ["One row; arrays are lists, the result has one level of list for each output index."]
     function = [
         *([*SERIES, "", ""] if printer.has_series else []),
         f"def {formula.name}({formula.signature()}):",
         *documentation(formula, shapes),
-        *(f"    {line}" for line in [*limits, *sizes, *sums, f"return {result}"]),
+        *(f"    {line}" for line in [*limits, *sizes, *lists, *sums, f"return {result}"]),
     ]
     return "\n".join([*header(formula, "mpmath"), "import mpmath", "", "", *function]) + "\n"
 
@@ -199,11 +216,11 @@ def _rank(formula: Formula, array: str) -> int:
     return next(len(entry.indices) for entry in formula.entries() if str(entry.base) == array)
 
 
-def _names(formula: Formula) -> Iterator[str]:
-    """sum_1, sum_2, ... except what the arguments are called."""
+def _names(formula: Formula, stem: str) -> Iterator[str]:
+    """stem_1, stem_2, ... except what the arguments are called."""
     taken = {str(argument) for argument in formula.arguments}
     number = 0
     while True:
         number += 1
-        if f"sum_{number}" not in taken:
-            yield f"sum_{number}"
+        if f"{stem}_{number}" not in taken:
+            yield f"{stem}_{number}"
