@@ -21,21 +21,30 @@ difference, or R_j is tiny and T_j = 0, are computed one by one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from array_api_compat import device
+from array_api_compat import device, is_numpy_array
 
 from numeric_core.doubled import log_partition_doubled
 from numeric_core.exact import running_sum, sum_pair, two_sum
 from numeric_core.loss import Rows
 from numeric_core.losses.subset import CombinationSoftmax
-from numeric_core.namespace import Array, Namespace, exp, known, log, on_host
+from numeric_core.namespace import BLOCK, Array, Namespace, known, log, on_host
 from numeric_core.symmetric import Leaves, coefficients
-from numeric_core.tilt import ranked, tilted
+from numeric_core.tilt import factors, ranked, tilted
 
-__all__ = ["SubsetRows", "excess", "largest", "log_partition", "log_partitions"]
+__all__ = [
+    "SubsetRows",
+    "by_blocks",
+    "cancelled",
+    "excess",
+    "largest",
+    "log_partition",
+    "log_partitions",
+]
 
 
 @dataclass(frozen=True)
@@ -51,18 +60,33 @@ class SubsetRows:
     masked: Array
     narrow: bool
 
-    @property
-    def cancelled(self) -> float:
-        """log Z_k is a small difference if it is less than this share of what it is made of.
-
-        R has some 10 half-ulps: 4 times as many are within 1e-14.  A float32 result has 29 bits to
-        lose, of which 20 are spent.
-        """
-        return 2.0**-20 if self.narrow else 0.25
+    def block(self, part: slice) -> SubsetRows:
+        """Some of the rows."""
+        scores, masked = self.scores[part, :], self.masked[part, :]
+        return replace(self, scores=scores, masked=masked)
 
     def on_host(self) -> Any:
         """The scores in NumPy, masks at -inf."""
         return np.where(on_host(self.masked), -np.inf, on_host(self.scores).astype(np.float64))
+
+
+def by_blocks(subsets: SubsetRows, compute: Callable[[SubsetRows], Array]) -> Array:
+    """compute(rows), a few rows at a time in NumPy, so that temporaries stay in the cache."""
+    rows, n = subsets.scores.shape
+    step = max(1, BLOCK // max(n, 1))
+    if rows <= step or not is_numpy_array(subsets.scores):
+        return compute(subsets)
+    parts = (slice(start, start + step) for start in range(0, rows, step))
+    return subsets.xp.concat([compute(subsets.block(part)) for part in parts], axis=0)
+
+
+def cancelled(narrow: bool) -> float:
+    """log Z_k is a small difference if it is less than this share of what it is made of.
+
+    R has some 10 half-ulps: 4 times as many are within 1e-14.  A float32 result has 29 bits to
+    lose, of which 20 are spent.
+    """
+    return 2.0**-20 if narrow else 0.25
 
 
 def log_partition(subsets: SubsetRows, k: int) -> Array:
@@ -100,10 +124,10 @@ def excess(subsets: SubsetRows, chosen: Array, k: int) -> Array:
 def _repaired(subsets: SubsetRows, k: int, total: Array, rest: Array) -> Array:
     """Rows whose T and R cancel are computed again in pairs, where values can be read."""
     xp = subsets.xp
-    cancelled = xp.abs(total) < subsets.cancelled * rest
-    if known(xp.any(cancelled)) is not True:
+    small = xp.abs(total) < cancelled(subsets.narrow) * rest
+    if known(xp.any(small)) is not True:
         return total
-    where, values = on_host(cancelled), on_host(total).astype(np.float64)
+    where, values = on_host(small), on_host(total).astype(np.float64)
     values[where] = log_partition_doubled(subsets.on_host()[where], k)
     return xp.astype(xp.asarray(values, device=device(total)), total.dtype)
 
@@ -151,7 +175,7 @@ def _read_off(subsets: SubsetRows, max_k: int) -> tuple[Array, Array]:
         near = parts <= 4.0 * xp.where(rest > xp.abs(top.high), rest, xp.abs(top.high))
         values = xp.where(near & ~sure, total, values)
         # a coefficient near 1 has a logarithm to half an ulp of 1
-        sure = sure | (near & (subsets.cancelled * (parts + 1.0) <= xp.abs(total)))
+        sure = sure | (near & (cancelled(subsets.narrow) * (parts + 1.0) <= xp.abs(total)))
         order = _last(xp, ~near, order - 1)
     return values, sure
 
@@ -168,10 +192,7 @@ def _rests(xp: Namespace, ordered: Array, order: int, max_k: int) -> tuple[Array
     The size is inf beyond `order`, and where parts of the coefficient may have underflowed.
     """
     d, lack = tilted(xp, ordered, order)
-    e = exp(xp, -xp.abs(d))
-    e = e - e * xp.where(d > 0, lack, -lack)
-    one = xp.ones_like(e)
-    leaves = Leaves(xp.where(d > 0, e, one).T, xp.where(d > 0, one, e).T)
+    leaves = Leaves(*(x.T for x in factors(xp, d, lack)))
     root, exponent = coefficients(xp, leaves, order)
     root = root[1:, :].T
     visible = root > (1e-250 if root.dtype == xp.float64 else 1e-25)

@@ -4,14 +4,8 @@ Scores s_i, x_i = e^{s_i}.  A subset S of k of n labels has the probability
 
     P(S) = e^{sum_{i in S} s_i} / Z_k,   Z_k = e_k(x_1, ..., x_n) = [z^k] prod_i (1 + x_i z).
 
-For k = 1 it is softmax.  How log Z_k is computed is said in `partition`, how subsets are drawn in
-`sampling`.
-
-P(i in S) is the share of the terms of Z_k that take label i: with p_i = sigma(s_i - c),
-
-    P(i in S) = p_i [z^{k-1}] prod_{j != i} ((1 - p_j) + p_j z) / [z^k] prod_j ((1 - p_j) + p_j z),
-
-by reverse mode through the tree of products: sums of positive terms, for all labels at once.
+For k = 1 it is softmax.  How log Z_k is computed is said in `partition`, P(i in S) in `inclusion`,
+how subsets are drawn in `sampling`.
 
 All functions take scores (*batch, n), floats of any array library, the label axis anywhere, and one
 integer k.  A score of -inf, or at most max(-1e7, finfo.min), is a mask: that label is in no subset.
@@ -30,15 +24,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from array_api_compat import device, is_numpy_array
 
-from numeric_core import checks, partition
+from numeric_core import checks, inclusion, partition
 from numeric_core.loss import Rows, score_rows
 from numeric_core.namespace import (
-    BLOCK,
     Array,
     Namespace,
     constant,
@@ -48,10 +41,9 @@ from numeric_core.namespace import (
     wider_dtype,
 )
 from numeric_core.newton import log_partitions_newton
-from numeric_core.partition import SubsetRows
+from numeric_core.partition import SubsetRows, by_blocks
 from numeric_core.sampling import draw
-from numeric_core.symmetric import Leaves, Product
-from numeric_core.tilt import choices, tilted
+from numeric_core.streaming import Row, row_log_partition
 
 __all__ = [
     "inclusion_probabilities",
@@ -62,6 +54,9 @@ __all__ = [
     "predict",
     "sample",
 ]
+
+LONG = 1 << 18
+"""NumPy rows from this length on are read in parts: 2 MiB of float64, 8 parts."""
 
 
 def log_partition(
@@ -80,13 +75,19 @@ def log_partition(
     to 1e-31 of R.  That needs values that can be read: under jax.jit and the like the error there
     is a few ulp of R, not of log Z_k.
 
-    check: False skips the checks of values.  Memory: O(n + k) beyond the input, no n k table.
-    Source: 7359 eq. 2, 3.
+    Memory beyond the input: O(k) and a block of 2^17 scores; in NumPy rows of 2^18 scores and more
+    are read a part at a time (`streaming`).  There is no n k table.
+
+    check: False skips the checks of values.  Source: 7359 eq. 2, 3.
     """
-    rows, k = _prepared(scores, k, axis, check)
+    given, k = _checked(scores, k, axis, check)
     if _named(method) == "newton":
+        rows = _prepared(given, k, check)
         return rows.per_row(_newton(rows, k)[:, -1])
-    return rows.per_row(partition.log_partition(rows.subsets, k))
+    if k and is_numpy_array(given.scores) and given.scores.shape[-1] >= LONG:
+        return given.per_row(_streamed(given, k, check))
+    rows = _prepared(given, k, check)
+    return rows.per_row(by_blocks(rows.subsets, lambda part: partition.log_partition(part, k)))
 
 
 def log_partitions(
@@ -100,10 +101,12 @@ def log_partitions(
 
     method, check: as in `log_partition`.  Source: 7359 eq. 3.
     """
-    rows, max_k = _prepared(scores, max_k, axis, check, name="max_k")
+    given, max_k = _checked(scores, max_k, axis, check, name="max_k")
+    rows = _prepared(given, max_k, check, name="max_k")
     if _named(method) == "newton":
         return rows.per_row(_newton(rows, max_k))
-    return rows.per_row(partition.log_partitions(rows.subsets, max_k))
+    every = by_blocks(rows.subsets, lambda part: partition.log_partitions(part, max_k))
+    return rows.per_row(every)
 
 
 def inclusion_probabilities(scores: Array, k: int, *, axis: int = -1, check: bool = True) -> Array:
@@ -115,8 +118,9 @@ def inclusion_probabilities(scores: Array, k: int, *, axis: int = -1, check: boo
     Memory: n (log2 k + 3) numbers for a block of rows, for the tree of partial products.
     Source: 7359 eq. 2; the gradient of the loss is P(i in S) - y_i.
     """
-    rows, k = _prepared(scores, k, axis, check)
-    return rows.per_label(_blockwise(rows.subsets, k))
+    given, k = _checked(scores, k, axis, check)
+    rows = _prepared(given, k, check)
+    return rows.per_label(inclusion.singles(rows.subsets, k))
 
 
 def pairwise_inclusion(scores: Array, k: int, *, axis: int = -1, check: bool = True) -> Array:
@@ -127,8 +131,9 @@ def pairwise_inclusion(scores: Array, k: int, *, axis: int = -1, check: bool = T
 
     The Hessian of log Z_k is P(i and j in S) - P(i in S) P(j in S).
     """
-    rows, k = _prepared(scores, k, axis, check)
-    return rows.per_row(_pairwise(rows.subsets, k))
+    given, k = _checked(scores, k, axis, check)
+    rows = _prepared(given, k, check)
+    return rows.per_row(inclusion.pairs(rows.subsets, k))
 
 
 def log_prob(scores: Array, subset: Array, *, axis: int = -1, check: bool = True) -> Array:
@@ -143,7 +148,8 @@ def log_prob(scores: Array, subset: Array, *, axis: int = -1, check: bool = True
     """
     xp = namespace(scores=scores, subset=subset)
     k = _checked_indices(xp, scores, subset, axis)
-    rows, k = _prepared(scores, k, axis, check)
+    given, k = _checked(scores, k, axis, check)
+    rows = _prepared(given, k, check)
     index = xp.reshape(subset, (rows.subsets.scores.shape[0], k))
     chosen = _members(xp, index, rows.subsets.scores)
     if check:
@@ -177,7 +183,8 @@ def sample(
             f"rng must be a numpy.random.Generator, got {type(rng).__name__}; "
             "make one, for example with numpy.random.default_rng(seed)"
         )
-    rows, k = _prepared(scores, k, axis, check)
+    given, k = _checked(scores, k, axis, check)
+    rows = _prepared(given, k, check)
     drawn = draw(rows.subsets.on_host(), k, size, rng).reshape((size, *rows.batch, k))
     return rows.subsets.xp.asarray(drawn, device=device(scores))
 
@@ -195,7 +202,8 @@ def predict(
             f"predict needs either k= or threshold=, got k={k!r}, threshold={threshold!r}"
         )
     if threshold is None:
-        rows, order = _prepared(scores, k, axis, True)
+        given, order = _checked(scores, k, axis, True)
+        rows = _prepared(given, order, True)
         return rows.per_choice(partition.largest(rows.subsets.xp, rows.subsets.scores, order))
     checks.finite_number("threshold", threshold)
     given = score_rows(namespace(scores=scores), scores, axis, check=True)
@@ -245,29 +253,44 @@ def _named(method: str) -> str:
     return method
 
 
-def _prepared(
-    scores: Array, k: object, axis: int, check: bool, name: str = "k"
-) -> tuple[_Input, int]:
-    """Scores as rows and k, checked."""
+def _checked(scores: Array, k: object, axis: int, check: bool, name: str = "k") -> tuple[Rows, int]:
+    """The scores, label axis last, and k."""
     order = _integer(name, k)
-    xp = namespace(scores=scores)
-    rows = score_rows(xp, scores, axis, check)
+    rows = score_rows(namespace(scores=scores), scores, axis, check)
     n = int(rows.scores.shape[-1])
     if not 0 <= order <= n:
         raise ValueError(f"{name} must lie in 0..{n} for {n} labels, got {order}")
-    s = xp.reshape(rows.scores, (math.prod(rows.scores.shape[:-1]), n))
-    masked = s <= checks.mask_bound(xp, rows.dtype)
+    return rows, order
+
+
+def _prepared(given: Rows, k: int, check: bool, name: str = "k") -> _Input:
+    """Scores as rows of the widest dtype, masks found."""
+    xp = given.xp
+    s = xp.reshape(given.scores, (math.prod(given.scores.shape[:-1]), given.scores.shape[-1]))
+    masked = s <= checks.mask_bound(xp, given.dtype)
     if check:
-        _check_unmasked(xp, masked, order, name)
+        _check_unmasked(xp, xp.sum(xp.astype(~masked, xp.int32), axis=-1), k, name)
     wide = wider_dtype(xp, s)
     s = s if wide is None else xp.astype(s, wide)
     s = xp.where(masked, constant(xp, -finfo_max(xp, s.dtype), s), s)
-    return _Input(SubsetRows(xp, s, masked, rows.dtype != s.dtype), rows), order
+    return _Input(SubsetRows(xp, s, masked, given.dtype != s.dtype), given)
 
 
-def _check_unmasked(xp: Namespace, masked: Array, k: int, name: str) -> None:
+def _streamed(given: Rows, k: int, check: bool) -> Array:
+    """log Z_k of long NumPy rows, one after the other: (*batch,)."""
+    xp, narrow = given.xp, given.dtype != np.float64
+    mask = checks.mask_bound(xp, given.dtype)
+    values = np.zeros(given.scores.shape[:-1])
+    for place in np.ndindex(*values.shape):
+        row = Row(given.scores[place], mask)
+        if check:
+            _check_unmasked(xp, np.asarray([row.labels()]), k, "k")
+        values[place] = row_log_partition(row, k, partition.cancelled(narrow))
+    return values
+
+
+def _check_unmasked(xp: Namespace, count: Array, k: int, name: str) -> None:
     """ValueError if a row has fewer than k unmasked scores."""
-    count = xp.sum(xp.astype(~masked, xp.int32), axis=-1)
     if known(xp.any(count < k)) is True:
         raise ValueError(
             f"every row must have at least {name} unmasked scores, got {name}={k} and a row with "
@@ -328,44 +351,3 @@ def _newton(prepared: _Input, max_k: int) -> Array:
     s = xp.reshape(s, prepared.subsets.scores.shape)
     lowest = constant(xp, -finfo_max(xp, s.dtype), s)
     return log_partitions_newton(xp, xp.where(prepared.subsets.masked, lowest, s), max_k)
-
-
-# Probabilities
-
-
-def _blockwise(subsets: SubsetRows, k: int) -> Array:
-    """P(i in S), a few rows at a time in NumPy, so that the trees stay in the cache: (rows, n)."""
-    xp, s = subsets.xp, subsets.scores
-    rows, n = s.shape
-    step = max(1, BLOCK // max(n, 1))
-    if rows <= step or not is_numpy_array(s):
-        return _inclusion(xp, s, k)
-    return xp.concat([_inclusion(xp, s[i : i + step, :], k) for i in range(0, rows, step)], axis=0)
-
-
-def _inclusion(xp: Namespace, scores: Array, k: int) -> Array:
-    """P(i in S): (rows, n)."""
-    if k == 0 or 0 in scores.shape:
-        return xp.zeros_like(scores)
-    stay, take = (x.T for x in choices(xp, *tilted(xp, scores, k)))
-    product = Product(xp, Leaves(stay, take), k)
-    root = product.coefficients
-    seed = xp.concat([xp.zeros_like(root[:k, :]), 1.0 / root[k:, :]], axis=0)
-    derivative = product.adjoint(seed)
-    share, other = take * derivative.take, stay * derivative.stay
-    return (share / (share + other)).T
-
-
-def _pairwise(subsets: SubsetRows, k: int) -> Array:
-    """P(i and j in S): (rows, n, n), from the k - 1 others of a subset that has i."""
-    xp, s = subsets.xp, subsets.scores
-    rows, n = s.shape
-    if k == 0 or 0 in s.shape:
-        return xp.zeros((rows, n, n), dtype=s.dtype, device=device(s))
-    single = _blockwise(subsets, k)[:, :, None]
-    own = xp.eye(n, dtype=s.dtype, device=device(s)) > 0
-    lowest = constant(xp, -finfo_max(xp, s.dtype), s)
-    others = xp.reshape(xp.where(own, lowest, s[:, None, :]), (rows * n, n))
-    given = _blockwise(replace(subsets, scores=others), k - 1)
-    upper = xp.triu(single * xp.reshape(given, (rows, n, n)), k=1)
-    return xp.where(own, single, upper + xp.permute_dims(upper, (0, 2, 1)))
