@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from derive.losses import SymbolicLoss
     from verify.accuracy import Line
     from verify.run import DerivationOutcome, Report, Task
+    from verify.subset import SubsetLine, SubsetReport
 
 SHORT_NAMES = {"float64": "f64", "float32": "f32", "float16": "f16"}
 # What the columns before the last take: 21 + 8 + 3 * 4 + 7 letters and 20 of gaps.
@@ -44,6 +46,10 @@ def show_report(console: Console, report: Report) -> None:
     if report.comparisons:
         console.print(_accuracy_table(list(report.accuracy), console.width))
         console.print(_coverage_line(report))
+    for subsets in report.subsets:
+        console.print(_subset_table(subsets))
+        console.print(_newton_line(subsets))
+        console.print(_draws_line(subsets))
     for problem in report.problems[:SHOWN_PROBLEMS]:
         console.print(f"[red]failed[/red] {problem}", highlight=False)
     hidden = len(report.problems) - SHOWN_PROBLEMS
@@ -121,6 +127,60 @@ def _coverage_line(report: Report) -> str:
     words = f"{samples} samples, n = 0 to {longest}, {sum(line.count for line in report.accuracy)} "
     words += "numbers compared with Arb balls"
     return words + (f"; not covered: {', '.join(missing)}" if missing else "")
+
+
+# The columns of the table over k-subsets: a quantity by a method in a dtype.
+SUBSET_COLUMNS = {
+    "log Z_k": ("log Z_k", "stable"),
+    "all orders": ("log Z_0..K", "stable"),
+    "P(i)": ("inclusion", "stable"),
+    "P(i, j)": ("pairs", "stable"),
+    "Newton": ("log Z_k", "newton"),
+}
+
+
+def _subset_table(report: SubsetReport) -> Table:
+    title = "Distribution over k-subsets: largest relative error, float64"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("scores", *SUBSET_COLUMNS):
+        table.add_column(name, justify="left" if name == "scores" else "right", no_wrap=True)
+    for regime in dict.fromkeys(line.regime for line in report.lines.values()):
+        keys = ((regime, *column, "float64") for column in SUBSET_COLUMNS.values())
+        table.add_row(regime, *(_relative_cell(report.lines.get(key)) for key in keys))
+    single = [line for line in report.lines.values() if line.dtype == "float32"]
+    stable = [line for line in single if line.method == "stable"]
+    worst = max(stable, key=lambda line: line.error, default=None)
+    table.caption = f"float32: {worst.error:.1e} at most" if worst else None
+    return table
+
+
+def _relative_cell(line: SubsetLine | None) -> str:
+    if line is None:
+        return "-"
+    figure = "no number" if math.isinf(line.error) else f"{line.error:.1e}"
+    if line.method == "newton":
+        return figure
+    colour = "green" if line.within else "red"
+    return f"[{colour}]{figure}[/{colour}]"
+
+
+def _newton_line(report: SubsetReport) -> str:
+    """What the certified map says of the recursion."""
+    if report.newton is None:
+        return ""
+    newton = report.newton
+    points = len(newton.spreads) * len(newton.orders)
+    off = {level: len(newton.failing(level)) for level in newton.certified}
+    shares = ", ".join(f"{count} beyond {level:g}" for level, count in off.items())
+    return f"Newton's recursion, n = {newton.n}, {points} (spread, k), certified: {shares}"
+
+
+def _draws_line(report: SubsetReport) -> str:
+    """The least p-value of the right sampler, the largest of the wrong one."""
+    right = [p for check in report.draws if check.right for p in check.p_values.values()]
+    wrong = [min(check.p_values.values()) for check in report.draws if not check.right]
+    words = f"draws: {len(right)} chi-square tests, least p = {min(right, default=1.0):.2g}"
+    return words + f"; Plackett-Luce has p < {max(wrong, default=0.0):.0e} on each row"
 
 
 def show_losses(console: Console, losses: Iterable[SymbolicLoss]) -> None:

@@ -21,22 +21,28 @@ from joblib import Parallel, delayed
 
 from derive.decide import SEED
 from derive.derivation import Derivation
-from derive.losses import LOSSES, loss_named
+from derive.losses import LOSSES, SUBJECTS, subject_named
 from verify.accuracy import AccuracyTable
 from verify.compare import Comparison, compare_routes
 from verify.mutation import Trial, try_derivation
+from verify.subset import SubsetReport, check_subsets
 
 __all__ = ["DerivationOutcome", "Report", "Task", "plan", "run_task", "verify"]
 
 # Mutants tried on each step in the short run; the long run and the tests try all of them.
 MUTANTS_A_STEP = 6
+# The task that is about no loss, the distribution over k-subsets, and the loss that it goes with.
+SUBSETS, SUBSETS_WITH = "subset", "combination_softmax"
 # What a report names the versions of: they are what the figures depend on.
 PACKAGES = ("lossproof", "sympy", "numpy", "python-flint", "mpmath", "array-api-compat")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One unit of work: the derivation of a topic, or (without a topic) the accuracy of a loss."""
+    """One unit of work: the derivation of a topic, or (without a topic) the accuracy of a loss.
+
+    The loss may be `SUBSETS`, whose accuracy is that of the distribution over k-subsets.
+    """
 
     loss: str
     topic: str | None = None
@@ -89,7 +95,7 @@ class DerivationOutcome:
         }
 
 
-Outcome = DerivationOutcome | Comparison
+Outcome = DerivationOutcome | Comparison | SubsetReport
 
 
 @dataclass
@@ -98,12 +104,15 @@ class Report:
 
     derivations: list[DerivationOutcome] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
+    subsets: list[SubsetReport] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         """File an outcome under its kind."""
         if isinstance(outcome, DerivationOutcome):
             self.derivations.append(outcome)
+        elif isinstance(outcome, SubsetReport):
+            self.subsets.append(outcome)
         else:
             self.comparisons.append(outcome)
 
@@ -128,6 +137,7 @@ class Report:
             for trial in outcome.escaped
         ]
         lines += [line for comparison in self.comparisons for line in comparison.problems]
+        lines += [line for subsets in self.subsets for line in subsets.problems]
         return lines + [f"no sample of any loss has {name}" for name in self.not_covered]
 
     @property
@@ -141,7 +151,8 @@ class Report:
     @property
     def passed(self) -> bool:
         """True when something was done and nothing is wrong with it."""
-        return bool(self.derivations or self.comparisons) and not self.problems
+        done = self.derivations or self.comparisons or self.subsets
+        return bool(done) and not self.problems
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain data for JSON."""
@@ -151,6 +162,7 @@ class Report:
             "problems": self.problems,
             "derivations": [outcome.as_dict() for outcome in ordered],
             "accuracy": [comparison.as_dict() for comparison in self.comparisons],
+            "subsets": [subsets.as_dict() for subsets in self.subsets],
             "versions": versions(),
             "seed": SEED,
             "seconds": self.seconds,
@@ -162,22 +174,24 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def plan(losses: Iterable[str] | None = None, thorough: bool = False) -> list[Task]:
-    """All tasks for the given losses (every loss by default), long ones first."""
-    names = list(LOSSES if losses is None else losses)
-    measured = [Task(name, thorough=thorough) for name in names]
-    derived = [
-        Task(name, topic, thorough) for name in names for topic in reversed(loss_named(name).topics)
-    ]
+def plan(subjects: Iterable[str] | None = None, thorough: bool = False) -> list[Task]:
+    """All tasks for the given losses and theories (all of them by default), long ones first."""
+    names = list(SUBJECTS if subjects is None else subjects)
+    topics = {name: subject_named(name).topics for name in names}
+    measured = [Task(SUBSETS, thorough=thorough)] if SUBSETS_WITH in names else []
+    measured += [Task(name, thorough=thorough) for name in names if name in LOSSES]
+    derived = [Task(name, topic, thorough) for name in names for topic in reversed(topics[name])]
     return measured + derived
 
 
 def run_task(task: Task) -> Outcome:
     """Do one task."""
     if task.topic is None:
+        if task.loss == SUBSETS:
+            return check_subsets(task.thorough)
         return compare_routes(task.loss, task.thorough)
     start = perf_counter()
-    derivation = loss_named(task.loss).derive(task.topic)
+    derivation = subject_named(task.loss).derive(task.topic)
     trials = try_derivation(derivation, None if task.thorough else MUTANTS_A_STEP)
     return _outcome(derivation, trials, perf_counter() - start)
 

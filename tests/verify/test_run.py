@@ -10,18 +10,25 @@ import pytest
 from sympy import Rational
 
 from derive.formulas import formula_of
-from derive.losses import LOSSES
-from verify import accuracy, compare
+from derive.losses import LOSSES, SUBJECTS
+from verify import accuracy, compare, subset
 from verify.accuracy import AccuracyTable
+from verify.formats import format_of
 from verify.run import Report, Task, plan, run_task, verify, write_atomically
 
 GRADIENT = Task("soft_zlpr", "gradient")
 
 
-def test_plan_names_every_topic_of_every_loss() -> None:
+def test_plan_names_every_topic_of_every_subject() -> None:
     planned = {(task.loss, task.topic) for task in plan()}
-    topics = {(name, topic) for name, loss in LOSSES.items() for topic in loss.topics}
-    assert planned == topics | {(name, None) for name in LOSSES}
+    topics = {(name, topic) for name, subject in SUBJECTS.items() for topic in subject.topics}
+    assert planned == topics | {(name, None) for name in (*LOSSES, "subset")}
+
+
+def test_the_distribution_over_subsets_goes_with_its_loss() -> None:
+    assert Task("subset") in plan(["combination_softmax"])
+    assert Task("subset") not in plan(["zlpr"])
+    assert all(task.topic for task in plan(["lattice"]))
 
 
 def test_plan_refuses_a_loss_that_is_not_known() -> None:
@@ -45,7 +52,7 @@ def test_an_empty_report_does_not_pass() -> None:
 
 def test_a_broken_step_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     loss = LOSSES["soft_zlpr"]
-    monkeypatch.setitem(LOSSES, "soft_zlpr", replace(loss, gradient=-loss.gradient))
+    monkeypatch.setitem(SUBJECTS, "soft_zlpr", replace(loss, gradient=-loss.gradient))
     report = verify([GRADIENT])
     assert not report.passed
     assert any("soft_zlpr.gradient" in line and "refuted" in line for line in report.problems)
@@ -66,7 +73,7 @@ def test_code_that_rests_on_a_broken_step_is_reported_and_not_emitted(
 def test_a_false_claim_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The document's factor: with sigma(s) for sigma(2s) the squares no longer add up."""
     loss = LOSSES["soft_zlpr"]
-    monkeypatch.setitem(LOSSES, "soft_zlpr", replace(loss, squares=loss.squares * Rational(1, 2)))
+    monkeypatch.setitem(SUBJECTS, "soft_zlpr", replace(loss, squares=loss.squares * Rational(1, 2)))
     report = verify([Task("soft_zlpr", "convexity")])
     assert not report.passed
     assert any("soft_zlpr.convexity" in line for line in report.problems)
@@ -85,6 +92,17 @@ def test_a_mutant_that_escapes_fails_the_run(monkeypatch: pytest.MonkeyPatch) ->
     report = Report([replace(outcome, trials=tuple(escaped))])
     assert not report.passed
     assert "was not refuted" in report.problems[0]
+
+
+def test_a_distribution_that_is_off_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [case for case in subset.cases(format_of("float64")) if case.name == "all-3.7"]
+    monkeypatch.setattr(subset, "cases", lambda form, long: few)
+    monkeypatch.setattr(subset, "check_draws", lambda size: [])
+    assert verify([Task("subset")]).passed
+    monkeypatch.setattr(subset, "BOUNDS", {"float64": 1e-18})
+    report = verify([Task("subset")])
+    assert not report.passed and not json.loads(json.dumps(report.as_dict()))["passed"]
+    assert any("subset: inclusion of ties in float64 is off by" in x for x in report.problems)
 
 
 def test_worker_processes_find_the_same() -> None:
