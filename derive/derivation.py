@@ -7,12 +7,12 @@ cannot drift from what is used. A derivation holds when every one of its steps i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from sympy import Expr, S, Symbol
+from sympy import Expr, Indexed, IndexedBase, S, Symbol
 
-from derive.calculus import resolve
+from derive.calculus import free_indices, replace_index, resolve
 from derive.decide import Decision, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
@@ -110,6 +110,24 @@ class Derivation:
         )
         return replace(self, steps=(*self.steps, step))
 
+    def generally(
+        self, rule: str, target: Expr, named: Mapping[Expr, Expr], note: str = ""
+    ) -> Derivation:
+        """The current expression equals the target, whatever the named parts of both are.
+
+        Each part is given the name of an array entry with all the indices it depends on, or of a
+        symbol; the equality of names is decided, and so holds for these parts. Raises
+        ``ValueError`` where a name could not stand for its parts.
+        """
+        before = self.result
+        _check_names(named, (before, target))
+        equation = (before.xreplace(named), target.xreplace(named))
+        decision = equal(*equation, self.facts)
+        step = Step(
+            rule, before, Relation.EQUAL, target, decision, self.facts, note, equation=equation
+        )
+        return replace(self, steps=(*self.steps, step))
+
     def positive(self, rule: str, expression: Expr, note: str = "") -> Derivation:
         """``expression > 0``."""
         return self._add(rule, expression, Relation.POSITIVE, S.Zero, note)
@@ -167,6 +185,28 @@ class Derivation:
         if relation is Relation.FORCES:
             return forces(left, right, self.facts)
         return (positive if relation is Relation.POSITIVE else nonnegative)(left, self.facts)
+
+
+def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr]) -> None:
+    """A name is new, has every index of its part, and names one family of parts only."""
+    families: dict[Expr, tuple[Expr, tuple[Expr, ...]]] = {}
+    for part, name in named.items():
+        base, indices = (name.base, name.indices) if isinstance(name, Indexed) else (name, ())
+        if any(base in side.free_symbols | side.atoms(IndexedBase) for side in sides):
+            raise ValueError(f"{name} occurs already: name {part} by something new")
+        if not free_indices(part) <= set(indices):
+            raise ValueError(f"{part} has an index that its name {name} has not")
+        first, where = families.setdefault(base, (part, indices))
+        if _at(first, where, indices) != part:
+            raise ValueError(f"{name} is the name of {first} and of {part}")
+
+
+def _at(part: Expr, where: tuple[Expr, ...], indices: tuple[Expr, ...]) -> Expr:
+    """The part written at other indices."""
+    between = [index.axis.index(f"_{place}") for place, index in enumerate(where)]
+    for old, new in (*zip(where, between, strict=True), *zip(between, indices, strict=True)):
+        part = replace_index(part, old, new)
+    return part
 
 
 __all__ = ["Derivation", "Relation", "Step"]

@@ -73,6 +73,35 @@ def test_a_wrong_rewriting_is_refuted_and_one_of_nothing_is_an_error():
         chain.rewrite("absent", partial(log(Z), s[i]), exp(s[i]) / Z)
 
 
+def test_an_equality_that_holds_whatever_its_parts_are():
+    part = log(1 + exp(s[j]) * Z)
+    x = array("x")
+    chain = begin(total((t[j] + 1) * part, j))
+    split = total(t[j] * part, j) + total(part, j)
+    chain = chain.generally("split", split, {part: x[j]})
+    assert chain.holds
+    assert chain.result == split
+    assert chain.steps[0].reason == (
+        total((t[j] + 1) * x[j], j),
+        total(t[j] * x[j], j) + total(x[j], j),
+    )
+    wrong = begin(total((t[j] + 1) * part, j)).generally("split", total(part, j), {part: x[j]})
+    assert isinstance(wrong.steps[0].decision, Refuted)
+
+
+def test_a_name_must_be_able_to_stand_for_its_parts():
+    x, here, there = array("x"), exp(s[i]) * Z, exp(s[j]) * Z
+    chain = begin(total(there, j) + here)
+    target = total(there, j) + here
+    assert chain.generally("same", target, {here: x[i], there: x[j]}).holds
+    with pytest.raises(ValueError, match="has an index that its name"):
+        chain.generally("too few indices", target, {there: x[i]})
+    with pytest.raises(ValueError, match="is the name of"):
+        chain.generally("two families", target, {here: x[i], exp(s[j]): x[j]})
+    with pytest.raises(ValueError, match="occurs already"):
+        chain.generally("not new", target, {here: s[i]})
+
+
 def test_a_wrong_formula_is_refuted_and_the_derivation_does_not_hold():
     right = begin(partial(log(Z), s[i])).differentiate()
     wrong = right.to("collect", exp(-s[i]) / Z)
