@@ -3,12 +3,9 @@
 A side has exponents a_i (a score or its negative), weights w_i in [0, 1] and a row axis.  Its
 factors come in two forms.
 
-Plain: (1, x_i), where all |a_i| are at most PLAIN_REACH and, for coefficients to the order K,
-
-    e_j(x) <= r^j / j! <= e^reach   for all j <= K,   r = sum_i x_i.
-
-r^j / j! grows up to j = r, so that is a bound at j = min(K, r).  No subtraction, hence no error but
-that of exp; what underflows beside numbers up to e^reach is lost by e^-400 and more.
+Plain: (1, x_i), where all |a_i| are at most 300 (float32: 36) and all coefficients that come out at
+most e^340 (e^38).  No subtraction, hence no error but that of exp.  What underflows is lost beside
+numbers that are e^300 larger.
 
 Tilted by c, for everything else: with y_i = x_i e^{-c}
 
@@ -36,7 +33,7 @@ from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, l
 from numeric_core.symmetric import Leaves
 from numeric_core.tilt import threshold
 
-__all__ = ["Side", "Tilt", "balanced_tilt", "fits", "plain_reach"]
+__all__ = ["Side", "Tilt", "balanced_tilt", "coefficient_reach", "plain_reach"]
 
 REACH = 1400.0
 """Exponents this far apart do not see each other: e^-745 is the least number above 0, and a weight
@@ -44,12 +41,15 @@ is no less.  e^{-REACH / 2} is still a normal number."""
 
 
 def plain_reach(xp: Namespace, dtype: object) -> float:
-    """Exponents and logs of coefficients up to here go through the plain form.
-
-    Products of two coefficients, and sums of them, must not overflow: 2 * 300 + log(order) < 709,
-    2 * 36 + log(order) < 88.
-    """
+    """Exponents up to here are taken as they are: far from overflow at 709 (float32: 88), so that
+    sums and small powers of two do not matter."""
     return 300.0 if dtype == xp.float64 else 36.0
+
+
+def coefficient_reach(xp: Namespace, dtype: object) -> float:
+    """Logs of plain coefficients up to here: the sum of order^2 products of two must not overflow,
+    2 * 340 + 2 log(order) < 709, 2 * 38 + 2 log(order) < 88."""
+    return 340.0 if dtype == xp.float64 else 38.0
 
 
 @dataclass(frozen=True)
@@ -158,16 +158,6 @@ def _contiguous_exp(xp: Namespace, a: Array) -> Array:
     if is_numpy_array(a) and a.dtype == np.float64:
         return np.exp(a, out=np.empty(a.shape))
     return exp(xp, a)
-
-
-def fits(xp: Namespace, total: Array, order: int) -> Array:
-    """Whether all e_j, j <= order, of numbers with this sum are below e^reach: (rows,) bool."""
-    reach = plain_reach(xp, total.dtype)
-    j = xp.where(total < order, total, xp.full_like(total, float(order)))
-    j = xp.where(j > 1.0, j, xp.ones_like(j))
-    ratio = xp.where(total > 0, total, xp.ones_like(total)) / j
-    # log(r^j / j!) <= j log(r / j) + j
-    return j * (log(xp, ratio) + 1.0) <= reach
 
 
 def balanced_tilt(xp: Namespace, v: Side, w: Side, width: Array | float = 0.0) -> Tilt:

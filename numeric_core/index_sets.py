@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from array_api_compat import device
 
-from numeric_core.factors import Side, Tilt, balanced_tilt, fits, plain_reach
+from numeric_core.factors import Side, Tilt, balanced_tilt, plain_reach
 from numeric_core.namespace import Array, Namespace, exp, known, log
 
 __all__ = ["All", "Band", "Columns", "Diagonal", "IndexSet"]
@@ -85,11 +85,14 @@ class Diagonal(IndexSet):
     """{a = b}: the combination softmax.  v e^-c and w e^c have the same terms for every c."""
 
     def scale(self, xp: Namespace, v: Array, w: Array) -> Array | None:
-        """Near sqrt(sum w / sum v): both sums come to one size."""
-        if known(xp.all(fits(xp, v, self.v_order) & fits(xp, w, self.w_order))) is True:
+        """Near sqrt(sum w / sum v), which brings both sums to one size, where e_j <= sum^j is not
+        small enough to need nothing."""
+        one = xp.ones_like(v)
+        largest = xp.where(v > w, v, w)
+        growth = log(xp, xp.where(largest > one, largest, one)) * float(self.v_order)
+        if known(xp.all(growth <= plain_reach(xp, v.dtype))) is True:
             return None
         both = (v > 0) & (w > 0)
-        one = xp.ones_like(v)
         ratio = log(xp, xp.where(both, w, one)) - log(xp, xp.where(both, v, one))
         return xp.pow(2.0 * one, xp.round(ratio * (0.5 / math.log(2.0))))
 

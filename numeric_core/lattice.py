@@ -30,14 +30,14 @@ import functools
 import math
 import operator
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from array_api_compat import device, is_numpy_array
 
 from numeric_core.exact import accurate_sum, split_constant, two_diff
-from numeric_core.factors import Side, fits
+from numeric_core.factors import Side, coefficient_reach
 from numeric_core.index_sets import All, IndexSet
 from numeric_core.loss import Loss, Rows
 from numeric_core.namespace import Array, Namespace, known, log, log1p
@@ -109,6 +109,8 @@ _Task: TypeAlias = Callable[..., tuple[Array, ...]]
 class LatticeLoss(Loss):
     """A loss that is a sum of parts.  Rows are computed plainly where they can be, else tilted."""
 
+    block = 1 << 16
+
     @abstractmethod
     def _parts(self, rows: Rows) -> list[Part]:
         """The parts of flat rows, (rows, n)."""
@@ -159,9 +161,13 @@ class LatticeLoss(Loss):
     def _run(self, rows: Rows, task: _Task, *directions: Array) -> tuple[Array, ...]:
         """Plainly if all rows can be; in NumPy rows are taken apart; else all of them tilted."""
         xp, parts = rows.xp, self._parts(rows)
-        plain, forms = _plain_forms(xp, parts)
-        if forms is not None and known(xp.all(plain)) is True:
-            return task(xp, parts, forms, *directions)
+        plain = _near(xp, parts)
+        if known(xp.all(plain)) is True:
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    return task(xp, parts, [_plain_form(xp, part) for part in parts], *directions)
+            except _OutOfRange as rows_within:
+                plain = rows_within.good
         if not is_numpy_array(rows.scores) or not np.any(plain):
             return self._tilted(xp, parts, task, *directions)
         groups = (plain, ~plain)
@@ -201,23 +207,38 @@ def _interleaved(
     return tuple(joined)
 
 
-def _plain_forms(xp: Namespace, parts: list[Part]) -> tuple[Array, list[_Form] | None]:
-    """Which rows can be computed plainly, and the forms, if all scores can be taken as they are."""
+class _OutOfRange(Exception):
+    """Plain coefficients of some rows are too large; good: the other rows."""
+
+    def __init__(self, good: Array) -> None:
+        super().__init__("coefficients beyond the plain range")
+        self.good = good
+
+
+def _near(xp: Namespace, parts: list[Part]) -> Array:
+    """Rows all of whose exponents can be taken as they are: (rows,) bool."""
     if any(isinstance(part.terms, All) for part in parts):
-        return xp.zeros_like(parts[0].v.a[0, :]) > 0, None
-    near = _all(
+        return xp.zeros_like(parts[0].v.a[0, :]) > 0
+    sides = [
         part.terms.near(xp, side, order)
         for part in parts
         for side, order in ((part.v, part.terms.v_order), (part.w, part.terms.w_order))
-    )
-    if known(xp.all(near)) is not True:
-        return near, None
-    forms = [_plain_form(xp, part) for part in parts]
-    return _all(_fitting(xp, form) for form in forms), forms
+    ]
+    return functools.reduce(operator.and_, sides)
 
 
-def _all(conditions: Iterable[Array]) -> Array:
-    return functools.reduce(operator.and_, conditions)
+def _check_range(xp: Namespace, form: _Form, v: Number, w: Number) -> None:
+    """_OutOfRange if products of plain coefficients might overflow.
+
+    A node has no larger coefficients than the root, so if these are in range, all are.
+    """
+    if form.log_scale is not None:
+        return
+    bound = math.exp(coefficient_reach(xp, leading(v).dtype))
+    good = [xp.max(leading(x), axis=0) <= bound for x in (v, w)]
+    within = good[0] & good[1]
+    if known(xp.all(within)) is not True:
+        raise _OutOfRange(within)
 
 
 def _plain_form(xp: Namespace, part: Part) -> _Form:
@@ -226,13 +247,6 @@ def _plain_form(xp: Namespace, part: Part) -> _Form:
     if scale is not None:
         v, w = v / scale, w * scale
     return _Form(Leaves(None, v), Leaves(None, w), part.terms, None)
-
-
-def _fitting(xp: Namespace, form: _Form) -> Array:
-    """Rows whose coefficients are in range: (rows,) bool."""
-    orders = (form.terms.v_order, form.terms.w_order)
-    sides = zip((form.v, form.w), orders, strict=True)
-    return _all(fits(xp, xp.sum(leaves.take, axis=0), order) for leaves, order in sides)
 
 
 def _tilted_form(xp: Namespace, part: Part) -> _Form:
@@ -288,6 +302,7 @@ def _value(xp: Namespace, form: _Form) -> Array:
         return _log_all(xp, form)
     v, v_exponent = coefficients(xp, form.v, form.terms.v_order)
     w, w_exponent = coefficients(xp, form.w, form.terms.w_order)
+    _check_range(xp, form, v, w)
     exponent = v_exponent + w_exponent
     return _log(xp, form, _sums(xp, form, v, w), exponent)
 
@@ -351,6 +366,7 @@ def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
         return _log_all(xp, form), _share_alone(form.v), _share_alone(form.w)
     v_product = Product(xp, form.v, form.terms.v_order)
     w_product = Product(xp, form.w, form.terms.w_order)
+    _check_range(xp, form, v_product.coefficients, w_product.coefficients)
     exponent = v_product.exponent + w_product.exponent
     sums = _sums(xp, form, v_product.coefficients, w_product.coefficients)
     value = _log(xp, form, sums, exponent)
