@@ -32,14 +32,40 @@ from sympy import exp as exponential
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.axis import Index
-from derive.calculus import free_indices, opened, over, resolve, sift
+from derive.calculus import free_indices, opened, over, replace_index, resolve, sift
 from derive.coefficients import Coefficient
 from derive.nodes import Sealed
 
 
 def reduction_form(expression: Expr) -> Expr:
     """The expression with nothing left under a sum that does not depend on its index."""
-    return _reduced(sift(resolve(expression)))
+    return _reduced(_sifted(resolve(expression)))
+
+
+def _sifted(expression: Expr) -> Expr:
+    """Sifted, except that no bracket ``1 - delta_ij`` is opened beside a coefficient.
+
+    The elements i and j are left out of such a coefficient, which has no meaning for ``i = j``.
+    """
+    if not expression.has(Coefficient):
+        return sift(expression)
+    if isinstance(expression, Coefficient):
+        series, z, order = expression.args
+        return Coefficient(series, z, sift(order))
+    if not isinstance(expression, Sum):
+        return expression.func(*(_sifted(argument) for argument in expression.args))
+    index, body = opened(expression)
+    return Add(*(_sifted_term(term, index) for term in Add.make_args(_sifted(body))))
+
+
+def _sifted_term(term: Expr, index: Index) -> Expr:
+    if not term.has(Coefficient):
+        return sift(index.axis.sum(term, index))
+    for factor in Mul.make_args(term):
+        if isinstance(factor, KroneckerDelta) and index in factor.args:
+            other = next(argument for argument in factor.args if argument != index)
+            return replace_index(term / factor, index, other)
+    return index.axis.sum(term, index)
 
 
 def _reduced(expression: Expr) -> Expr:
@@ -71,7 +97,7 @@ def _product(outer: Expr, body: Expr, index: Index) -> Expr:
     if index not in body.free_symbols:
         return outer * index.axis.size * body
     # A delta may have come to stand beside its index only now that inner sums are open.
-    return outer * sift(index.axis.sum(body, index))
+    return outer * _sifted(index.axis.sum(body, index))
 
 
 def _separable(body: Expr, index: Index) -> Expr:
