@@ -245,7 +245,7 @@ def _plain_form(xp: Namespace, part: Part) -> _Form:
     v, w = part.v.plain(), part.w.plain()
     scale = part.terms.scale(xp, xp.sum(v, axis=0), xp.sum(w, axis=0))
     if scale is not None:
-        v, w = v / scale, w * scale
+        v, w = v * scale, w / scale
     return _Form(Leaves(None, v), Leaves(None, w), part.terms, None)
 
 
