@@ -230,6 +230,21 @@ def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
     return expression.func(*(replace_index(a, index, target) for a in expression.args))
 
 
+def alike(left: Expr, right: Expr) -> bool:
+    """True when the two differ in the names of bound indices at most."""
+    return _bound_by_depth(left, 0) == _bound_by_depth(right, 0)
+
+
+def _bound_by_depth(expression: Expr, depth: int) -> Expr:
+    if isinstance(expression, Sum | Product):
+        index, body = opened(expression)
+        name = index.axis.index(f"_bound_{depth}")
+        return over(expression, name, _bound_by_depth(replace_index(body, index, name), depth + 1))
+    if not expression.args or isinstance(expression, Indexed):
+        return expression
+    return expression.func(*(_bound_by_depth(argument, depth) for argument in expression.args))
+
+
 def map_entries(expression: Expr, array: IndexedBase, image: Callable[..., Expr]) -> Expr:
     """Replace every entry ``array[i, ...]`` by ``image(i, ...)``."""
     return expression.replace(

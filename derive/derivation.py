@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sympy import Expr, Indexed, IndexedBase, S, Symbol
 
-from derive.calculus import free_indices, replace_index, resolve
+from derive.calculus import alike, free_indices, replace_index, resolve
 from derive.decide import Decision, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
@@ -197,7 +197,7 @@ def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr]) -> None:
         if not free_indices(part) <= set(indices):
             raise ValueError(f"{part} has an index that its name {name} has not")
         first, where = families.setdefault(base, (part, indices))
-        if _at(first, where, indices) != part:
+        if not alike(_at(first, where, indices), part):
             raise ValueError(f"{name} is the name of {first} and of {part}")
 
 

@@ -32,6 +32,7 @@ from derive.axis import Axis, array, labels_axis, total
 from derive.balls import Point, enclose, entry_symbol, write_out
 from derive.calculus import (
     Partial,
+    alike,
     derivative,
     free_indices,
     map_entries,
@@ -260,3 +261,11 @@ def test_random_polynomials_in_exponentials():
         for point in sample_points((expression, s[i]), NOTHING_ASSUMED, 1, SEED):
             plain = diff(write_out(expression, point), scalar(s[i], point))
             agree(ours, plain, point, f"seed {SEED}: {expression}")
+
+
+def test_names_of_bound_indices_make_no_difference():
+    nested = total(total(exp(s[j]) * t[k], k), j)
+    assert alike(nested, total(total(exp(s[k]) * t[j], j), k))
+    assert not alike(nested, total(total(exp(s[k]) * t[k], j), k))
+    assert not alike(total(s[j], j), total(t[j], j))
+    assert not alike(s[i], s[j])
