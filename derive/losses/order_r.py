@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from sympy import Add, Expr, IndexedBase, KroneckerDelta, Rational, S, Symbol, exp, log, sqrt
 
-from derive.axis import Index, total
+from derive.axis import Index, array, total
 from derive.calculus import map_entries, partial
 from derive.coefficients import Z, coefficient, order_sum
 from derive.derivation import Derivation
@@ -131,7 +131,12 @@ def derive_hvp() -> Derivation:
     """The covariance of label i with the sum of the vector over the set."""
     start = total(partial(ORDER.value, s[i], s[j]) * v[j], j)
     chain = _second_derivatives(ORDER.begin("hvp", "Hessian-vector product", start))
-    return chain.to("sift the delta and collect", ORDER.hvp)
+    parts: dict[Expr, Expr] = {A: A_NAME, B: B_NAME}
+    for series, one, two in ((positives, "p", "P"), (negatives, "q", "Q")):
+        for index in (i, j):
+            parts[partial_sum(series(t, index), r - 1)] = array(one)[index]
+        parts[partial_sum(series(t, i, j), r - 2)] = array(two)[i, j]
+    return chain.generally("sift the delta and collect", ORDER.hvp, parts)
 
 
 def derive_value() -> Derivation:
