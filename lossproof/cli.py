@@ -77,14 +77,14 @@ def verify(only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: b
 )
 def derive(loss: str, topic: str | None, form: str) -> None:
     """Show the derivation of TOPIC (gradient, hessian, optimum, ...) of LOSS, or all of them."""
-    from derive.losses import loss_named
+    from derive.losses import subject_named
     from derive.render import render
 
-    symbolic = _or_problem(loss_named, loss)
-    topics = (topic,) if topic else symbolic.topics
+    subject = _or_problem(subject_named, loss)
+    topics = (topic,) if topic else subject.topics
     holds = True
     for name in topics:
-        derivation = _or_problem(symbolic.derive, name)
+        derivation = _or_problem(subject.derive, name)
         holds = holds and derivation.holds
         click.echo(render(derivation, form) + "\n")
     sys.exit(0 if holds else 1)
@@ -118,10 +118,10 @@ def emit(loss: str, quantity: str, target: str, output: Path | None) -> None:
 @main.command()
 def losses() -> None:
     """List the losses and what can be derived about each."""
-    from derive.losses import LOSSES
+    from derive.losses import SUBJECTS
     from lossproof.screen import show_losses
 
-    show_losses(Console(), LOSSES.values())
+    show_losses(Console(), SUBJECTS.values())
 
 
 def _or_problem(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
