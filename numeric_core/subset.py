@@ -71,9 +71,9 @@ def log_partition(
     the scores, which loses all digits where a few scores dominate (see numeric_core.newton); it
     gives nan where the recursion ends at a negative number.
 
-    Where T and R nearly cancel (log Z_1 of log-probabilities), the row is computed again in pairs,
-    to 1e-31 of R.  That needs values that can be read: under jax.jit and the like the error there
-    is a few ulp of R, not of log Z_k.
+    Where T and R nearly cancel (log Z_1 of log-probabilities), the row is computed again with twice
+    the digits, or more.  That needs values that can be read: under jax.jit and the like the error
+    there is a few ulp of R, not of log Z_k.
 
     Memory beyond the input: O(k) and a block of 2^17 scores; in NumPy rows of 2^18 scores and more
     are read a part at a time (`streaming`).  There is no n k table.
