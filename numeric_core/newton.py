@@ -18,7 +18,7 @@ It is kept as the document's algorithm, to be compared with.  One thing is not t
 largest score of a row is subtracted first, Z_k(s) = e^{k m} Z_k(s - m), so that it fails by
 cancellation only, and not by overflow of e^{k s} at k s > 709.
 
-Source: document 002 (7359), the equations for S_k and Z_k.
+Source: document 002, claims 7359-3 and 7359-g.  `lossproof verify` maps where it fails.
 """
 
 from __future__ import annotations
