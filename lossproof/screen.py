@@ -13,14 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from derive.losses import SymbolicLoss
+    from derive.losses import SymbolicLoss, Theory
     from verify.accuracy import Line
     from verify.run import DerivationOutcome, Report, Task
     from verify.subset import SubsetLine, SubsetReport
 
 SHORT_NAMES = {"float64": "f64", "float32": "f32", "float16": "f16"}
-# What the columns before the last take: 21 + 8 + 3 * 4 + 7 letters and 20 of gaps.
-FIGURES_WIDTH = 68
+# The columns before the last take 26 + 8 + 3 * 4 + 7 letters and 20 of gaps; below so many letters
+# the last one says nothing.
+FIGURES_WIDTH = 73
+LEAST_SAMPLE_WIDTH = 10
 # Problems shown on the screen; the JSON report has them all.
 SHOWN_PROBLEMS = 12
 
@@ -60,8 +62,9 @@ def show_report(console: Console, report: Report) -> None:
 
 
 def _derivation_table(outcomes: list[DerivationOutcome]) -> Table:
-    table = Table(title="Derivations, for every n", title_justify="left", box=SIMPLE_HEAD)
-    for name in ("loss", "derivations", "steps proved", "document claims", "mutants refuted"):
+    title = "Derivations for every n: proved steps, claims, refuted mutants"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("loss", "derived", "steps", "claims", "mutants"):
         table.add_column(name, justify="left" if name == "loss" else "right", no_wrap=True)
     for loss in dict.fromkeys(outcome.loss for outcome in sorted(outcomes, key=lambda o: o.id)):
         table.add_row(loss, *_derivation_cells([o for o in outcomes if o.loss == loss]))
@@ -84,17 +87,19 @@ def _derivation_cells(outcomes: list[DerivationOutcome]) -> tuple[str, ...]:
 
 
 def _accuracy_table(lines: list[Line], width: int) -> Table:
-    title = "Largest error in ulp (core by dtype, emitted code), worst float64 sample"
+    title = "Largest error in ulp: core by dtype, emitted code, worst float64 sample"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("loss", no_wrap=True)
     table.add_column("", no_wrap=True)
     for name in (*SHORT_NAMES.values(), "emitted"):
         table.add_column(name, justify="right", no_wrap=True)
-    left = max(width - FIGURES_WIDTH, 10)
-    table.add_column("worst sample", no_wrap=True, max_width=left, overflow="ellipsis")
+    left = width - FIGURES_WIDTH
+    if left >= LEAST_SAMPLE_WIDTH:
+        table.add_column("worst sample", no_wrap=True, max_width=left, overflow="ellipsis")
     for loss, quantity in dict.fromkeys((line.loss, line.quantity) for line in lines):
         own = [line for line in lines if (line.loss, line.quantity) == (loss, quantity)]
-        table.add_row(loss if quantity == "value" else "", quantity, *_accuracy_cells(own))
+        cells = (loss if quantity == "value" else "", quantity, *_accuracy_cells(own))
+        table.add_row(*cells[: len(table.columns)])
     return table
 
 
@@ -150,16 +155,17 @@ def _subset_table(report: SubsetReport) -> Table:
     single = [line for line in report.lines.values() if line.dtype == "float32"]
     stable = [line for line in single if line.method == "stable"]
     worst = max(stable, key=lambda line: line.error, default=None)
-    table.caption = f"float32: {worst.error:.1e} at most" if worst else None
+    table.caption = f"stable methods in float32: {worst.error:.1e} at most" if worst else None
+    table.caption_justify = "left"
     return table
 
 
 def _relative_cell(line: SubsetLine | None) -> str:
     if line is None:
         return "-"
-    figure = "no number" if math.isinf(line.error) else f"{line.error:.1e}"
     if line.method == "newton":
-        return figure
+        return f"{line.beyond} of {line.count} off"
+    figure = "no number" if math.isinf(line.error) else f"{line.error:.1e}"
     colour = "green" if line.within else "red"
     return f"[{colour}]{figure}[/{colour}]"
 
@@ -172,7 +178,7 @@ def _newton_line(report: SubsetReport) -> str:
     points = len(newton.spreads) * len(newton.orders)
     off = {level: len(newton.failing(level)) for level in newton.certified}
     shares = ", ".join(f"{count} beyond {level:g}" for level, count in off.items())
-    return f"Newton's recursion, n = {newton.n}, {points} (spread, k), certified: {shares}"
+    return f"Newton's recursion, {points} spreads and orders, certified: {shares}"
 
 
 def _draws_line(report: SubsetReport) -> str:
@@ -180,11 +186,11 @@ def _draws_line(report: SubsetReport) -> str:
     right = [p for check in report.draws if check.right for p in check.p_values.values()]
     wrong = [min(check.p_values.values()) for check in report.draws if not check.right]
     words = f"draws: {len(right)} chi-square tests, least p = {min(right, default=1.0):.2g}"
-    return words + f"; Plackett-Luce has p < {max(wrong, default=0.0):.0e} on each row"
+    return words + f"; Plackett-Luce: p <= {max(wrong, default=0.0):.0e}"
 
 
-def show_losses(console: Console, losses: Iterable[SymbolicLoss]) -> None:
-    """The losses, their formulas and their topics."""
+def show_losses(console: Console, losses: Iterable[SymbolicLoss | Theory]) -> None:
+    """The losses and theories, their formulas and their topics."""
     table = Table()
     for name in ("loss", "formula", "derivations"):
         table.add_column(name, overflow="fold")

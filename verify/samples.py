@@ -24,6 +24,9 @@ from verify.patterns import Generator, Pattern, generator, long_row, rows
 __all__ = ["LABELS", "VECTORS", "Sample", "quick", "thorough"]
 
 LONG = 1_000_000
+# The oracle multiplies polynomials for these: in the quick set their long row is shorter, and 10^6
+# labels are met by the distribution over k-subsets (`verify.subset_rows`).
+LONG_OF_SUBSETS = {"combination_softmax": 100_000, "order_r": 100_000}
 # Positives of a long row where not a share of all labels is meant: n k operations are too many.
 FEW_POSITIVES = {"combination_softmax": 4}
 # Of a long row, so many components are compared: all of them cost the oracle ten times as much.
@@ -158,12 +161,13 @@ VECTORS: Mapping[str, Direction] = {
 
 
 def quick(loss: str, dtypes: Sequence[str] = tuple(FORMATS)) -> list[Sample]:
-    """Every row and every kind of label with two vectors each, and one row of 10^6 labels."""
+    """Every row and every kind of label with two vectors each, and one long row."""
     samples = _short_samples(loss, dtypes, sizes=(2, 10, 100), vectors_each=2)
     wide = [dtype for dtype in ("float32", "float64") if dtype in dtypes]
     # The losses take turns at the two dtypes, since a long row costs as much as all short ones.
     chosen = wide[list(LABELS).index(loss) % len(wide)] if wide else None
-    long_rows = [_long_sample(loss, chosen, 0, COMPARED["quick"])] if chosen else []
+    n = LONG_OF_SUBSETS.get(loss, LONG)
+    long_rows = [_long_sample(loss, chosen, 0, COMPARED["quick"], n)] if chosen else []
     return samples + long_rows
 
 
@@ -175,7 +179,7 @@ def thorough(loss: str, dtypes: Sequence[str] = tuple(FORMATS)) -> list[Sample]:
     wide = [dtype for dtype in ("float32", "float64") if dtype in dtypes]
     for dtype in wide:
         for k in range(len(LABELS[loss])):
-            samples.append(_long_sample(loss, dtype, k, COMPARED["thorough"]))
+            samples.append(_long_sample(loss, dtype, k, COMPARED["thorough"], LONG))
     return samples
 
 
@@ -217,15 +221,15 @@ def _sample(
     )
 
 
-def _long_sample(loss: str, dtype: str, kind: int, compared: int) -> Sample:
-    """A row of 10^6 labels with random signs for a vector.
+def _long_sample(loss: str, dtype: str, kind: int, compared: int, n: int) -> Sample:
+    """A row of n labels with random signs for a vector.
 
     Compared are the largest scores of either sign, the ends of the row, and places at random.
     """
     form = format_of(dtype)
-    pattern = long_row(form, LONG, FEW_POSITIVES.get(loss))
+    pattern = long_row(form, n, FEW_POSITIVES.get(loss))
     order = np.argsort(pattern.scores)
-    places = generator(form, "compared").integers(0, LONG, compared)
-    some = np.unique(np.concatenate([order[:32], order[-32:], [0, LONG - 1], places]))
+    places = generator(form, "compared").integers(0, n, compared)
+    some = np.unique(np.concatenate([order[:32], order[-32:], [0, n - 1], places]))
     components = tuple(int(i) for i in some)
     return _sample(loss, form, pattern, list(LABELS[loss])[kind], "signs", components)

@@ -14,7 +14,7 @@ balls:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -62,13 +62,14 @@ Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class SubsetLine:
-    """One line of the table: a regime, a quantity, a method and a dtype."""
+    """One line of the table; `beyond` counts the errors above the bound, also of the recursion."""
 
     regime: str
     quantity: str
     method: str
     dtype: str
     count: int = 0
+    beyond: int = 0
     worst: SubsetWorst | None = None
 
     @property
@@ -91,11 +92,12 @@ class SubsetReport:
     newton: NewtonMap | None = None
     draws: list[DrawCheck] = field(default_factory=list)
 
-    def record(self, key: Key, count: int, worst: SubsetWorst) -> None:
-        """Add `count` comparisons whose largest error is `worst`."""
+    def record(self, key: Key, errors: Sequence[float], worst: SubsetWorst) -> None:
+        """Add comparisons, the largest error being `worst`."""
         old = self.lines.get(key, SubsetLine(*key))
         kept = worst if old.worst is None or worst.error > old.worst.error else old.worst
-        self.lines[key] = SubsetLine(*key, old.count + count, kept)
+        beyond = old.beyond + sum(error > BOUNDS[old.dtype] for error in errors)
+        self.lines[key] = SubsetLine(*key, old.count + len(errors), beyond, kept)
 
     @property
     def problems(self) -> list[str]:
@@ -216,4 +218,4 @@ def _record(
     shown = str(case.scores.tolist()) if len(case.scores) <= LONGEST_SHOWN else "see the case"
     true = truth[at].str(21, radius=False)
     worst = SubsetWorst(errors[at], name, len(case.scores), k, at, got[at], true, shown)
-    report.record(key, len(errors), worst)
+    report.record(key, errors, worst)

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lossproof
-from derive.losses import LOSSES
+from derive.losses import LOSSES, SUBJECTS
 from lossproof.cli import main
 from verify import run
 
@@ -39,7 +39,7 @@ def test_verify_succeeds_and_writes_its_report(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("short_run")
 def test_verify_fails_when_a_formula_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     loss = LOSSES["soft_zlpr"]
-    monkeypatch.setitem(LOSSES, "soft_zlpr", replace(loss, gradient=2 * loss.gradient))
+    monkeypatch.setitem(SUBJECTS, "soft_zlpr", replace(loss, gradient=2 * loss.gradient))
     result = call("verify", "--jobs", "1")
     assert result.exit_code == 1
     assert "not verified" in result.output
