@@ -201,7 +201,8 @@ def _divided(elements: Elements, factor: Expr, z: Symbol) -> Elements | None:
 
 
 def _may_leave_out(elements: Elements, index: Index) -> bool:
-    return index.axis == elements.index.axis and index not in elements.left_out
+    """Only the first: ``E_{-j} / (1 + x_i z)`` leaves two out where i and j differ, only there."""
+    return index.axis == elements.index.axis and not elements.left_out
 
 
 def _canonical(series: Expr, z: Symbol) -> Expr:
@@ -314,6 +315,8 @@ def _as_mean(factors: Collection[Expr], coefficient: Expr, index: Index) -> Expr
     if found is None or index not in found.left_out or index in order.free_symbols:
         return None
     kept = found.including(index)
+    if index in free_indices(kept.series(z)):  # other weights depend on it too
+        return None
     gates = Mul(*(1 - KroneckerDelta(other, index) for other in kept.left_out))
     outer, direction = split_factor(Mul(*factors) / (kept.at(index) * gates), index)
     if direction.has(KroneckerDelta):  # an element is left out of the product, not of the sum

@@ -98,6 +98,7 @@ def test_a_series_is_read_however_it_is_expanded(expression: Expr) -> None:
         E * series(weight=SOFT),
         E / (1 - z) ** 2,
         E / (1 + t[i] * z),
+        E / ((1 + exp(s[i]) * z) * (1 + exp(s[j]) * z)),
         exp(z) * E,
         LABELS.product(1 + exp(s[l]) * z**2, l),
         1 / (1 - z),
@@ -107,7 +108,8 @@ def test_other_series_stay_and_are_refused_by_array_targets(other: Expr) -> None
     left = coefficient(other, cover.r)
     assert elements_of(other, z) is None
     assert recursion_form(left) == left
-    formula = cover.formula("other", log(left) + total(s[j], j), (i,) if left.has(i) else ())
+    free = tuple(index for index in (i, j) if left.has(index))
+    formula = cover.formula("other", log(left) + total(s[l], l), free)
     for target in set(CALLABLE) - {"mpmath"}:
         with pytest.raises(UnsupportedNode, match="no text for the node Coefficient"):
             emit(formula, target)
@@ -125,6 +127,13 @@ def test_an_element_may_have_the_name_of_the_bound_index() -> None:
     assert found is not None
     assert found.without(l).series(z) == found.without(l).series(z).xreplace({j: i})
     assert l in found.without(l).series(z).free_symbols
+
+
+def test_a_weight_may_depend_on_no_other_element() -> None:
+    mixed = series(j, weight=exp(s[l] * v[j]))
+    term = total(exp(s[j] * v[j]) * coefficient(mixed, r - 1), j)
+    assert not recursion_form(term).has(subset_mean)
+    assert isinstance(equal(term, plain(recursion_form(term))), Proved)
 
 
 def test_no_coefficient_no_change() -> None:
