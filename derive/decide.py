@@ -20,7 +20,7 @@ from sympy import Expr, Indexed, Rational, S, Symbol
 from derive.axis import Axis, Index
 from derive.balls import Entry, OutsideDomain, Point, enclose
 from derive.calculus import free_indices
-from derive.coefficients import Bound
+from derive.coefficients import Bound, Coefficient
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.normal_form import vanishes
 from derive.sign import is_nonnegative, is_positive
@@ -30,6 +30,9 @@ PRECISIONS = (64, 192, 512)
 # Lengths that counterexamples are looked for at, smallest first, and the points tried at each.
 LENGTHS = (1, 2, 3)
 POINTS_A_LENGTH = 24
+# Two labels left out of four leave an e_k e_{k-2} that is not zero: the length at which a false
+# statement about coefficients can need to be looked at, once no shorter one refutes it.
+LONGER = (4,)
 # Orders beyond the length are tried too: e_k = 0 for k > n.
 LARGEST_ORDER = LENGTHS[-1] + 1
 # Points at which every statement is examined before it is proved, at each length. With hard labels
@@ -141,6 +144,8 @@ def _decide(
     if found is None and prove():
         return Proved(how)
     found = found or _separating_point(left, right, facts, POINTS_A_LENGTH, separates)
+    if found is None and left.has(Coefficient):
+        found = _separating_point(left, right, facts, POINTS_A_LENGTH, separates, LONGER)
     if found:
         return Refuted(found)
     tried = f"{how}; {POINTS_A_LENGTH} points at each length {LENGTHS} up to {PRECISIONS[-1]} bits"
@@ -148,9 +153,14 @@ def _decide(
 
 
 def _separating_point(
-    left: Expr, right: Expr, facts: Facts, points: int, separates: Separates
+    left: Expr,
+    right: Expr,
+    facts: Facts,
+    points: int,
+    separates: Separates,
+    lengths: tuple[int, ...] = LENGTHS,
 ) -> Counterexample | None:
-    for point in sample_points((left, right), facts, points):
+    for point in sample_points((left, right), facts, points, lengths=lengths):
         for precision in PRECISIONS:
             a, b = _enclose(left, point, precision), _enclose(right, point, precision)
             if a is None and b is None:
@@ -178,12 +188,16 @@ class _Unknowns:
 
 
 def sample_points(
-    expressions: tuple[Expr, ...], facts: Facts, count: int, seed: int = SEED
+    expressions: tuple[Expr, ...],
+    facts: Facts,
+    count: int,
+    seed: int = SEED,
+    lengths: tuple[int, ...] = LENGTHS,
 ) -> Iterator[Point]:
     """Rational points that obey the facts, at each length in turn, the same ones for a seed."""
     random = Random(seed)
     unknowns = _unknowns(expressions)
-    for length in LENGTHS:
+    for length in lengths:
         sizes = dict.fromkeys(unknowns.axes, length)
         for number in range(count):
             yield _point(unknowns, facts, sizes, random, distinct=number % 2 == 0)

@@ -31,6 +31,7 @@ from sympy import (
     expand,
     factor_list,
     log,
+    preorder_traversal,
 )
 
 from derive.axis import Index
@@ -77,6 +78,9 @@ class Ring(Protocol):
 
     def generator(self, atom: Expr) -> Symbol:
         """The generator that stands for the atom."""
+
+    def parity(self, exponent: Expr) -> Expr:
+        """``(-1)^m`` for an integer m."""
 
     def private(self, symbol: Symbol) -> Symbol:
         """A symbol for a bound variable that nothing else is named by."""
@@ -261,9 +265,25 @@ class _Extraction:
         if small and is_power_series(whole, self.z):
             return enter_coefficient(self.ring, Coefficient(whole, self.z, order))
         z = Symbol(f"_z_{height(left)}", positive=True)
-        poles = {self.ring.leave(f).xreplace({self.z: z}): power for f, power in dense.items()}
+        image, sign = self._orientation(left, z)
+        poles = {self.ring.leave(f).xreplace({self.z: image}): p for f, p in dense.items()}
         ordered = tuple(sorted(poles.items(), key=lambda pole: default_sort_key(pole[0])))
-        return generator_of(self.ring, Series(left.xreplace({self.z: z}), ordered, z), order)
+        found = Series(left.xreplace({self.z: image}), ordered, z)
+        parity = S.One if sign == 1 else self.ring.parity(order)
+        return parity * generator_of(self.ring, found, order)
+
+    def _orientation(self, series: Expr, z: Symbol) -> tuple[Expr, Expr]:
+        """``[z^k] F(-z) = (-1)^k [z^k] F``: of the two the one that takes less away."""
+        turned, straight = series.xreplace({self.z: -z}), series.xreplace({self.z: z})
+        if _minus_signs(turned) < _minus_signs(straight):
+            return -z, S.NegativeOne
+        return z, S.One
+
+
+def _minus_signs(series: Expr) -> int:
+    """How many terms are taken away."""
+    sums = (node for node in preorder_traversal(series) if isinstance(node, Add))
+    return sum(term.could_extract_minus_sign() for node in sums for term in node.args)
 
 
 def generator_of(ring: Ring, series: Series, order: Expr) -> Symbol:

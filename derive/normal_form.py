@@ -87,12 +87,13 @@ def _resolved(expression: Expr) -> Expr:
     return sift(expression) if expression.has(Coefficient) else expression
 
 
-def _reduced(ring: Generators, numerator: Expr) -> Expr:
+def _reduced(ring: Generators, numerator: Expr, orders_inside: bool = True) -> Expr:
     """The numerator reduced by every relation, those among coefficients of series included."""
     numerator = contract(ring, numerator)
     if not ring.series_of:
         return numerator
-    return contract(ring, over_common_poles(ring, absorb(ring, numerator)))
+    inside = absorb(ring, numerator) if orders_inside else numerator
+    return contract(ring, over_common_poles(ring, inside))
 
 
 def _root(expression: Expr) -> int:
@@ -206,13 +207,13 @@ class Generators:
 
     def _enter_power(self, power: Pow) -> Expr:
         base, exponent = power.args
-        if base == -1 and exponent.is_integer:
-            return self._parity(exponent)
+        if not isinstance(exponent, Rational) and base == -1:
+            return self.parity(exponent)
         if not isinstance(exponent, Rational):
             return self.enter(exp(exponent * log(base)))
         return self._power_of(self.enter(base), exponent)
 
-    def _parity(self, exponent: Expr) -> Expr:
+    def parity(self, exponent: Expr) -> Expr:
         """``(-1)^m``, which is a sign whatever the integer m: its square is 1."""
         signs = S.One
         for term in Add.make_args(expand(self.leave(self.cancel(self.enter(exponent))))):
@@ -279,7 +280,10 @@ class Generators:
         return self.generator(exp(scale * monomial)) ** power
 
     def _enter_log(self, logarithm: log) -> Expr:
-        numerator, denominator = self.fraction(logarithm.args[0])
+        # Only what is reduced by the relations has the factors, and their signs, that it can have.
+        # Powers of an order stay outside of coefficients: as factors they go out of the log.
+        parts = fraction(self.cancel(self.enter(logarithm.args[0])))
+        numerator, denominator = (_reduced(self, part, orders_inside=False) for part in parts)
         return self._log_of(self.cancel(numerator / denominator))
 
     def _log_of(self, value: Expr) -> Expr:
@@ -330,8 +334,8 @@ class Generators:
 
     def _enter_product(self, product: Product) -> Expr:
         index, body = opened(product)
-        if isinstance(body, Add) and body.could_extract_minus_sign():
-            return self._parity(index.axis.size) * self.enter(over(product, index, -body))
+        if isinstance(body, Add) and body.as_coeff_Add()[0].is_negative:
+            return self.parity(index.axis.size) * self.enter(over(product, index, -body))
         return self.enter(exp(index.axis.sum(log(body), index)))
 
     def _enter_function(self, function: Function) -> Expr:

@@ -1,7 +1,8 @@
 """Relations among the generators of the normal form, used to reduce a numerator.
 
 ``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``; ``y^k = y`` for labels in {0, 1}, and
-``f(y) = (1 - y) f(0) + y f(1)`` for labels and deltas under any function ``f``;
+``f(y) = (1 - y) f(0) + y f(1)`` for labels and deltas under any function ``f``; the square of the
+sign ``(-1)^m`` is 1;
 ``r^q = f`` for a root ``r = f^{1/q}``. Each is used in one direction only, so that the reduction
 ends: indices that deltas tie together are written as the first of them, powers are lowered.
 """
@@ -120,5 +121,7 @@ def _contract_labels(ring: Ring, term: Expr) -> Expr:
         atom = atom.base if isinstance(atom, Pow) else atom
         if isinstance(atom, Indexed) and atom.base in ring.facts.hard and power.is_positive:
             factor = base**ring.root
+        elif atom is S.NegativeOne:
+            factor = base ** (power % 2)
         factors.append(factor)
     return Mul(*factors)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Indexed, Mul, Pow, Product, Rational, Sum, exp
+from sympy import Add, Expr, Indexed, Mul, Pow, Product, Rational, S, Sum, exp
 
 from derive.axis import Index
 from derive.calculus import free_indices, opened, over
+from derive.coefficients import Coefficient, OrderSum
 from derive.decide import Decision, Proved, Refuted, equal, nonnegative
 from derive.derivation import Derivation, Relation, Step
 
@@ -106,8 +107,22 @@ def _mutants_here(node: Expr, free: list[Index]) -> Iterator[Mutant]:
         yield Mutant(f"factor 2 in the exponent of {node}", exp(2 * node.args[0]))
     elif isinstance(node, Pow) and isinstance(node.exp, Rational):
         yield Mutant(f"exponent of {node}", Pow(node.base, node.exp + 1))
+    elif isinstance(node, Coefficient):
+        yield Mutant(
+            f"order {node.order} of a coefficient", node.func(*node.args[:2], node.order + 1)
+        )
+    elif isinstance(node, OrderSum):
+        yield from _other_bounds(node)
     elif isinstance(node, Indexed):
         yield from _other_index(node, free)
+
+
+def _other_bounds(node: OrderSum) -> Iterator[Mutant]:
+    body, index, first, last = node.args
+    yield Mutant(f"sign of {node}", -node)
+    yield Mutant(f"first order {first}", node.func(body, index, first + 1, last))
+    if last is not S.Infinity:
+        yield Mutant(f"last order {last}", node.func(body, index, first, last - 1))
 
 
 def _other_index(entry: Indexed, free: list[Index]) -> Iterator[Mutant]:
