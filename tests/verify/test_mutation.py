@@ -19,10 +19,10 @@ from derive.calculus import free_indices
 from derive.decide import sample_points
 from derive.derivation import Derivation, Relation, Step
 from derive.facts import soft
-from derive.losses import LOSSES
+from derive.losses import LOSSES, SUBJECTS
 from verify.mutation import Trial, mutants, try_derivation
 
-TOPICS = [(name, topic) for name, loss in LOSSES.items() for topic in loss.topics]
+TOPICS = [(name, topic) for name, subject in SUBJECTS.items() for topic in subject.topics]
 LABELS = labels_axis()
 i, j, k = LABELS.indices("i j k")
 s, t = array("s"), array("t")
@@ -70,7 +70,7 @@ def refuted_at_further_points(
 
 @pytest.mark.parametrize(("name", "topic"), TOPICS, ids=[f"{n}.{t}" for n, t in TOPICS])
 def test_every_mutant_is_refuted_or_still_true(name: str, topic: str):
-    derivation = LOSSES[name].derive(topic)
+    derivation = SUBJECTS[name].derive(topic)
     trials = try_derivation(derivation)
     undecided = [t for t in trials if not t.caught and not t.still_true]
     assert not undecided, [f"{t.rule}: {t.change}: {t.evidence}" for t in undecided]
