@@ -77,8 +77,8 @@ class Rows:
         """The batch as one dimension."""
         return self._each(lambda x: _flat(self.xp, x))
 
-    def block(self, part: slice) -> Rows:
-        """Some rows of a flat batch."""
+    def block(self, part: slice | Array) -> Rows:
+        """Some rows of a flat batch: a slice, or booleans."""
         return self._each(lambda x: x[part, :])
 
     def _each(self, function: Callable[[Array], Array]) -> Rows:

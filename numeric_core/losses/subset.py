@@ -23,19 +23,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from array_api_compat import device
+import numpy as np
+from array_api_compat import device, is_numpy_array
 
-from numeric_core import checks
+from numeric_core import checks, light
 from numeric_core.factors import balanced_tilt
 from numeric_core.index_sets import All, Band, Diagonal, IndexSet
 from numeric_core.lattice import (
     LatticeLoss,
     Part,
     hard_sides,
+    memberships,
     no_side,
     products,
     soft_sides,
-    values_and_gradients,
 )
 from numeric_core.loss import Rows, score_rows
 from numeric_core.losses.softmax import softmax_cross_entropy
@@ -142,6 +143,49 @@ class CombinationSoftmax(_SubsetLoss):
         if self.k is not None:
             checks.exactly(rows.xp, self._order(rows), self.k)
 
+    def _value(self, rows: Rows) -> Array:
+        return self._lightly(rows, gradient=False)[0]
+
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        value, gradient = self._lightly(rows, gradient=True)
+        return value, gradient
+
+    def _lightly(self, rows: Rows, *, gradient: bool) -> tuple[Array, ...]:
+        """By power sums where the library is NumPy and a row allows it, else by the lattice."""
+        if not is_numpy_array(rows.scores):
+            return self._generally(rows, gradient=gradient)
+        flat, batch = rows.flat(), rows.scores.shape[:-1]
+        on = np.flatnonzero(flat.labels != 0)
+        n = flat.scores.shape[1]
+        counts = np.bincount(on // n, minlength=flat.scores.shape[0])
+        fits = light.fitting(flat.scores, rows.bound, counts)
+        k = int(counts[0])
+        if not (fits.all() and (counts == k).all()):
+            return self._grouped(rows, np.where(fits, counts, 0), gradient=gradient)
+        found = light.losses(flat.scores, on, k, gradient=gradient)
+        results = [x for x in (found.value, found.gradient) if x is not None]
+        if not found.done.all():
+            others = self._generally(flat.block(~found.done), gradient=gradient)
+            for whole, part in zip(results, others, strict=True):
+                whole[~found.done] = part
+        return tuple(x.reshape(*batch, *x.shape[1:]) for x in results)
+
+    def _grouped(self, rows: Rows, counts: Array, *, gradient: bool) -> tuple[Array, ...]:
+        """Rows with one number of positives together; those with count 0 by the lattice."""
+        flat, batch = rows.flat(), rows.scores.shape[:-1]
+        results: list[Array] = []
+        for k in np.unique(counts).tolist():
+            here = counts == k
+            way = self._lightly if k > 0 else self._generally
+            parts = way(flat.block(here), gradient=gradient)
+            results = results or [np.empty((here.size, *x.shape[1:]), x.dtype) for x in parts]
+            for whole, part in zip(results, parts, strict=True):
+                whole[here] = part
+        return tuple(x.reshape(*batch, *x.shape[1:]) for x in results)
+
+    def _generally(self, rows: Rows, *, gradient: bool) -> tuple[Array, ...]:
+        return super()._value_and_gradient(rows) if gradient else (super()._value(rows),)
+
     def _parts(self, rows: Rows) -> list[Part]:
         v, w, places = hard_sides(rows)
         order = self._mistakes(rows)
@@ -170,8 +214,7 @@ class CombinationSoftmax(_SubsetLoss):
     def _centered(self, rows: Rows, vector: Array, count: Array) -> Array:
         """v - c, seen from the v of the likeliest label, so that equal components give 0."""
         xp = rows.xp
-        _, gradient = self._by_form(rows, values_and_gradients)
-        inclusion = xp.where(rows.labels > 0, 1.0 + gradient, gradient)
+        (inclusion,) = self._by_form(rows, memberships)
         at = xp.argmax(inclusion, axis=-1, keepdims=True)
         here = xp.arange(vector.shape[-1], dtype=at.dtype, device=device(at)) == at
         pivot = xp.sum(xp.where(here, vector, xp.zeros_like(vector)), axis=-1, keepdims=True)

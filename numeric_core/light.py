@@ -1,0 +1,226 @@
+"""The combination softmax by power sums, where they do not cancel.  NumPy, a batch of rows at once.
+
+    rest = sum_{a=1..k} e_a(v) e_a(w),    l = log1p(rest),    v = e^s / tau of the n - k negatives,
+                                                              w = tau e^-s of the k positives
+
+A negative is light where v <= 1 for tau = THETA T / k, T the sum of all e^s of negatives but the
+k - 1 largest: extending a set of j - 1 negatives gives j e_j >= e_{j-1} T, so that v e_{j-1} / e_j
+is at most THETA for each j <= k.  Fewer than k / THETA + k labels are heavy.
+
+*   On the light ones Newton's identities are harmless: in j Z_j = S_1 Z_{j-1} - S_2 Z_{j-2} + ...
+    each term is at most THETA times the one before.  What is left of cancellation is measured by
+    the same sum with all signs +, relative to the true one: rows beyond GROWTH are refused.
+*   With the heavy ones multiplied in (`numeric_core.symmetric`), e = light * heavy, the share of a
+    light negative is a short alternating series without its own product:
+
+        v_i sum_a e_a(w) [e_{a-1} without i] / Q = v_i (c_0 - c_1 v_i + c_2 v_i^2 - ...),
+        c_m = sum_a e_a(w) e_{a-1-m}(v) / Q,    c_m v_i^m <= THETA^m c_0
+
+    by log-concavity of c, taken by Horner's rule until THETA^m is below the last digit.
+*   Heavy labels and positives get their shares from their products, without any subtraction.
+
+So a row costs some 2 min(k, TERMS) operations a label, whole rows at a time, and not the 10 k of
+a tree.  Source: 7359 eqs. 2 and 3; that Newton's recursion fails elsewhere: `subset.log_partition`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numeric_core.symmetric import Leaves, Product
+
+__all__ = ["Result", "fitting", "losses"]
+
+Floats = NDArray[np.floating[Any]]
+
+LARGEST = 300.0
+"""e^300: a score less another is at most 600, and e^600 is still a float64."""
+
+LONGEST = 1 << 17
+"""Labels of a row, so that the two or three arrays of its size stay at a megabyte."""
+
+MOST = 64
+"""Orders up to which the small tables, k^2 a row, cost less than the passes over the labels."""
+
+THETA = 0.25
+"""Of 1/16, 1/8, 1/4 and 1/2 the fastest at orders 5 and 50."""
+
+GROWTH = 64.0
+"""Refused beyond: the rounding errors of one step, 1e-16, would come out as more than 1e-14."""
+
+TINIEST, HUGEST = 1e-280, 1e60
+"""A coefficient below, or a leaf above, is so near the ends of float64 that a product of the tree
+could leave it: such rows are refused."""
+
+
+class Result(NamedTuple):
+    """Losses (rows,), gradients (rows, n) or None, and which rows are done."""
+
+    value: Floats
+    gradient: Floats | None
+    done: NDArray[np.bool_]
+
+
+class _Split(NamedTuple):
+    """Negatives as light (rows, n), zeros elsewhere, and heavy (most, rows); positives (k, rows).
+
+    where: places of the heavy labels, and of the positives, in the flat batch; slot: of each heavy
+    label, its slot and row.
+    """
+
+    light: Floats
+    heavy: Floats
+    positive: Floats
+    where: tuple[NDArray[np.intp], NDArray[np.intp]]
+    slot: tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def fitting(scores: Floats, bound: float, counts: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which rows (rows, n) it is made for; counts: their labels that are not 0; |s| <= bound."""
+    n = scores.shape[1]
+    fits = (counts >= 1) & (counts <= min(MOST, n // 2)) & (n <= LONGEST)
+    if bound > LARGEST:
+        fits &= np.max(np.abs(scores), axis=1) <= LARGEST
+    return fits
+
+
+def losses(scores: Floats, on: NDArray[np.intp], k: int, *, gradient: bool) -> Result:
+    """The losses of `fitting` rows with k positives each, whose places in the flat batch are `on`.
+
+    scores: (rows, n), float32 or float64, which is the dtype of the gradient.  A row's result does
+    not depend on the others.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        other = np.empty(scores.shape)
+        split = _split(scores, on, k, other)
+        terms = _terms(k, np.float64)
+        light = _newton(_power_sums(split.light, terms, other), k)
+        heavy, positive = (_product(x, k) for x in (split.heavy, split.positive))
+        w = positive.coefficients
+        e, plain = (_convolved(heavy.coefficients, x) for x in light)
+        rest = np.sum(w[1:] * e[1:], axis=0)
+        growth = np.sum(w * plain, axis=0) / (1.0 + rest)
+        done = (growth <= GROWTH) & (np.minimum(e[k], w[k]) > TINIEST)
+        done &= np.maximum(split.heavy.max(axis=0), split.positive.max(axis=0)) < HUGEST
+        if not gradient:
+            return Result(np.log1p(rest), None, done)
+        out = _light_shares(split.light, w, e, 1.0 + rest, scores.dtype)
+        flat = out.reshape(-1)
+        below = np.stack([np.sum(w[b:] * light[0][: k + 1 - b], axis=0) for b in range(k + 1)])
+        of_heavy = _shares(heavy, below, split.heavy, rest)
+        of_positive = _shares(positive, e, split.positive, rest)
+        done &= np.isfinite(np.sum(of_heavy, axis=0) + np.sum(of_positive, axis=0))
+        flat[split.where[0]] = of_heavy[split.slot]
+        flat[split.where[1]] = -of_positive.T.reshape(-1)
+        return Result(np.log1p(rest), out, done)
+
+
+def _split(scores: Floats, on: NDArray[np.intp], k: int, other: Floats) -> _Split:
+    """e^s / tau, taken apart; `other` is scratch of the same shape."""
+    rows, n = scores.shape
+    x = scores.astype(np.float64)
+    np.exp(x, out=x)
+    flat = x.reshape(-1)
+    positive = flat[on].reshape(rows, k)
+    flat[on] = 0.0
+    tau = THETA / k * _tail(x, k, other)
+    x /= tau[:, None]
+    where = np.flatnonzero(x > 1.0)
+    row = where // n
+    counts = np.bincount(row, minlength=rows)
+    rank = np.arange(where.size) - (np.cumsum(counts) - counts)[row]
+    order = _tree_order(int(counts.max()))
+    slot = order[rank]
+    heavy = np.zeros((order.size, rows))
+    heavy[slot, row] = flat[where]
+    flat[where] = 0.0
+    return _Split(x, heavy, (tau[:, None] / positive).T, (where, on), (slot, row))
+
+
+def _tree_order(count: int) -> NDArray[np.intp]:
+    """A slot for each rank, bits reversed: a tree that pairs halves then pairs neighbours in rank,
+
+    whatever the number of slots is, so that a row's product does not depend on the longest one.
+    """
+    order = np.zeros(1, dtype=np.intp)
+    while order.size < count:
+        order = np.concatenate([2 * order, 2 * order + 1])
+    return order
+
+
+def _tail(x: Floats, k: int, other: Floats) -> Floats:
+    """The sum of each row without its k - 1 largest, added up without them."""
+    cut = x.shape[1] - (k - 1)
+    if k == 1:
+        return x.sum(axis=1)
+    np.copyto(other, x)
+    other.partition(cut, axis=1)
+    return other[:, :cut].sum(axis=1)
+
+
+def _terms(k: int, dtype: Any) -> int:
+    """How many terms reach the last digit: 5 k / THETA times THETA^m stands for all later ones."""
+    digits = -math.log(float(np.finfo(dtype).eps) / 4)
+    return min(k, math.ceil((digits + math.log(5 * k / THETA)) / -math.log(THETA)))
+
+
+def _power_sums(x: Floats, terms: int, other: Floats) -> Floats:
+    """S_1, ..., S_terms of each row: (terms, rows).  No dot products: BLAS would start threads."""
+    sums = [x.sum(axis=1)]
+    for m in range(2, terms + 1):
+        np.multiply(x if m == 2 else other, x, out=other)
+        sums.append(other.sum(axis=1))
+    return np.stack(sums)
+
+
+def _newton(sums: Floats, k: int) -> Floats:
+    """Z_0..Z_k, and the same with every sign +: (2, k + 1, rows)."""
+    terms, rows = sums.shape
+    signs = np.where(np.arange(terms) % 2 == 0, 1.0, -1.0)[:, None]
+    steps = np.stack([signs * sums, sums])
+    z = np.zeros((2, k + 1, rows))
+    z[:, 0] = 1.0
+    for j in range(1, k + 1):
+        t = min(j, terms)
+        z[:, j] = np.sum(steps[:, :t] * z[:, j - t : j][:, ::-1], axis=1) / j
+    return z
+
+
+def _product(leaves: Floats, k: int) -> Product:
+    return Product(np, Leaves(None, np.ascontiguousarray(leaves)), k)
+
+
+def _convolved(a: Floats, b: Floats) -> Floats:
+    """Coefficients of a product of polynomials, as many as each of them has."""
+    out = np.zeros_like(b)
+    for i, factor in enumerate(a):
+        out[i:] += factor * b[: b.shape[0] - i]
+    return out
+
+
+def _shares(product: Product, root: Floats, leaves: Floats, rest: Floats) -> Floats:
+    """Of each leaf, the part of Q = 1 + rest that takes it: (leaves, rows)."""
+    shares: Floats = product.adjoint(root).take * leaves / (1.0 + rest)
+    return shares
+
+
+def _light_shares(x: Floats, w: Floats, e: Floats, q: Floats, dtype: Any) -> Floats:
+    """x (c_0 - c_1 x + c_2 x^2 - ...) in the dtype of the scores; x <= 1, so that it may be narrow.
+
+    In float32 an x that underflows stands for a share below 1e-38.
+    """
+    k = w.shape[0] - 1
+    c = [
+        ((-1) ** m * np.sum(w[1 + m :] * e[: k - m], axis=0) / q).astype(dtype)[:, None]
+        for m in range(_terms(k, dtype))
+    ]
+    x = x.astype(dtype, copy=False)
+    out = x * c[-1]
+    for factor in c[-2::-1]:
+        out += factor
+        out *= x
+    return out
