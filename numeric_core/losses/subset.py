@@ -168,7 +168,7 @@ class CombinationSoftmax(_SubsetLoss):
             others = self._generally(flat.block(~found.done), gradient=gradient)
             for whole, part in zip(results, others, strict=True):
                 whole[~found.done] = part
-        return tuple(x.reshape(*batch, *x.shape[1:]) for x in results)
+        return tuple(x.reshape((*batch, *x.shape[1:])) for x in results)
 
     def _grouped(self, rows: Rows, counts: Array, *, gradient: bool) -> tuple[Array, ...]:
         """Rows with one number of positives together; those with count 0 by the lattice."""
@@ -181,7 +181,7 @@ class CombinationSoftmax(_SubsetLoss):
             results = results or [np.empty((here.size, *x.shape[1:]), x.dtype) for x in parts]
             for whole, part in zip(results, parts, strict=True):
                 whole[here] = part
-        return tuple(x.reshape(*batch, *x.shape[1:]) for x in results)
+        return tuple(x.reshape((*batch, *x.shape[1:])) for x in results)
 
     def _generally(self, rows: Rows, *, gradient: bool) -> tuple[Array, ...]:
         return super()._value_and_gradient(rows) if gradient else (super()._value(rows),)
