@@ -165,7 +165,7 @@ def _read_off(subsets: SubsetRows, max_k: int) -> tuple[Array, Array]:
     sure = values != values
     if known(xp.any(sure)) is None:  # traced: every order by itself
         return values, sure
-    ordered = xp.sort(s, axis=-1, descending=True)
+    ordered = _largest_first(xp, s, max_k)
     top = running_sum(xp, ordered[:, :max_k])
     order = max_k
     while order:
@@ -178,6 +178,15 @@ def _read_off(subsets: SubsetRows, max_k: int) -> tuple[Array, Array]:
         sure = sure | (near & (cancelled(subsets.narrow) * (parts + 1.0) <= xp.abs(total)))
         order = _last(xp, ~near, order - 1)
     return values, sure
+
+
+def _largest_first(xp: Namespace, scores: Array, k: int) -> Array:
+    """The k largest of each row in descending order, then the others."""
+    if not is_numpy_array(scores):
+        return xp.sort(scores, axis=-1, descending=True)
+    turned = np.partition(-scores, k - 1, axis=-1)
+    turned[:, :k] = np.sort(turned[:, :k], axis=-1)
+    return -turned
 
 
 def _last(xp: Namespace, missing: Array, below: int) -> int:
@@ -197,13 +206,23 @@ def _rests(xp: Namespace, ordered: Array, order: int, max_k: int) -> tuple[Array
     root = root[1:, :].T
     visible = root > (1e-250 if root.dtype == xp.float64 else 1e-25)
     logs = log(xp, xp.where(visible, root, xp.ones_like(root))) + exponent[:, None] * math.log(2.0)
-    zero = xp.zeros_like(d)
-    below = running_sum(xp, xp.where(d < 0, -d - lack, zero)[:, :order])
-    above = running_sum(xp, xp.flip(xp.where(d > 0, d + lack, zero), axis=-1))
-    above = xp.flip(xp.concat([zero[:, :1], above.high], axis=-1), axis=-1)[:, 1 : order + 1]
-    moved = below.high + above
+    moved = _moved(xp, d, lack, order)
     parts = xp.where(visible, xp.abs(logs) + moved, xp.full_like(logs, math.inf))
     missing = xp.zeros_like(d[:, : max_k - order])
-    return xp.concat([logs + moved, missing], axis=-1), xp.concat(
-        [parts, missing + math.inf], axis=-1
-    )
+    size = xp.concat([parts, missing + math.inf], axis=-1)
+    return xp.concat([logs + moved, missing], axis=-1), size
+
+
+def _moved(xp: Namespace, d: Array, lack: Array, order: int) -> Array:
+    """sum_{i <= j} max(-d_i, 0) + sum_{i > j} max(d_i, 0) for j = 1..order: (rows, order).
+
+    d: the `order` largest first, descending; the others in any order.
+    """
+    zero = xp.zeros_like(d)
+    below = xp.where(d < 0, -d - lack, zero)[:, :order]
+    above = xp.where(d > 0, d + lack, zero)
+    beyond = xp.sum(above[:, order:], axis=-1, keepdims=True)
+    # beyond, beyond + d_order, ..., beyond + d_order + ... + d_2
+    rising = xp.concat([beyond, xp.flip(above[:, 1:order], axis=-1)], axis=-1)
+    falling = xp.flip(running_sum(xp, rising).high, axis=-1)
+    return running_sum(xp, below).high + falling

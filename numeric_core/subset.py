@@ -100,7 +100,8 @@ def log_partitions(
     read at all orders where that loses nothing, and made anew around another threshold for the
     rest; the few orders whose log Z_k is a small difference are computed one by one.
 
-    method, check: as in `log_partition`.  Source: claim 7359-3.
+    Memory: some ten times a block of 2^17 scores, or of one row.  method, check: as in
+    `log_partition`.  Source: claim 7359-3.
     """
     given, max_k = _checked(scores, max_k, axis, check, name="max_k")
     rows = _prepared(given, max_k, check, name="max_k")
