@@ -198,14 +198,27 @@ def _ranked(xp: Namespace, x: Array, order: Array) -> tuple[Array, Array]:
 
 
 def _difference(xp: Namespace, a: Array, b: Array) -> tuple[Array, Array]:
-    """a - b, and what it lacks; without the infinities of scores that are far beyond each other."""
-    bound = constant(xp, 0.25 * finfo_max(xp, a.dtype), a)
-    d, lack = two_diff(xp.clip(a, -bound, bound), xp.clip(b, -bound, bound))
-    return d, lack
+    """a - b, and what it lacks; saturated at the largest number."""
+    largest = finfo_max(xp, a.dtype)
+    like = a + 0.0 * b
+    huge = (xp.abs(a) > 0.25 * largest) | (xp.abs(b) > 0.25 * largest)
+    unit = xp.where(huge, xp.full_like(like, 0.25), xp.ones_like(like))
+    d, lack = two_diff(a * unit, b * unit)
+    beyond = huge & (xp.abs(d) >= 0.25 * largest)
+    edge = xp.where(d > 0, xp.full_like(like, largest), xp.full_like(like, -largest))
+    d = xp.where(beyond, edge, xp.where(beyond, xp.zeros_like(d), d) / unit)
+    return d, xp.where(beyond, xp.zeros_like(d), lack / unit)
 
 
 def _sum_of(xp: Namespace, x: Array) -> Array:
-    """Sum over the labels, (n, rows) -> (rows,), to an ulp."""
+    """Sum over the labels, (n, rows) of numbers >= 0 -> (rows,), to an ulp; inf where it is."""
     if x.shape[0] == 0:
         return xp.sum(x, axis=0)
-    return accurate_sum(xp, xp.permute_dims(x, (1, 0)))[..., 0]
+    largest = finfo_max(xp, x.dtype)
+    # 2^32 numbers of up to 2^-32 finfo.max have a finite sum; what underflows is no part of it
+    huge = xp.max(x, axis=0) > constant(xp, largest * 2.0**-32, x)
+    scale = xp.where(huge, xp.full_like(x[0, :], 2.0**-32), xp.ones_like(x[0, :]))
+    total = accurate_sum(xp, xp.permute_dims(x * scale, (1, 0)))[..., 0]
+    above = total > largest * scale
+    total = xp.where(above, scale, total) / scale
+    return xp.where(above, xp.full_like(total, math.inf), total)

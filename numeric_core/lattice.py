@@ -58,6 +58,7 @@ __all__ = [
     "Part",
     "Places",
     "hard_sides",
+    "memberships",
     "no_side",
     "products",
     "soft_sides",
@@ -182,7 +183,8 @@ class LatticeLoss(Loss):
         """Each part from a tilt; a table, which has no single one, order by order."""
         if isinstance(parts[0].terms, Table):
             return _by_orders(xp, parts[0], parts[0].terms, task, *directions)
-        return task(xp, parts, [_tilted_form(xp, part) for part in parts], *directions)
+        with np.errstate(over="ignore"):  # a loss beyond finfo.max is inf
+            return task(xp, parts, [_tilted_form(xp, part) for part in parts], *directions)
 
 
 def _by_orders(
@@ -278,6 +280,30 @@ def values_and_gradients(
         total = value if total is None else total + value
         gradient = slope if gradient is None else gradient + slope
     return total, gradient
+
+
+def memberships(xp: Namespace, parts: list[Part], forms: list[_Form]) -> tuple[Array]:
+    """P(i in S), (rows, n), for one part with 0/1 labels: taken in, or not left out."""
+    (part,), (form,) = parts, forms  # one sum, not several: S is one random set
+    form = form._replace(v=_explicit(xp, form.v), w=_explicit(xp, form.w))
+    products = [
+        Product(xp, leaves, order)
+        for leaves, order in ((form.v, form.terms.v_order), (form.w, form.terms.w_order))
+    ]
+    v, w = (product.coefficients for product in products)
+    _check_range(xp, form, v, w)
+    sums = _sums(xp, form, v, w)
+    norm = 1.0 / (sums.rest + sums.constant)
+    taken = form.v.take * products[0].adjoint(sums.by_v * norm).take
+    kept = form.w.stay * products[1].adjoint(sums.by_w * norm).stay
+    if part.places is None:
+        positive = part.w.present()
+        return (xp.permute_dims(xp.where(positive, kept, taken), (1, 0)),)
+    return (_placed(part.places, taken, kept),)
+
+
+def _explicit(xp: Namespace, leaves: Leaves) -> Leaves:
+    return leaves if leaves.stay is not None else Leaves(xp.ones_like(leaves.take), leaves.take)
 
 
 def products(
@@ -387,8 +413,8 @@ def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
 
 
 def _share(xp: Namespace, product: Product, leaves: Leaves, root: Number, norm: Array) -> Number:
-    """take_i dQ/dtake_i / Q; the coefficient of order 0 has no part in it."""
-    root = linear(lambda x: xp.concat([xp.zeros_like(x[:1, :]), x[1:, :] * norm], axis=0), root)
+    """take_i dQ/dtake_i / Q."""
+    root = linear(lambda x: x * norm, root)
     return bilinear(operator.mul, leaves.take, product.adjoint(root).take)
 
 
@@ -419,10 +445,15 @@ def _gathered(xp: Namespace, part: Part, v: Array, w: Array) -> Array:
         return part.sign * xp.permute_dims(v, (1, 0))
     if part.places is None:
         return part.sign * xp.permute_dims(v - w, (1, 0))
-    gradient = np.ascontiguousarray(v.T)
-    label, row, here = part.places
-    gradient[row[here], label[here]] = -w[here]
-    return gradient
+    return _placed(part.places, v, -w)
+
+
+def _placed(places: Places, all_labels: Array, gathered: Array) -> Array:
+    """NumPy: (n, rows) as (rows, n), with the gathered entries put where they come from."""
+    out = np.ascontiguousarray(all_labels.T)
+    label, row, here = places
+    out[row[here], label[here]] = gathered[here]
+    return out
 
 
 def _directions(xp: Namespace, part: Part, direction: Array) -> tuple[Array, Array]:
