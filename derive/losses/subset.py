@@ -161,16 +161,21 @@ def derive_inclusion() -> Derivation:
 
 def derive_correlation() -> Derivation:
     """Labels of one subset repel each other: ``P_ij <= P_i P_j``, by Newton's inequality."""
-    k, others = CHOSEN, product_without(i, j)
-    apart = 1 - KroneckerDelta(i, j)
-    a = [coefficient(others, k - back) for back in range(3)]
-    gap = apart * x(i) * x(j) * (a[1] ** 2 - a[0] * a[2]) / subsets(k) ** 2
+    k, others, apart = CHOSEN, product_without(i, j), 1 - KroneckerDelta(i, j)
+    f0, f1, f2 = (Symbol(f"f_{back}", nonnegative=True) for back in range(3))
+    one, other = (Symbol(name, positive=True) for name in ("x_i", "x_j"))
+    whole = f0 + (one + other) * f1 + one * other * f2
+    start = (f1 + other * f2) * (f1 + one * f2) - f2 * whole
     title = "Two labels are never positively correlated"
-    chain = COMBINATION.begin("correlation", title, -apart * covariance(k))
-    chain = chain.assuming(choosing(k))
-    chain = chain.to("with A = E_{-ij}: A_{k-1}^2 - A_k A_{k-2}", gap)
-    chain = _log_concave(chain)
-    return _curvature(chain)
+    chain = COMBINATION.begin("correlation", title, start).assuming(NOTHING_ASSUMED)
+    note = "times x_i x_j / Z_k^2 it is P_i P_j - P_ij, with f_0, f_1, f_2 = A_k, A_{k-1}, A_{k-2}"
+    chain = chain.to("what the orders of A = E_{-ij} leave", f1**2 - f0 * f2, note)
+    a_0, a_1, a_2 = (coefficient(others, k - back) for back in range(3))
+    holding = coefficient(product_without(i), k - 1), a_1 + x(j) * a_2
+    chain = chain.lemma("subsets that hold i, for j not i", *(apart * side for side in holding))
+    whole = a_0 + (x(i) + x(j)) * a_1 + x(i) * x(j) * a_2
+    chain = chain.lemma("all subsets, for j not i", apart * subsets(k), apart * whole)
+    return _curvature(_log_concave(chain))
 
 
 def _log_concave(chain: Derivation) -> Derivation:
@@ -179,7 +184,6 @@ def _log_concave(chain: Derivation) -> Derivation:
     added = Symbol("x", positive=True)
     with_label = (f1 + added * f2) ** 2 - (f0 + added * f1) * (f2 + added * f3)
     three = (f1**2 - f0 * f2) + added * (f1 * f2 - f0 * f3) + added**2 * (f2**2 - f1 * f3)
-    chain = chain.assuming(NOTHING_ASSUMED)
     note = "f_0, ..., f_3 are the orders m + 1, ..., m - 2 without the new label"
     chain = chain.lemma("one label more", with_label, three, note)
     middle = f1 * f2 * (f1 * f2 - f0 * f3)
@@ -265,7 +269,7 @@ def _on_line(expression: Expr) -> Expr:
     return map_entries(expression, s, lambda index: s[index] + TAU * u[index])
 
 
-COMBINATION = SymbolicLoss(
+COMBINATION: SymbolicLoss = SymbolicLoss(
     name="combination_softmax",
     family="subset",
     formula="log Σ_{|S|=k} e^(Σ_S s) - Σ_i y_i s_i, k = Σ_i y_i",
@@ -363,7 +367,7 @@ def derive_from_bce() -> Derivation:
     return chain.lemma("at K >= n labels are independent", own, independent)
 
 
-PADDED = SymbolicLoss(
+PADDED: SymbolicLoss = SymbolicLoss(
     name="padded_combination_softmax",
     family="subset",
     formula="log Σ_{j<=K} e_j(e^(s - s_0)) - Σ_i y_i (s_i - s_0)",
