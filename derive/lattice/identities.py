@@ -11,7 +11,7 @@ at ``z = 1``. A smaller index set is a smaller sum of non-negative terms, hence 
 
 from __future__ import annotations
 
-from sympy import Expr, KroneckerDelta, S, exp, log
+from sympy import Expr, KroneckerDelta, S, Symbol, exp, log
 
 from derive.axis import total
 from derive.calculus import map_entries
@@ -50,7 +50,7 @@ V_SOFT, W_SOFT = negatives(t), positives(t)
 #: ``W(1/z)``.
 W_BACK = W.xreplace({Z: 1 / Z})
 COUNT = total(y[j], j)
-NAMES = ((E_NAME, E), (V_NAME, V), (W_NAME, W))
+NAMES = ((E_NAME, E), (V_NAME, V), (W_NAME, W), (Symbol("W(1/z)"), W_BACK))
 CAP = order("K")
 
 
@@ -182,6 +182,8 @@ def _chain_of_losses(chain: Derivation) -> Derivation:
     pairs = coefficient(V_SOFT, p) * coefficient(W_SOFT, p)
     rest = order_sum(pairs, p, 2, S.Infinity)
     chain = chain.nonnegative("from unified to combination softmax: a = b >= 2", rest)
+    further = order_sum(coefficient(W_SOFT, q) * coefficient(V_SOFT, r + q), q, 0, S.Infinity)
+    chain = chain.nonnegative("from padding to one label more: a - b = r", further)
     more = up_to(V_SOFT, r + 1) - up_to(V_SOFT, r), coefficient(V_SOFT, r + 1)
     chain = chain.lemma("from order r to order r + 1", *more)
     return chain.nonnegative("which is never negative", more[1])

@@ -111,11 +111,12 @@ GAP_OF_Q = _pairs(_both_ways() * difference() ** 2) / 2
 def derive_minimum() -> Derivation:
     """``t = sigma(2s)`` is a global minimum, and its value is known."""
     title = "The minimum of a symmetric index set over the scores"
-    chain = begin("minimum", title, ARGUMENT - FLOOR, FACTS)
+    root = geometric_means()
+    names = ((Symbol("H(z)"), sigma2(root)),)
+    chain = begin("minimum", title, ARGUMENT - FLOOR, FACTS, names=names)
     chain = _offsets(chain)
     chain = chain.to("a pair of subsets and its mirror image make a square", GAP_OF_Q)
     chain = chain.nonnegative("so nowhere is the sum below its value at rho = 0", GAP_OF_Q)
-    root = geometric_means()
     meet = sigma2(negatives(t)), sigma2(root)
     chain = chain.lemma("rho = 0 is t = sigma(2s), where V has the coefficients e_a(h)", *meet)
     chain = chain.lemma("and W as well", sigma2(positives(t)), sigma2(root))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sympy import Expr, Symbol
 
@@ -24,7 +24,6 @@ class Theory:
     name: str
     formula: str
     by_topic: Mapping[str, Topic]
-    claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ it becomes negative under the log.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Add, Expr, IndexedBase, KroneckerDelta, Rational, S, Symbol, exp, log, sqrt
 
 from derive.axis import Index, array, total
@@ -244,49 +246,60 @@ def derive_truncated_binomial() -> Derivation:
     return chain.lemma("the valid form has 1 + t x instead", valid, 1 + t[i] * x)
 
 
-#: Partial sums over the other labels: up to order r, and up to order r - 1 as a part ``rho`` of it.
+#: ``rho = P_{r-1} / P_r`` of the other labels, on either side and where both are equal.
 RHO_POSITIVE, RHO_NEGATIVE = Symbol("rho_+", positive=True), Symbol("rho_-", positive=True)
-RHO, ETA = Symbol("rho", positive=True), Symbol("eta", positive=True)
+RHO = Symbol("rho", positive=True)
+P_R, P_BELOW = Symbol("P_r"), Symbol("P_{r-1}")
 
 
 def derive_population() -> Derivation:
     """Which probability a score stands for, the other labels given: from sigma(2s) to sigma(s)."""
-    chain = ORDER.begin("population", "Population optimum of hard labels", _with_label(1))
-    chain = chain.assuming(hard(y))
     others = positives(y, i)
-    all_orders, lower = partial_sum(others), partial_sum(others, r - 1)
-    alone = all_orders + exp(-s[i]) * lower
-    chain = chain.to("label i present: P_r + e^{-s_i} P_{r-1}", alone)
+    whole, lower = partial_sum(others), partial_sum(others, r - 1)
+    chain = ORDER.begin("population", "Population optimum of hard labels", _present())
+    chain = replace(chain.assuming(hard(y)), names=((P_R, whole), (P_BELOW, lower)))
+    alone = whole + exp(-s[i]) * lower
+    chain = chain.to("label i present: with it, or without it", alone)
     slope = -exp(-s[i]) * lower / alone
     chain = chain.lemma("its slope", partial(log(alone), s[i]), slope)
+    ratio = {RHO_POSITIVE: lower / whole}
+    rule = "in rho = P_{r-1} / P_r: -sigma(log rho - s)"
+    chain = chain.lemma(rule, slope, -_slopes()[0].xreplace(ratio))
     rise = coefficient(others, r)
-    chain = chain.lemma("rho = P_{r-1} / P_r is at most 1", all_orders - lower, rise)
+    chain = chain.lemma("rho is at most 1", whole - lower, rise)
     chain = chain.nonnegative("for orders are added", rise)
     return _balance(chain)
 
 
-def _with_label(label: int) -> Expr:
-    """``A`` where label i is present or absent and the other labels are as they are."""
+def _present() -> Expr:
+    """``A`` where label i is present and the other labels are as they are."""
 
     def one(index: Index) -> Expr:
         here = KroneckerDelta(index, i)
-        return y[index] * (1 - here) + label * here
+        return y[index] * (1 - here) + here
 
     return map_entries(sums(y)[0], y, one)
 
 
+def _slopes() -> tuple[Expr, Expr]:
+    """``sigma(log rho_+ - s)`` and ``sigma(log rho_- + s)``: how steep each side is."""
+    x = exp(s[i])
+    return RHO_POSITIVE / (RHO_POSITIVE + x), RHO_NEGATIVE * x / (1 + RHO_NEGATIVE * x)
+
+
 def _balance(chain: Derivation) -> Derivation:
     """The two slopes weighted with the probability ``eta`` of the label."""
-    x = exp(s[i])
-    down, up = RHO_POSITIVE / x / (1 + RHO_POSITIVE / x), RHO_NEGATIVE * x / (1 + RHO_NEGATIVE * x)
-    chain = chain.lemma("present: -sigma(log rho - s)", down, sigmoid(log(RHO_POSITIVE) - s[i]))
-    chain = chain.lemma("absent: sigma(log rho + s)", up, sigmoid(log(RHO_NEGATIVE) + s[i]))
-    eta = up / (up + down)
-    chain = chain.lemma("eta where the mean slope vanishes", (1 - eta) * up - eta * down, S.Zero)
-    same = {RHO_POSITIVE: RHO, RHO_NEGATIVE: RHO}
+    x, (down, up) = exp(s[i]), _slopes()
+    chain = chain.lemma("label i present", down, sigmoid(log(RHO_POSITIVE) - s[i]))
+    chain = chain.lemma("label i absent, likewise", up, sigmoid(log(RHO_NEGATIVE) + s[i]))
+    odds = RHO_NEGATIVE * (x + RHO_POSITIVE), RHO_POSITIVE * (1 / x + RHO_NEGATIVE)
+    eta = odds[0] / (odds[0] + odds[1])
+    rule = "the mean slope vanishes at the probability eta"
+    chain = chain.lemma(rule, (1 - eta) * up - eta * down, S.Zero)
     balanced = (x + RHO) / (x + 1 / x + 2 * RHO)
-    chain = chain.lemma("with equal rho on both sides", eta.xreplace(same), balanced)
-    chain = chain.lemma("r >= n, rho = 1: BCE", balanced.xreplace({RHO: S.One}), sigmoid(s[i]))
+    same = eta.xreplace({RHO_POSITIVE: RHO, RHO_NEGATIVE: RHO})
+    chain = chain.lemma("eta where rho is equal on both sides", same, balanced)
+    chain = chain.lemma("rho = 1, r >= n: BCE", balanced.xreplace({RHO: S.One}), sigmoid(s[i]))
     chain = chain.lemma("rho -> 0: soft ZLPR", balanced.xreplace({RHO: S.Zero}), sigmoid(2 * s[i]))
     at_zero = balanced.xreplace({s[i]: S.Zero})
     return chain.lemma("s = 0 stands for 1/2 at every rho", at_zero, Rational(1, 2))
