@@ -127,9 +127,13 @@ def _repaired(subsets: SubsetRows, k: int, total: Array, rest: Array) -> Array:
     small = xp.abs(total) < cancelled(subsets.narrow) * rest
     if known(xp.any(small)) is not True:
         return total
-    where, values = on_host(small), on_host(total).astype(np.float64)
+    replaced = xp.where(small, total, xp.zeros_like(total))
+    where, held = on_host(small), on_host(replaced)
+    values = np.zeros(held.shape)
     values[where] = log_partition_doubled(subsets.on_host()[where], k)
-    return xp.astype(xp.asarray(values, device=device(total)), total.dtype)
+    exact, frozen = (xp.asarray(x, dtype=total.dtype, device=device(total)) for x in (values, held))
+    # replaced - frozen is 0, and carries the derivative in a library that differentiates
+    return xp.where(small, exact + (replaced - frozen), total)
 
 
 def largest(xp: Namespace, scores: Array, k: int) -> Array:
