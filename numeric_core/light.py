@@ -40,8 +40,12 @@ Floats = NDArray[np.floating[Any]]
 LARGEST = 300.0
 """e^300: a score less another is at most 600, and e^600 is still a float64."""
 
+BLOCK = 1 << 18
+"""Labels at a time: two arrays of 2 MiB, which are written again for each block.  Smaller ones are
+faster in the passes, and lose more in the small tables that each block has."""
+
 LONGEST = 1 << 17
-"""Labels of a row, so that the two or three arrays of its size stay at a megabyte."""
+"""Labels of a row, so that the memory beside the result stays at that of a block."""
 
 MOST = 64
 """Orders up to which the small tables, k^2 a row, cost less than the passes over the labels."""
@@ -94,35 +98,51 @@ def losses(scores: Floats, on: NDArray[np.intp], k: int, *, gradient: bool) -> R
     scores: (rows, n), float32 or float64, which is the dtype of the gradient.  A row's result does
     not depend on the others.
     """
+    rows, n = scores.shape
+    step = min(rows, max(1, BLOCK // n))
+    scratch = np.empty((2, step, n))
+    value, done = np.empty(rows), np.empty(rows, dtype=np.bool_)
+    out = np.empty(scores.shape, scores.dtype) if gradient else None
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        other = np.empty(scores.shape)
-        split = _split(scores, on, k, other)
-        terms = _terms(k, np.float64)
-        light = _newton(_power_sums(split.light, terms, other), k)
-        heavy, positive = (_product(x, k) for x in (split.heavy, split.positive))
-        w = positive.coefficients
-        e, plain = (_convolved(heavy.coefficients, x) for x in light)
-        rest = np.sum(w[1:] * e[1:], axis=0)
-        growth = np.sum(w * plain, axis=0) / (1.0 + rest)
-        done = (growth <= GROWTH) & (np.minimum(e[k], w[k]) > TINIEST)
-        done &= np.maximum(split.heavy.max(axis=0), split.positive.max(axis=0)) < HUGEST
-        if not gradient:
-            return Result(np.log1p(rest), None, done)
-        out = _light_shares(split.light, w, e, 1.0 + rest, scores.dtype)
-        flat = out.reshape(-1)
+        for start in range(0, rows, step):
+            part = slice(start, min(start + step, rows))
+            places = on[part.start * k : part.stop * k] - start * n
+            room = scratch[:, : part.stop - start]
+            shares = None if out is None else out[part]
+            value[part], done[part] = _block(scores[part], places, k, room, shares)
+    return Result(value, out, done)
+
+
+def _block(
+    scores: Floats, on: NDArray[np.intp], k: int, scratch: Floats, out: Floats | None
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """The losses of some rows, and which are done; gradients into out."""
+    x, other = scratch
+    split = _split(scores, on, k, x, other)
+    light = _newton(_power_sums(split.light, _terms(k, x.dtype), other), k)
+    heavy, positive = (_product(leaves, k) for leaves in (split.heavy, split.positive))
+    w = positive.coefficients
+    e, plain = (_convolved(heavy.coefficients, z) for z in light)
+    rest = np.sum(w[1:] * e[1:], axis=0)
+    growth = np.sum(w * plain, axis=0) / (1.0 + rest)
+    done = (growth <= GROWTH) & (np.minimum(e[k], w[k]) > TINIEST)
+    done &= np.maximum(split.heavy.max(axis=0), split.positive.max(axis=0)) < HUGEST
+    if out is not None:
         below = np.stack([np.sum(w[b:] * light[0][: k + 1 - b], axis=0) for b in range(k + 1)])
         of_heavy = _shares(heavy, below, split.heavy, rest)
         of_positive = _shares(positive, e, split.positive, rest)
         done &= np.isfinite(np.sum(of_heavy, axis=0) + np.sum(of_positive, axis=0))
+        _light_shares(split.light, w, e, 1.0 + rest, other, out)
+        flat = out.reshape(-1)
         flat[split.where[0]] = of_heavy[split.slot]
         flat[split.where[1]] = -of_positive.T.reshape(-1)
-        return Result(np.log1p(rest), out, done)
+    return np.log1p(rest), done
 
 
-def _split(scores: Floats, on: NDArray[np.intp], k: int, other: Floats) -> _Split:
-    """e^s / tau, taken apart; `other` is scratch of the same shape."""
+def _split(scores: Floats, on: NDArray[np.intp], k: int, x: Floats, other: Floats) -> _Split:
+    """e^s / tau into x, taken apart; `other` is scratch of the same shape."""
     rows, n = scores.shape
-    x = scores.astype(np.float64)
+    np.copyto(x, scores)
     np.exp(x, out=x)
     flat = x.reshape(-1)
     positive = flat[on].reshape(rows, k)
@@ -208,19 +228,21 @@ def _shares(product: Product, root: Floats, leaves: Floats, rest: Floats) -> Flo
     return shares
 
 
-def _light_shares(x: Floats, w: Floats, e: Floats, q: Floats, dtype: Any) -> Floats:
-    """x (c_0 - c_1 x + c_2 x^2 - ...) in the dtype of the scores; x <= 1, so that it may be narrow.
+def _light_shares(x: Floats, w: Floats, e: Floats, q: Floats, other: Floats, out: Floats) -> None:
+    """x (c_0 - c_1 x + c_2 x^2 - ...) into out; x <= 1, so that it may be as narrow as out is.
 
     In float32 an x that underflows stands for a share below 1e-38.
     """
-    k = w.shape[0] - 1
+    k, dtype = w.shape[0] - 1, out.dtype
     c = [
         ((-1) ** m * np.sum(w[1 + m :] * e[: k - m], axis=0) / q).astype(dtype)[:, None]
         for m in range(_terms(k, dtype))
     ]
-    x = x.astype(dtype, copy=False)
-    out = x * c[-1]
+    if dtype != x.dtype:
+        narrow = other.view(dtype)[:, : x.shape[1]]
+        np.copyto(narrow, x, casting="same_kind")
+        x = narrow
+    np.multiply(x, c[-1], out=out)
     for factor in c[-2::-1]:
         out += factor
         out *= x
-    return out

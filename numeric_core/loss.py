@@ -38,7 +38,7 @@ from numeric_core.namespace import (
     wider_dtype,
 )
 
-__all__ = ["Loss", "Rows", "score_rows"]
+__all__ = ["Loss", "Rows", "by_blocks", "score_rows"]
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Loss(ABC):
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1))
-        (value,) = _by_blocks(self.block, rows, lambda part: (self._value(part),))
+        (value,) = by_blocks(self.block, rows, lambda part: (self._value(part),))
         return rows.per_row(value)
 
     def value_and_grad(
@@ -153,7 +153,7 @@ class Loss(ABC):
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1)), rows.per_label(rows.scores)
-        value, gradient = _by_blocks(self.block, rows, self._value_and_gradient)
+        value, gradient = by_blocks(self.block, rows, self._value_and_gradient)
         return rows.per_row(value), rows.per_label(gradient)
 
     def hvp(
@@ -171,7 +171,7 @@ class Loss(ABC):
         v = _vector(rows, vector, scores, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_label(rows.scores)
-        (product,) = _by_blocks(self.block, rows, self._tamed_hvp, v)
+        (product,) = by_blocks(self.block, rows, self._tamed_hvp, v)
         return rows.per_label(product)
 
     def hessian(
@@ -305,7 +305,7 @@ def _vector(rows: Rows, vector: Array, scores: Array, check: bool) -> Array:
     return rows.xp.astype(v, rows.scores.dtype)
 
 
-def _by_blocks(
+def by_blocks(
     block: int, rows: Rows, compute: Callable[..., tuple[Array, ...]], *more: Array
 ) -> tuple[Array, ...]:
     """compute(rows, *more), a few rows at a time where that keeps temporaries in the cache."""

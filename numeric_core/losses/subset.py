@@ -38,7 +38,7 @@ from numeric_core.lattice import (
     products,
     soft_sides,
 )
-from numeric_core.loss import Rows, score_rows
+from numeric_core.loss import Rows, by_blocks, score_rows
 from numeric_core.losses.softmax import softmax_cross_entropy
 from numeric_core.losses.unified import unified
 from numeric_core.losses.zlpr import ZLPR
@@ -93,6 +93,7 @@ class CombinationSoftmax(_SubsetLoss):
     """
 
     k: int | None = None
+    block = 1 << 62  # power sums take whole batches; what they leave is taken by blocks below
     _name = "combination_softmax"
     _soft = "order_r or soft_zlpr"
 
@@ -184,7 +185,11 @@ class CombinationSoftmax(_SubsetLoss):
         return tuple(x.reshape((*batch, *x.shape[1:])) for x in results)
 
     def _generally(self, rows: Rows, *, gradient: bool) -> tuple[Array, ...]:
-        return super()._value_and_gradient(rows) if gradient else (super()._value(rows),)
+        way = super()._value_and_gradient if gradient else self._general_value
+        return by_blocks(LatticeLoss.block, rows, way)
+
+    def _general_value(self, rows: Rows) -> tuple[Array]:
+        return (super()._value(rows),)
 
     def _parts(self, rows: Rows) -> list[Part]:
         v, w, places = hard_sides(rows)
@@ -201,6 +206,10 @@ class CombinationSoftmax(_SubsetLoss):
         return n // 2 if most is None else int(most)
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
+        (product,) = by_blocks(LatticeLoss.block, rows, self._hvp_of_block, vector)
+        return product
+
+    def _hvp_of_block(self, rows: Rows, vector: Array) -> tuple[Array]:
         """H v = H (v - c) for every c: with sum_i P_i (v_i - c) = 0 nothing large cancels.
 
         For k = 1 a component is the single term P_i (v_i - c), for which softmax has the digits.
@@ -208,8 +217,8 @@ class CombinationSoftmax(_SubsetLoss):
         xp, count = rows.xp, self._order(rows)[..., None]
         (product,) = self._by_form(rows, products, self._centered(rows, vector, count))
         if known(xp.all(count != 1)) is True:
-            return product
-        return xp.where(count == 1, softmax_cross_entropy._hvp(rows, vector), product)
+            return (product,)
+        return (xp.where(count == 1, softmax_cross_entropy._hvp(rows, vector), product),)
 
     def _centered(self, rows: Rows, vector: Array, count: Array) -> Array:
         """v - c, seen from the v of the likeliest label, so that equal components give 0."""
