@@ -19,7 +19,7 @@ taken as a refutation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import lcm
 from typing import Any, ClassVar
 
@@ -31,7 +31,6 @@ from sympy import (
     Integer,
     KroneckerDelta,
     Mul,
-    Poly,
     Pow,
     Product,
     Rational,
@@ -42,12 +41,10 @@ from sympy import (
     default_sort_key,
     exp,
     expand,
-    expand_mul,
     factor_list,
     factorrat,
     fraction,
     log,
-    reduced,
     together,
 )
 from sympy.core.function import Function
@@ -55,12 +52,12 @@ from sympy.core.function import Function
 from derive.axis import Index
 from derive.calculus import opened, over, replace_index, resolve, sift
 from derive.coefficients import Coefficient, OrderSum
-from derive.extraction import Series, absorb, enter_coefficient, gathered, over_common_poles
+from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.generating import closed
-from derive.nests import least_nest, nested
 from derive.relations import cases, contract
 from derive.sign import is_nonnegative, is_positive
+from derive.summation import enter_sum
 
 _Factors = list[tuple[Expr, int]]
 
@@ -158,7 +155,7 @@ class Generators:
 
     def _key(self, symbol: Symbol) -> Any:
         if symbol not in self.keys:
-            self.keys[symbol] = self._placed(self.atom_of[symbol])
+            self.keys[symbol] = self.placed(self.atom_of[symbol])
         return self.keys[symbol]
 
     def fraction(self, expression: Expr) -> tuple[Expr, Expr]:
@@ -344,114 +341,19 @@ class Generators:
 
     # Sums -------------------------------------------------------------------------------------
 
-    def _enter_sum(self, aggregate: Sum) -> Expr:
-        index, body = opened(aggregate)
-        # One fraction of many coefficients is large: they are summed term by term.
-        terms = Add.make_args(expand_mul(body, deep=False)) if body.has(Coefficient) else (body,)
-        return Add(*(self._sum_of(term, index) for term in terms))
-
-    def _sum_of(self, body: Expr, index: Index) -> Expr:
+    def enter_bound(self, body: Expr, index: Index) -> tuple[Index, Expr]:
+        """The body in generators, under a name of the index that nothing else is named by."""
         self.sums += 1
         private = index.axis.index(f"_{index.name}_{self.sums}")
         self.places[private] = index.axis.index(f"_at_{self.depth}")
         self.depth += 1
         value = self.enter(replace_index(body, index, private))
         self.depth -= 1
-        numerator, denominator = fraction(self.cancel(self._contracted(value)))
-        outer, laurent, dense = self._split_denominator(denominator, private)
-        parts = self._adic(contract(self, numerator), dense, private)
-        sums = (self._sum_of_terms(top, laurent, below, private) for top, below in parts)
-        return Add(*sums) / outer
+        return private, value
 
-    def _contracted(self, value: Expr) -> Expr:
-        """The value with its numerator reduced: only then do all common factors show."""
-        numerator, denominator = fraction(self.cancel(value))
-        return contract(self, numerator) / denominator
-
-    def _split_denominator(self, denominator: Expr, index: Index) -> tuple[Expr, Expr, _Factors]:
-        """Factors free of the index, generators that depend on it, and the other factors."""
-        constant, factors = factor_list(denominator, *self.ordered(denominator))
-        outer, laurent, dense = constant, S.One, []
-        for factor, multiplicity in factors:
-            if not self.depends(factor, index):
-                outer *= factor**multiplicity
-            elif factor.is_Symbol:
-                laurent *= factor**multiplicity
-            else:
-                dense.append((factor, multiplicity))
-        return outer, laurent, dense
-
-    def _adic(self, numerator: Expr, dense: _Factors, index: Index) -> Iterator[tuple[Expr, Expr]]:
-        """Expand in powers of each factor: ``N / f^m = sum_k N_k / f^{m-k}``, ``N_k`` reduced."""
-        if not dense:
-            yield numerator, S.One
-            return
-        (factor, multiplicity), *others = dense
-        symbols = self._main_symbols(factor, index)
-        for power in range(multiplicity, 0, -1):
-            if numerator == 0:
-                return
-            numerator, scale = fraction(together(numerator))
-            (quotient,), remainder = reduced(numerator, [factor], *symbols, order="lex")
-            for top, below in self._adic(expand(remainder / scale), others, index):
-                yield top, below * factor**power
-            numerator = expand(quotient / scale)
-        yield from self._adic(numerator, others, index)
-
-    def _main_symbols(self, factor: Expr, index: Index) -> list[Symbol]:
-        """What a factor is divided in: what the sum binds, if a positive monomial leads there.
-
-        Then ``x_j / (1 + x_j z) = (1 - 1 / (1 + x_j z)) / z``. Any other leading coefficient may
-        vanish, so that nothing is divided by it.
-        """
-        ordered = self.ordered(factor)
-        bound = [symbol for symbol in ordered if self.depends(symbol, index)]
-        leading = Poly(factor, *bound).LC()
-        monomial = all(
-            part.is_Number or (part.is_Symbol and is_positive(self.leave(part), self.facts))
-            for part in (f.as_base_exp()[0] for f in Mul.make_args(leading))
-        )
-        return bound if monomial else ordered
-
-    def _sum_of_terms(self, numerator: Expr, laurent: Expr, dense: Expr, index: Index) -> Expr:
-        result = S.Zero
-        for term in Add.make_args(numerator):
-            if term == 0:
-                continue
-            outside, inside = S.One, S.One
-            for factor in Mul.make_args(term):
-                if self.depends(factor, index):
-                    inside *= factor
-                else:
-                    outside *= factor
-            result += outside * self._sum_of_monomial(inside / laurent, dense, index)
-        return result
-
-    def _sum_of_monomial(self, monomial: Expr, dense: Expr, index: Index) -> Expr:
-        for factor in Mul.make_args(monomial):
-            atom = self.atom_of.get(factor)
-            if isinstance(atom, KroneckerDelta):
-                target = next(a for a in atom.args if a != index)
-                rest = self.leave(monomial / factor / dense)
-                return self.enter(replace_index(rest, index, target))
-        summand = self.leave(self.cancel(monomial / dense) if dense != 1 else monomial)
-        if summand == 1:
-            return self.enter(index.axis.size)
-        if self._is_probability(summand, index):
-            return S.One
-        inside = gathered(self, monomial / dense, index)
-        if inside is not None:
-            return self.enter(inside)
-        return self.generator(least_nest(nested((summand,), (index,)), self._placed))
-
-    def _placed(self, value: Expr) -> Any:
+    def placed(self, value: Expr) -> Any:
         """A key to sort by in which private names of indices are their places in the nest."""
         return default_sort_key(value.xreplace(self.places))
-
-    def _is_probability(self, summand: Expr, index: Index) -> bool:
-        """An entry of a distribution at the bound index."""
-        is_entry = isinstance(summand, Indexed) and summand.indices == (index,)
-        return is_entry and summand.base in self.facts.distribution
 
     def _enter_order_sum(self, total: OrderSum) -> Expr:
         found = closed(total)
@@ -468,7 +370,7 @@ class Generators:
         exp: _enter_exp,
         log: _enter_log,
         Pow: _enter_power,
-        Sum: _enter_sum,
+        Sum: enter_sum,
         Product: _enter_product,
         KroneckerDelta: generator,
         Function: _enter_function,
