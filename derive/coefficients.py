@@ -122,6 +122,12 @@ def height(expression: Expr) -> int:
     return max(inner, default=0)
 
 
+def depth_of_sums(expression: Expr) -> int:
+    """How deep sums over orders are nested in the expression."""
+    inner = (depth_of_sums(node.summand) + 1 for node in expression.atoms(OrderSum))
+    return max(inner, default=0)
+
+
 # What kind of series ---------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ from sympy.core.function import Function
 
 from derive.axis import Index
 from derive.calculus import opened, over, replace_index, resolve, sift
-from derive.coefficients import Coefficient, OrderSum
+from derive.coefficients import Coefficient, OrderSum, depth_of_sums
 from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.generating import closed
@@ -359,7 +359,8 @@ class Generators:
         found = closed(total)
         if found is not None:
             return self.enter(found)
-        index = self.private(total.bound)
+        # Named by its height among sums over orders: the sums inside have other names.
+        index = Symbol(f"_m_{depth_of_sums(total)}", integer=True, nonnegative=True)
         summand = self.leave(self.cancel(self.enter(total.summand.xreplace({total.bound: index}))))
         limits = (self.leave(self.cancel(self.enter(limit))) for limit in total.args[2:])
         return self.generator(OrderSum(summand, index, *limits))
