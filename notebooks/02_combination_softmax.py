@@ -370,13 +370,14 @@ assert p_value["subset.sample"] > 0.01 and p_value["one after the other"] < 1e-9
 assert np.allclose(np.exp(subset.log_prob(s, np.array(sets[7]))), chances[7], rtol=1e-13)
 
 # %%
-figure, axes = plt.subplots(figsize=(5.2, 4.2))
-axes.plot([0, 1], [0, 1], color=GREY, lw=0.8)
+figure, axes = plt.subplots(figsize=(6.4, 3.4))
+axes.axhline(1, color=GREY, lw=0.8)
 marks = {"subset.sample": ("o", BLUE), "one after the other": ("x", RED)}
 for name, (mark, color) in marks.items():
-    axes.plot(inclusion, frequency[name], mark, color=color, ms=6, label=name)
-axes.set(xlabel="inclusion probability", ylabel="frequency in 20000 draws", title="3 of 8")
-axes.legend(frameon=False)
+    axes.plot(inclusion, frequency[name] / inclusion, mark, color=color, ms=6, label=name)
+axes.set(xscale="log", xlabel="inclusion probability", ylabel="frequency / probability")
+axes.set(ylim=(0, 1.4), title="how often each of 8 labels is among the 3 drawn")
+axes.legend(frameon=False, loc="lower right")
 figure.tight_layout()
 
 # %% [markdown]
