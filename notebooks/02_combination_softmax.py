@@ -181,6 +181,11 @@ proved(combination, "elements")
 # is, up to a factor, the probability of $k$ successes in $n$ trials with $p_i = \sigma(s_i - c)$,
 # $\sum p_i = k$). And a loss that is nearly zero is $\log(1 + \text{rest})$, with a rest that is
 # summed without the 1.
+#
+# (The identities are not useless. On labels that are *light*, so that in the printed recursion each
+# term is at most a quarter of the one before, next to nothing cancels. The few heavy labels go
+# through the tree, the many light ones through power sums, and the result is held against a bound of
+# what was lost. That is how `combination_softmax` takes large batches in NumPy.)
 
 # %%
 print(f"{'lead of the right set':>22} {'log Z_k - sum, in float64':>26} {'lossproof':>24}")
