@@ -143,10 +143,10 @@ class LatticeLoss(Loss):
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         """Column by column, and made symmetric."""
         xp = rows.xp
-        columns = []
+        columns: list[Array] = []
         for i in range(rows.scores.shape[-1]):
             unit = xp.zeros_like(rows.scores) + _unit(xp, rows.scores, i)
-            columns.append(self._hvp(rows, unit))
+            columns += self._by_form(rows, products, unit)
         hessian = xp.stack(columns, axis=-1)
         hessian = 0.5 * (hessian + xp.matrix_transpose(hessian))
         return xp.linalg.diagonal(hessian), hessian
