@@ -184,8 +184,8 @@ proved(combination, "elements")
 #
 # (The identities are not useless. On labels that are *light*, so that in the printed recursion each
 # term is at most a quarter of the one before, next to nothing cancels. The few heavy labels go
-# through the tree, the many light ones through power sums, and the result is held against a bound of
-# what was lost. That is how `combination_softmax` takes large batches in NumPy.)
+# through the tree, the many light ones through power sums, and the result is held against a bound
+# of what was lost. That is how `combination_softmax` takes large batches in NumPy.)
 
 # %%
 print(f"{'lead of the right set':>22} {'log Z_k - sum, in float64':>26} {'lossproof':>24}")
