@@ -1,6 +1,6 @@
 """The combination softmax against other ways to it: value and gradient, time and error.
 
-    python benchmarks/bench_subset.py [--quick] [--plot FILE.svg]
+    python benchmarks/bench_subset.py [--quick] [--threads N] [--plot FILE.svg]
 
 The contenders (`subset_contenders.py`) take turns with ours, so that a slow moment of the machine
 falls on both; the table shows medians, and `ratio` is the median over the runs of (their time /
@@ -8,7 +8,8 @@ our time in the same run).  `least` is the ratio of the shortest times: where th
 something else was running.  A contender without a gradient is timed against our value alone.  Every
 result is held against ours first: `value` and `gradient` show the largest difference, relative for
 the value, absolute for the gradient; a contender that claims to be exact and is not stops the
-program.  Libraries run with the number of threads that they choose; ours is NumPy, on one.
+program.  PyTorch runs with the number of threads that it chooses, or with N; ours is NumPy, on one.
+Where other programs are running, PyTorch's threads wait for each other: measure with N = 1 there.
 
 --plot draws the growth of the times in n and in k.  PyTorch and SciPy are optional: what needs a
 library that is not installed is left out, and the table says so.
@@ -177,7 +178,7 @@ def _threads() -> str:
         return ""
     import torch
 
-    return f"; PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
+    return f"; PyTorch {torch.__version__}, threads: {torch.get_num_threads()}"
 
 
 def _show(line: Line, note: str = "") -> None:
@@ -244,7 +245,8 @@ def draw_growth(file: Path) -> None:
         panels[0].set(xlabel="n labels, k = 5", ylabel=f"seconds for {ROWS} rows")
         panels[1].set(xlabel="k, n = 4096 labels")
         panels[0].legend(frameon=False, fontsize=9)
-        figure.suptitle("Value and gradient of the combination softmax, float64", fontweight="bold")
+        title = f"Value and gradient of the combination softmax, float64{_threads()}"
+        figure.suptitle(title, fontweight="bold", fontsize=11)
         figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, dpi=160)
 
 
@@ -252,8 +254,13 @@ def main() -> None:
     """Print the table; draw the growth where it is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the first and the last shape alone")
+    parser.add_argument("--threads", type=int, metavar="N", help="PyTorch's threads")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the growth in n and k")
     chosen = parser.parse_args()
+    if chosen.threads is not None and find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(chosen.threads)
     show_table((CASES[0], CASES[-1]) if chosen.quick else CASES)
     show_sampler()
     if chosen.plot:
