@@ -64,7 +64,7 @@ class BallOracle:
 
     >>> oracle = BallOracle("zlpr")
     >>> float(oracle([20.0, -20.0, -20.0], [1.0, 0.0, 0.0]).value)
-    6.183460867315673e-09
+    6.183460856694788e-09
     """
 
     def __init__(self, loss: str, **parameters: float) -> None:

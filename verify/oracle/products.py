@@ -71,7 +71,7 @@ class Product:
     `kinds` says how many kinds of marks the leaves carry.
 
     >>> Product([Leaf(arb(2)), Leaf(arb(3))], 2).root
-    (([1.00000000000000, 5.00000000000000, 6.00000000000000]),)
+    ([1.00000000000000, 5.00000000000000, 6.00000000000000],)
     """
 
     def __init__(
