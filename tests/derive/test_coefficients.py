@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
+from random import Random
 
 import pytest
 from flint import arb
@@ -204,6 +205,39 @@ def test_twice_the_right_side_is_not_proved(left: Expr, right: Expr, facts: Fact
 def test_normal_form_has_one_writing_of_equal_coefficients():
     left, right = e(k), coefficient(Z * E.xreplace({l: q}), k + 1)
     assert normal_form(left) == normal_form(right)
+
+
+SERIES = (
+    E,
+    OTHERS,
+    product_without(i, j),
+    E / (1 - Z),
+    E / (1 - a * Z),
+    E.xreplace({Z: -Z}),
+    E / (1 + exp(s[i]) * Z),
+    V * W.xreplace({Z: 1 / Z}),
+    LABELS.product(exp(s[l]) * Z - 1, l),
+    E * total(t[l] / (1 + exp(s[l]) * Z), l),
+    (1 + Z) ** t[i],
+    1 + a * Z,
+)
+ORDERS = (k, k - 1, k + 1, S.Zero, S.One, Integer(2), Integer(-1))
+FACTORS = (S.One, k, KroneckerDelta(i, j), exp(s[i]), a**k, (-1) ** k, 1 - KroneckerDelta(i, j))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_normal_form_keeps_the_value(seed: int):
+    """Sums and products of coefficients drawn at random: the two writings meet at every point."""
+    random = Random(seed)
+
+    def drawn() -> Expr:
+        return coefficient(random.choice(SERIES), random.choice(ORDERS))
+
+    statement = random.choice(FACTORS) * drawn() * drawn() + random.choice(FACTORS) * drawn()
+    written = normal_form(statement, hard(y))
+    for where in sample_points((statement, written), hard(y), 3, seed):
+        left, right = enclose(statement, where, 192), enclose(written, where, 192)
+        assert left.overlaps(right), f"seed {seed}: {statement} at {where.describe()}"
 
 
 # Balls -----------------------------------------------------------------------------------------
