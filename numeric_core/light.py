@@ -122,14 +122,13 @@ def _block(
     light = _newton(_power_sums(split.light, _terms(k, x.dtype), other), k)
     heavy, positive = (_product(leaves, k) for leaves in (split.heavy, split.positive))
     w = positive.coefficients
-    e, plain = (_convolved(heavy.coefficients, z) for z in light)
-    rest = np.sum(w[1:] * e[1:], axis=0)
-    growth = np.sum(w * plain, axis=0) / (1.0 + rest)
+    e, plain = _convolved(heavy.coefficients, light)
+    rest = np.add.reduce(w[1:] * e[1:], axis=0)
+    growth = np.add.reduce(w * plain, axis=0) / (1.0 + rest)
     done = (growth <= GROWTH) & (np.minimum(e[k], w[k]) > TINIEST)
     done &= np.maximum(split.heavy.max(axis=0), split.positive.max(axis=0)) < HUGEST
     if out is not None:
-        below = np.stack([np.sum(w[b:] * light[0][: k + 1 - b], axis=0) for b in range(k + 1)])
-        of_heavy = _shares(heavy, below, split.heavy, rest)
+        of_heavy = _shares(heavy, _correlated(w, light[0], k + 1), split.heavy, rest)
         of_positive = _shares(positive, e, split.positive, rest)
         done &= np.isfinite(np.sum(of_heavy, axis=0) + np.sum(of_positive, axis=0))
         _light_shares(split.light, w, e, 1.0 + rest, other, out)
@@ -215,10 +214,18 @@ def _product(leaves: Floats, k: int) -> Product:
 
 
 def _convolved(a: Floats, b: Floats) -> Floats:
-    """Coefficients of a product of polynomials, as many as each of them has."""
+    """sum_i a_i b_{m-i}, as many m as each has: (2, k + 1, rows) for the two polynomials of b."""
     out = np.zeros_like(b)
     for i, factor in enumerate(a):
-        out[i:] += factor * b[: b.shape[0] - i]
+        out[:, i:] += factor * b[:, : b.shape[1] - i]
+    return out
+
+
+def _correlated(a: Floats, b: Floats, count: int) -> Floats:
+    """sum_i a_{m+i} b_i for m < count: (count, rows)."""
+    out = np.empty((count, b.shape[1]))
+    for m in range(count):
+        np.add.reduce(a[m:] * b[: len(a) - m], axis=0, out=out[m])
     return out
 
 
@@ -234,10 +241,9 @@ def _light_shares(x: Floats, w: Floats, e: Floats, q: Floats, other: Floats, out
     In float32 an x that underflows stands for a share below 1e-38.
     """
     k, dtype = w.shape[0] - 1, out.dtype
-    c = [
-        ((-1) ** m * np.sum(w[1 + m :] * e[: k - m], axis=0) / q).astype(dtype)[:, None]
-        for m in range(_terms(k, dtype))
-    ]
+    c: Floats = _correlated(w[1:], e[:k], _terms(k, dtype)) / q
+    c[1::2] *= -1.0
+    c = c.astype(dtype, copy=False)[:, :, None]
     if dtype != x.dtype:
         narrow = other.view(dtype)[:, : x.shape[1]]
         np.copyto(narrow, x, casting="same_kind")
