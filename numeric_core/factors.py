@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from array_api_compat import device, is_numpy_array
@@ -33,7 +34,7 @@ from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, l
 from numeric_core.symmetric import Leaves
 from numeric_core.tilt import threshold
 
-__all__ = ["Side", "Tilt", "balanced_tilt", "coefficient_reach", "plain_reach"]
+__all__ = ["Halves", "Side", "Tilt", "balanced_tilt", "coefficient_reach", "plain_reach"]
 
 REACH = 1400.0
 """Exponents this far apart do not see each other: e^-745 is the least number above 0, and a weight
@@ -61,6 +62,18 @@ class Tilt:
 
     def __neg__(self) -> Tilt:
         return Tilt(-self.high, -self.low)
+
+
+class Halves(NamedTuple):
+    """A number outer * inner that is subnormal, or 0, where its factors are not."""
+
+    outer: Array
+    inner: Array
+
+    def times(self, xp: Namespace, number: Array, product: Array, amount: Array) -> Array:
+        """product = number * amount, made again as outer * (inner * amount) for tiny numbers."""
+        tiny = number < (2.0**-960 if number.dtype == xp.float64 else 2.0**-100)
+        return xp.where(tiny, self.outer * (self.inner * amount), product)
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,19 @@ class Side:
             stay, take = xp.where(absent, one, stay), xp.where(absent, xp.zeros_like(d), take)
             excess = xp.where(absent, xp.zeros_like(d), excess)
         return Leaves(stay, take), _sum_of(xp, excess)
+
+    def halves(self, c: Tilt) -> Halves:
+        """The smaller of stay and take as outer * inner, where it is w e^{-|d|} or its inverse."""
+        xp = self.xp
+        d, lack = self._seen_from(c)
+        one = xp.ones_like(d)
+        w = one if self.weights is None else xp.where(self.weights > 0, self.weights, one)
+        half = exp(xp, -0.5 * xp.clip(xp.abs(d), 0.0, REACH))
+        above = (d > 0) & (w > half * half)
+        outer = xp.where(above, half / w * (1.0 - lack), half * w * (1.0 + lack))
+        if self.weights is not None:
+            outer = xp.where(self.weights > 0, outer, xp.zeros_like(outer))
+        return Halves(outer, half)
 
     def present(self) -> Array:
         """Where the weight is above 0: (n, rows) bool."""

@@ -36,12 +36,13 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from array_api_compat import device, is_numpy_array
 
-from numeric_core.exact import accurate_sum, split_constant, two_diff
-from numeric_core.factors import Side, coefficient_reach
+from numeric_core.exact import accurate_sum
+from numeric_core.factors import Halves, Side, coefficient_reach
 from numeric_core.index_sets import All, IndexSet
 from numeric_core.loss import Loss, Rows
 from numeric_core.namespace import Array, Namespace, known, log, log1p
 from numeric_core.orders import Table, along, expanded
+from numeric_core.sides import Places, label_first
 from numeric_core.symmetric import (
     Dual,
     Leaves,
@@ -53,28 +54,7 @@ from numeric_core.symmetric import (
     linear,
 )
 
-__all__ = [
-    "LatticeLoss",
-    "Part",
-    "Places",
-    "hard_sides",
-    "memberships",
-    "no_side",
-    "products",
-    "soft_sides",
-    "values_and_gradients",
-]
-
-
-class Places(NamedTuple):
-    """Which labels a side was gathered from: label and row of each entry, (m, rows) integers.
-
-    present: False for entries that only fill a row up.
-    """
-
-    label: Array
-    row: Array
-    present: Array
+__all__ = ["LatticeLoss", "Part", "memberships", "products", "values_and_gradients"]
 
 
 class Part(NamedTuple):
@@ -93,6 +73,8 @@ class Part(NamedTuple):
 class _Form(NamedTuple):
     """Leaves of both sides: Q = e^log_scale (constant + rest); log_scale None stands for 0.
 
+    halves: of tilted leaves, what the smaller of stay and take is made of: a large direction shows
+    digits of it that a subnormal number lacks.
     drift: of Dual leaves, the rate at which the constant term grows, as a share of it.
     """
 
@@ -101,6 +83,7 @@ class _Form(NamedTuple):
     terms: IndexSet
     log_scale: Array | None
     drift: Array | None = None
+    halves: tuple[Halves, Halves] | None = None
 
 
 _Task: TypeAlias = Callable[..., tuple[Array, ...]]
@@ -190,7 +173,7 @@ class LatticeLoss(Loss):
 def _by_orders(
     xp: Namespace, part: Part, terms: Table, task: _Task, direction: Array | None = None
 ) -> tuple[Array, ...]:
-    u = None if direction is None else _label_first(xp, direction)
+    u = None if direction is None else label_first(xp, direction)
     value, v, w = expanded(xp, terms.table, part.v, part.w, u)
     if u is not None:
         return (_gathered(xp, part, v.tangent, w.tangent),)
@@ -255,7 +238,8 @@ def _tilted_form(xp: Namespace, part: Part) -> _Form:
     sides = part.v.spread(), part.w.spread()
     index, c_v, c_w, pivot = part.terms.tilted(xp, *sides)
     (v, v_excess), (w, w_excess) = sides[0].tilted(c_v), sides[1].tilted(c_w)
-    return _Form(v, w, index, v_excess + w_excess + pivot)
+    halves = sides[0].halves(c_v), sides[1].halves(c_w)
+    return _Form(v, w, index, v_excess + w_excess + pivot, halves=halves)
 
 
 # What is computed of a list of parts.  Parts are summed.
@@ -314,7 +298,9 @@ def products(
     for part, form in zip(parts, forms, strict=True):
         along_v, along_w = _directions(xp, part, direction)
         _, q, p = _shares(xp, form)
-        (v, v_drift), (w, w_drift) = along(xp, form.v, along_v, q), along(xp, form.w, along_w, p)
+        v_halves, w_halves = (None, None) if form.halves is None else form.halves
+        v, v_drift = along(xp, form.v, along_v, q, v_halves)
+        w, w_drift = along(xp, form.w, along_w, p, w_halves)
         dual = form._replace(v=v, w=w, drift=v_drift + w_drift)
         _, v, w = _shares(xp, dual)
         product = _gathered(xp, part, v.tangent, w.tangent)
@@ -398,24 +384,27 @@ def _shares(xp: Namespace, form: _Form) -> tuple[Array, Number, Number]:
     value = _log(xp, form, sums, exponent)
     total = leading(sums.rest) + leading(sums.constant)
     norm = 1.0 / xp.where(total > 0, total, xp.ones_like(total))
-    shares = (
-        _share(xp, product, leaves, root, norm)
-        for product, leaves, root in (
-            (v_product, form.v, sums.by_v),
-            (w_product, form.w, sums.by_w),
-        )
+    v_slope, w_slope = (
+        product.adjoint(linear(lambda x: x * norm, root)).take
+        for product, root in ((v_product, sums.by_v), (w_product, sums.by_w))
     )
-    v, w = shares
-    if isinstance(sums.rest, Dual):
-        growth = (sums.rest.tangent + sums.constant.tangent) * norm
-        v, w = (Dual(x.value, x.tangent - x.value * growth) for x in (v, w))
-    return value, v, w
+    if not isinstance(sums.rest, Dual):
+        return value, form.v.take * v_slope, form.w.take * w_slope
+    growth = (sums.rest.tangent + sums.constant.tangent) * norm
+    v_halves, w_halves = (None, None) if form.halves is None else form.halves
+    v = _dual_share(xp, form.v.take, v_slope, growth, v_halves)
+    return value, v, _dual_share(xp, form.w.take, w_slope, growth, w_halves)
 
 
-def _share(xp: Namespace, product: Product, leaves: Leaves, root: Number, norm: Array) -> Number:
-    """take_i dQ/dtake_i / Q."""
-    root = linear(lambda x: x * norm, root)
-    return bilinear(operator.mul, leaves.take, product.adjoint(root).take)
+def _dual_share(
+    xp: Namespace, take: Dual, slope: Dual, growth: Array, halves: Halves | None
+) -> Dual:
+    """take_i dQ/dtake_i / Q and its derivative, the growth of Q taken off."""
+    amount = slope.tangent - slope.value * growth
+    product = take.value * amount
+    if halves is not None:
+        product = halves.times(xp, take.value, product, amount)
+    return Dual(take.value * slope.value, take.tangent * slope.value + product)
 
 
 def _log_all(xp: Namespace, form: _Form) -> Array:
@@ -458,93 +447,10 @@ def _placed(places: Places, all_labels: Array, gathered: Array) -> Array:
 
 def _directions(xp: Namespace, part: Part, direction: Array) -> tuple[Array, Array]:
     """d log v / d epsilon and d log w / d epsilon, label axis first."""
-    u = _label_first(xp, direction) * part.sign
+    u = label_first(xp, direction) * part.sign
     if part.places is not None:
         return u, -u[part.places.label, part.places.row]
     return u, -u[: part.w.a.shape[0], :]
-
-
-def hard_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side, Places | None]:
-    """v over the negatives and w over the positives of flat rows with 0/1 labels.
-
-    In NumPy the positives are gathered: they are few, and a side costs as much as it is long.
-    """
-    xp = rows.xp
-    s, low = _above(rows, threshold)
-    bound = rows.bound + abs(threshold)
-    if not is_numpy_array(rows.scores):
-        t = xp.permute_dims(rows.labels, (1, 0))
-        v = Side(xp, s, low, _unmasked(rows, 1.0 - t), bound=bound)
-        return v, Side(xp, -s, None if low is None else -low, t, bound=bound), None
-    places = _places(rows.labels)
-    label, row, present = places
-    full = bool(present.all())
-    gathered, absent = (label, row), (label, row) if full else (label[present], row[present])
-    away = None if rows.masked is None else _unmasked(rows, np.ones(s.shape, s.dtype))
-    v = Side(xp, s, low, away, absent, bound)
-    below = None if low is None else -low[gathered]
-    weights = None if full else present.astype(s.dtype)
-    return v, Side(xp, -s[gathered], below, weights, None, bound), places
-
-
-def soft_sides(rows: Rows, threshold: float = 0.0) -> tuple[Side, Side]:
-    """v = (1 - t) e^{s - threshold} and w = t e^{threshold - s}, both over all labels."""
-    xp = rows.xp
-    s, low = _above(rows, threshold)
-    t = xp.permute_dims(rows.labels, (1, 0))
-    bound = rows.bound + abs(threshold)
-    v = Side(xp, s, low, _unmasked(rows, 1.0 - t), bound=bound)
-    return v, Side(xp, -s, None if low is None else -low, t, bound=bound)
-
-
-def no_side(rows: Rows) -> Side:
-    """A side without a label: its only coefficient is e_0 = 1."""
-    empty = rows.xp.permute_dims(rows.scores[:, :0], (1, 0))
-    return Side(rows.xp, empty)
-
-
-def _above(rows: Rows, threshold: float) -> tuple[Array, Array | None]:
-    """s - threshold as a pair, label axis first; 0 where a negative label is masked."""
-    xp, s, low = rows.xp, rows.scores, None
-    if threshold != 0.0:
-        high, rest = split_constant(xp, threshold, s)
-        s, error = two_diff(s, high)
-        low = error - rest
-    if rows.masked is not None:
-        away = rows.masked & (rows.labels == 0)
-        s = xp.where(away, xp.zeros_like(s), s)
-        low = None if low is None else xp.where(away, xp.zeros_like(s), low)
-    turned = (None if x is None else xp.permute_dims(x, (1, 0)) for x in (s, low))
-    return next(turned), next(turned)
-
-
-def _label_first(xp: Namespace, x: Array) -> Array:
-    """(rows, n) -> (n, rows); in NumPy laid out so, which makes each node of a tree contiguous."""
-    turned = xp.permute_dims(x, (1, 0))
-    return np.ascontiguousarray(turned) if is_numpy_array(x) else turned
-
-
-def _unmasked(rows: Rows, weights: Array) -> Array:
-    """Weights (n, rows) of the v; 0 where a negative label is masked."""
-    if rows.masked is None:
-        return weights
-    away = rows.xp.permute_dims(rows.masked & (rows.labels == 0), (1, 0))
-    return rows.xp.where(away, rows.xp.zeros_like(weights), weights)
-
-
-def _places(labels: Array) -> Places:
-    """NumPy: the positives of each row, (most of them in a row, rows)."""
-    rows, n = labels.shape
-    row, label = np.divmod(np.flatnonzero(labels != 0), n)
-    count = np.bincount(row, minlength=rows)
-    most = int(count.max(initial=0))
-    if len(row) == most * rows:
-        shape = (rows, most)
-        return Places(label.reshape(shape).T, row.reshape(shape).T, np.ones((most, rows), np.bool_))
-    present = np.arange(most)[:, None] < count[None, :]
-    at = np.zeros((most, rows), dtype=np.int64)
-    at[np.arange(len(row)) - (np.cumsum(count) - count)[row], row] = label
-    return Places(at, np.broadcast_to(np.arange(rows), at.shape), present)
 
 
 def _unit(xp: Namespace, like: Array, i: int) -> Array:

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import device
 
-from numeric_core.factors import Side, Tilt, balanced_tilt, plain_reach
+from numeric_core.factors import Halves, Side, Tilt, balanced_tilt, plain_reach
 from numeric_core.index_sets import Columns, IndexSet
 from numeric_core.namespace import Array, Namespace, exp, finfo_max, log, log1p
 from numeric_core.symmetric import Dual, Leaves, Number, Product, bilinear, leading
@@ -190,7 +190,9 @@ def _nowhere(xp: Namespace, like: Array) -> float:
     return -finfo_max(xp, like.dtype) / 4.0
 
 
-def along(xp: Namespace, leaves: Leaves, u: Array, share: Array) -> tuple[Leaves, Array]:
+def along(
+    xp: Namespace, leaves: Leaves, u: Array, share: Array, halves: Halves | None = None
+) -> tuple[Leaves, Array]:
     """Dual leaves whose ratio take / stay grows at the rate u, and the drift of their stays.
 
     Which of the two grows is a matter of scale.  It is the one with the smaller share of the sum:
@@ -199,5 +201,11 @@ def along(xp: Namespace, leaves: Leaves, u: Array, share: Array) -> tuple[Leaves
     stay = xp.ones_like(leaves.take) if leaves.stay is None else leaves.stay
     zero, often = xp.zeros_like(stay), share > 0.5
     stays, takes = xp.where(often, -u, zero), xp.where(often, zero, u)
-    dual = Leaves(Dual(stay, stays * stay), Dual(leaves.take, takes * leaves.take))
+    slopes = stays * stay, takes * leaves.take
+    if halves is not None:
+        slopes = (
+            halves.times(xp, stay, slopes[0], stays),
+            halves.times(xp, leaves.take, slopes[1], takes),
+        )
+    dual = Leaves(Dual(stay, slopes[0]), Dual(leaves.take, slopes[1]))
     return dual, xp.sum(stays, axis=0)
