@@ -1,6 +1,6 @@
 """The combination softmax against other ways to it: value and gradient, time and error.
 
-    python benchmarks/bench_subset.py [--quick] [--threads N] [--plot FILE.svg]
+    python benchmarks/bench_subset.py [--quick] [--threads N] [--plot FILE]
 
 The contenders (`subset_contenders.py`) take turns with ours, so that a slow moment of the machine
 falls on both; the table shows medians, and `ratio` is the median over the runs of (their time /
@@ -11,7 +11,7 @@ the value, absolute for the gradient; a contender that claims to be exact and is
 program.  PyTorch runs with the number of threads that it chooses, or with N; ours is NumPy, on one.
 Where other programs are running, PyTorch's threads wait for each other: measure with N = 1 there.
 
---plot draws the growth of the times in n and in k.  PyTorch and SciPy are optional: what needs a
+--plot draws the growth of the times in n and in k, as FILE.svg and FILE.png.  PyTorch and SciPy are optional: what needs a
 library that is not installed is left out, and the table says so.
 """
 
@@ -247,7 +247,8 @@ def draw_growth(file: Path) -> None:
         panels[0].legend(frameon=False, fontsize=9)
         title = f"Value and gradient of the combination softmax, float64{_threads()}"
         figure.suptitle(title, fontweight="bold", fontsize=11)
-        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, dpi=160)
+        figure.savefig(file.with_suffix(".svg"), metadata={"Date": None})
+        figure.savefig(file.with_suffix(".png"), dpi=160)
 
 
 def main() -> None:
