@@ -11,8 +11,8 @@ the value, absolute for the gradient; a contender that claims to be exact and is
 program.  PyTorch runs with the number of threads that it chooses, or with N; ours is NumPy, on one.
 Where other programs are running, PyTorch's threads wait for each other: measure with N = 1 there.
 
---plot draws the growth of the times in n and in k, as FILE.svg and FILE.png.  PyTorch and SciPy are optional: what needs a
-library that is not installed is left out, and the table says so.
+--plot draws the growth of the times in n and in k, as FILE.svg and FILE.png.  PyTorch and SciPy are
+optional: what needs a library that is not installed is left out, and the table says so.
 """
 
 from __future__ import annotations
