@@ -24,10 +24,11 @@ from typing import NamedTuple
 import numpy as np
 from array_api_compat import device
 
+from numeric_core.dual import Dual, Number, bilinear, leading
 from numeric_core.factors import Halves, Side, Tilt, balanced_tilt, plain_reach
 from numeric_core.index_sets import Columns, IndexSet
 from numeric_core.namespace import Array, Namespace, exp, finfo_max, log, log1p
-from numeric_core.symmetric import Dual, Leaves, Number, Product, bilinear, leading
+from numeric_core.symmetric import Leaves, Product
 
 __all__ = ["Expanded", "Table", "along", "expanded"]
 

@@ -21,10 +21,11 @@ from dataclasses import dataclass
 
 from numeric_core import checks
 from numeric_core.index_sets import All, Band, IndexSet
-from numeric_core.lattice import LatticeLoss, Part
+from numeric_core.lattice import LatticeLoss
 from numeric_core.loss import Rows, score_rows
 from numeric_core.losses.zlpr import soft_zlpr
 from numeric_core.namespace import Array, namespace
+from numeric_core.parts import Part
 from numeric_core.sides import no_side, soft_sides
 
 __all__ = ["OrderR", "order_r"]

@@ -11,8 +11,9 @@ import pytest
 from core_reference import Arrays, to_numpy
 
 from numeric_core import symmetric
+from numeric_core.dual import Dual
 from numeric_core.namespace import namespace
-from numeric_core.symmetric import Dual, Leaves, Product, coefficients
+from numeric_core.symmetric import Leaves, Product, coefficients
 
 SIZES = [(1, 1), (2, 1), (3, 2), (5, 5), (7, 3), (33, 8), (40, 45)]
 
