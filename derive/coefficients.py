@@ -28,6 +28,7 @@ from sympy import (
     log,
     sympify,
 )
+from sympy.printing.precedence import PRECEDENCE
 
 #: The variable of the generating functions.
 Z = Symbol("z", positive=True)
@@ -57,6 +58,9 @@ class Bound(Expr):
 
 class Coefficient(Bound):
     """``[variable^order] series``: one coefficient of a formal Laurent series."""
+
+    #: In print it binds as a product does: a power of it is a power of a bracket.
+    precedence = PRECEDENCE["Mul"]
 
     def __new__(cls, series: Expr, variable: Symbol, order: Expr) -> Expr:
         """The series zero has the coefficients zero."""

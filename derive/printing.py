@@ -48,7 +48,9 @@ class _TextPrinter(StrPrinter):
         return f"Π_{index}({self._print(body)})"
 
     def _print_Coefficient(self, expression: Coefficient) -> str:
-        series = self.parenthesize(expression.series, PRECEDENCE["Mul"], strict=True)
+        series = self._print(expression.series)
+        # A product over an axis has brackets of its own; what else is meant must be seen.
+        series = series if isinstance(expression.series, Product) else f"({series})"
         return f"[{expression.bound.name}^{self._raised(expression.order)}] {series}"
 
     def _raised(self, order: Expr) -> str:
@@ -116,7 +118,9 @@ class _LatexPrinter(LatexPrinter):
         return rf"{operator}_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
 
     def _print_Coefficient(self, expression: Coefficient, exp: str | None = None) -> str:
-        series = self.parenthesize(expression.series, PRECEDENCE["Mul"], strict=True)
+        series = self._print(expression.series)
+        if not isinstance(expression.series, Product):
+            series = rf"\left({series}\right)"
         text = rf"[{expression.bound.name}^{{{self._print(expression.order)}}}] {series}"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from fractions import Fraction
 
 import pytest
+from mpmath import mp
 from sympy import Expr, KroneckerDelta, Rational, S, Symbol, exp, log, sqrt
 
 from derive.axis import Axis, array, labels_axis, total
 from derive.balls import OutsideDomain, Point, enclose
 from derive.calculus import Partial, partial
+from derive.coefficients import Z, coefficient, order
 from derive.decide import sample_points
 from derive.derivation import Derivation
 from derive.facts import Facts, distribution, hard, soft, strictly_soft
@@ -28,6 +32,7 @@ i, j, k = LABELS.indices("i j k")
 s, t = array("s"), array("t")
 gamma = Symbol("gamma", positive=True)
 A = 1 + total(t[k] * exp(-s[k]), k)
+E, ORDER = LABELS.product(1 + exp(s[k]) * Z, k), order("m")
 FORMS = ("text", "latex", "markdown")
 TOPICS = [(name, topic) for name, loss in LOSSES.items() for topic in loss.topics]
 
@@ -53,20 +58,60 @@ def read_back(line: str, point: Point) -> float:
     source = line.replace("γ", "gamma").replace("e^(", "exp(")
     source = re.sub(r"Σ_([a-z])\(", r"SUM(lambda \1: ", source)
     source = re.sub(r"Π_([a-z])\(", r"PRODUCT(lambda \1: ", source)
-    source = re.sub(r"δ_([a-z])([a-z])", r"float(\1 == \2)", source)
+    source = re.sub(r"δ_([a-z])([a-z])", r"int(\1 == \2)", source)
     source = re.sub(r"\b([stvyqxWb])_([a-z])([a-z])?", r"entry('\1', '\2\3', locals())", source)
     source = re.sub(r"entry\('(\w)', '(\w+)', locals\(\)\)", _as_lookup, source)
     size = point.sizes[LABELS]
     names = {
-        "SUM": lambda term: math.fsum(map(term, range(size))),
-        "PRODUCT": lambda factor: math.prod(map(factor, range(size))),
-        "at": lambda name, *where: float(point.entries[name, where]),
-        **{function: getattr(math, function) for function in ("exp", "log", "sqrt")},
+        "SUM": lambda term: mp.fsum(map(term, range(size))),
+        "PRODUCT": lambda factor: mp.fprod(map(factor, range(size))),
+        "COEFFICIENT": _coefficient,
+        "at": lambda name, *where: _number(point.entries[name, where]),
+        **{function: getattr(mp, function) for function in ("exp", "log", "sqrt")},
         **{index.name: place for index, place in point.indices.items()},
-        **{symbol.name: float(value) for symbol, value in point.scalars.items()},
+        **{symbol.name: _number(value) for symbol, value in point.scalars.items()},
         str(LABELS.size): size,
     }
-    return float(eval(source.replace("^", "**"), names))
+    with mp.workdps(DIGITS):
+        return float(mp.re(eval(_coefficients_as_calls(source).replace("^", "**"), names)))
+
+
+# A coefficient is the mean of F(z) z^-m over a circle. Within this radius the series of the losses
+# have no pole: 1 / (1 - z e^s) with s <= 3 has one at e^-3. The mean over so many points takes in
+# coefficients of order m + POINTS times RADIUS^POINTS, and DIGITS pay for the division by RADIUS^m.
+DIGITS, RADIUS, POINTS = 60, Fraction(1, 128), 24
+
+
+def _number(value: Rational) -> mp.mpf:
+    return mp.mpf(int(value.p)) / int(value.q)
+
+
+def _coefficient(series: Callable[[mp.mpc], mp.mpc], order: mp.mpf) -> mp.mpc:
+    radius = mp.mpf(RADIUS.numerator) / RADIUS.denominator
+    circle = [radius * mp.expjpi(mp.mpf(2 * place) / POINTS) for place in range(POINTS)]
+    return mp.fsum(series(z) * z ** -int(order) for z in circle) / POINTS
+
+
+def _coefficients_as_calls(source: str) -> str:
+    """``[z^order] Π...(...)`` and ``[z^order] (...)`` as calls, the innermost first."""
+    while (start := source.rfind("[z^")) >= 0:
+        middle = source.index("] ", start)
+        opening = source.index("(", middle)
+        end = _closing(source, opening) + 1
+        order, series = source[start + 3 : middle], source[middle + 2 : end]
+        call = f"COEFFICIENT(lambda z: {series}, {order})"
+        source = source[:start] + call + source[end:]
+    return source
+
+
+def _closing(source: str, opening: int) -> int:
+    """Where the bracket that opens there is closed."""
+    depth = 0
+    for place in range(opening, len(source)):
+        depth += {"(": 1, ")": -1}.get(source[place], 0)
+        if depth == 0:
+            return place
+    raise ValueError(f"a bracket is not closed: {source[opening:]}")
 
 
 def _as_lookup(match: re.Match[str]) -> str:
@@ -109,6 +154,9 @@ PIECES: dict[str, Expr] = {
     "logs": -log(A) * t[i] + log(2 * A) ** 2,
     "rational": Rational(-3, 4) * s[i] + Rational(1, 2),
     "power to an entry": (1 + exp(s[j])) ** t[i],
+    "coefficient": coefficient(E, ORDER) * s[i],
+    "coefficient of a quotient": 2 * coefficient(E / (1 - Z), ORDER) / (1 + s[i] ** 2),
+    "quotient of coefficients": coefficient(Z * E * s[i], ORDER) / coefficient(E / (1 - Z), 1) ** 2,
 }
 
 
