@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 FOREIGN = ("sympy", "mpmath", "flint", "torch", "jax", "cupy", "dask", "derive", "verify", "scipy")
 
 
-def run(code: str) -> str:
+def run(code: str, **environment: str) -> str:
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
     ).stdout
 
 
@@ -19,10 +25,13 @@ def test_no_foreign_library_is_imported() -> None:
     assert not set(FOREIGN) & {name.split(".")[0] for name in loaded}
 
 
-def test_import_costs_no_more_than_numpy_and_50_ms() -> None:
+def test_import_costs_no_more_than_numpy_and_50_ms(tmp_path: Path) -> None:
     code = (
         "import time, numpy; t = time.process_time(); import numeric_core;"
         "print(time.process_time() - t)"
     )
+    # pip compiles what it installs; a checkout may have no bytecode, and be forbidden to write it
+    compiled = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    run(code, **compiled)
     # CPU time, the best of three: a busy machine must not fail a correct import
-    assert min(float(run(code)) for _ in range(3)) < 0.050
+    assert min(float(run(code, **compiled)) for _ in range(3)) < 0.050
