@@ -26,6 +26,7 @@ a tree.  Source: 7359 eqs. 2 and 3; that Newton's recursion fails elsewhere: `su
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,23 @@ GROWTH = 64.0
 TINIEST, HUGEST = 1e-280, 1e60
 """A coefficient below, or a leaf above, is so near the ends of float64 that a product of the tree
 could leave it: such rows are refused."""
+
+
+class _Scratch(threading.local):
+    """Room for two arrays of a block, kept by each thread: fresh pages cost as much as the sums."""
+
+    def __init__(self) -> None:
+        self._room = np.empty(0)
+
+    def of(self, rows: int, n: int) -> Floats:
+        """(2, rows, n), undefined."""
+        size = 2 * rows * n
+        if self._room.size < size:
+            self._room = np.empty(size)
+        return self._room[:size].reshape(2, rows, n)
+
+
+_scratch = _Scratch()
 
 
 class Result(NamedTuple):
@@ -100,7 +118,7 @@ def losses(scores: Floats, on: NDArray[np.intp], k: int, *, gradient: bool) -> R
     """
     rows, n = scores.shape
     step = min(rows, max(1, BLOCK // n))
-    scratch = np.empty((2, step, n))
+    scratch = _scratch.of(step, n)
     value, done = np.empty(rows), np.empty(rows, dtype=np.bool_)
     out = np.empty(scores.shape, scores.dtype) if gradient else None
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):

@@ -243,7 +243,7 @@ class Loss(ABC):
             checks.same_shape("labels", labels, scores)
             labels = move_axis(xp, labels, rows.axis, labels.ndim - 1)
         labels = self._labels(xp, rows.scores, labels, check)
-        labels = xp.astype(_numeric(xp, labels), rows.scores.dtype)
+        labels = xp.astype(_numeric(xp, labels), rows.scores.dtype, copy=False)
         rows = _with_labels(rows, scores, labels, masked_positives, check)
         if check:
             self._check_rows(rows)
