@@ -3,8 +3,8 @@
     python benchmarks/bench_subset.py [--quick] [--threads N] [--plot FILE]
 
 The contenders (`subset_contenders.py`) take turns with ours, so that a slow moment of the machine
-falls on both; each has one call to warm up before the one that counts.  The table shows medians, and `ratio` is the median over the runs of (their time /
-our time in the same run).  `least` is the ratio of the shortest times: where the two differ,
+falls on both; each has one call to warm up before the one that counts.  The table shows medians,
+and `ratio` is the median over the runs of (their time / our time in the same run).  `least` is the ratio of the shortest times: where the two differ,
 something else was running.  A contender without a gradient is timed against our value alone.  Every
 result is held against ours first: `value` and `gradient` show the largest difference, relative for
 the value, absolute for the gradient; a contender that claims to be exact and is not stops the
