@@ -3,13 +3,14 @@
     python benchmarks/bench_subset.py [--quick] [--threads N] [--plot FILE]
 
 The contenders (`subset_contenders.py`) take turns with ours, so that a slow moment of the machine
-falls on both; each has one call to warm up before the one that counts.  The table shows medians,
-and `ratio` is the median over the runs of (their time / our time in the same run).  `least` is the ratio of the shortest times: where the two differ,
-something else was running.  A contender without a gradient is timed against our value alone.  Every
-result is held against ours first: `value` and `gradient` show the largest difference, relative for
-the value, absolute for the gradient; a contender that claims to be exact and is not stops the
-program.  PyTorch runs with the number of threads that it chooses, or with N; ours is NumPy, on one.
-Where other programs are running, PyTorch's threads wait for each other: measure with N = 1 there.
+falls on both; each has one call to warm up before the one that counts. The table shows medians, and
+`ratio` is the median over the runs of (their time / our time in the same run). `least` is the ratio
+of the shortest times: where the two differ, something else was running. A contender without a
+gradient is timed against our value alone. Every result is held against ours first: `value` and
+`gradient` show the largest difference, relative for the value, absolute for the gradient; a
+contender that claims to be exact and is not stops the program. PyTorch runs with the number of
+threads that it chooses, or with N; ours is NumPy, on one. Where other programs are running,
+PyTorch's threads wait for each other: measure with N = 1 there.
 
 --plot draws the growth of the times in n and in k, as FILE.svg and FILE.png.  PyTorch and SciPy are
 optional: what needs a library that is not installed is left out, and the table says so.
