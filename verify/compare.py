@@ -64,6 +64,8 @@ NO_SAMPLE = "-"
 # is a loop over the labels in Python, on rows up to this length.
 EMITTED_LARGEST_SCORE = 1e4
 EMITTED_LONGEST_LOOP = 2000
+# The bound of emitted code, 8 ulp, is the root of that many roundings of an ulp.
+EMITTED_STEPS = 64
 
 
 @dataclass
@@ -167,7 +169,8 @@ def _measure_numpy(
 def _size(loss: str, sample: Sample) -> float:
     """1, or with coefficients a bound of the logarithms: the j largest |s| and log C(n, j) for e_j.
 
-    j goes up to the number of positives, to n without a limit of labels, to the order 2.
+    j goes up to the number of positives, to n without a limit of labels, to the order 2. The
+    recursion rounds a logarithm of that size once a label, and n roundings add up as sqrt(n) does.
     """
     if loss not in SUBSET_LOSSES:
         return 1.0
@@ -176,7 +179,7 @@ def _size(loss: str, sample: Sample) -> float:
     largest = float(np.sort(np.abs(sample.scores))[n - most :].sum())
     half = min(most, n // 2)
     choices = math.lgamma(n + 1) - math.lgamma(half + 1) - math.lgamma(n - half + 1)
-    return 1.0 + largest + choices
+    return (1.0 + largest + choices) * max(1.0, math.sqrt(n / EMITTED_STEPS))
 
 
 def _is_ordinary(sample: Sample) -> bool:
