@@ -126,6 +126,7 @@ class _LatexPrinter(LatexPrinter):
 
     def _print_OrderSum(self, expression: OrderSum) -> str:
         index, first, last = (self._print(part) for part in expression.args[1:])
+        last = r"\infty" if expression.last is S.Infinity else last
         body = self.parenthesize(expression.summand, PRECEDENCE["Mul"], strict=True)
         return rf"\sum_{{{index}={first}}}^{{{last}}} {body}"
 

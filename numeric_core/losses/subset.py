@@ -14,8 +14,9 @@ takes a negatives in and leaves b positives out (`numeric_core.lattice`):
 
     dl/ds_i = P(i in S) for a negative, -P(i not in S) for a positive
 
-and the Hessian is the covariance of the indicators of i in S.  Nothing is subtracted anywhere: the
-document's recursion, which alternates in sign, is in `numeric_core.newton`.
+and the Hessian is the covariance of the indicators of i in S.  In the lattice nothing
+is subtracted.  NumPy rows go through power sums where these do not cancel (`numeric_core.light`);
+the document's recursion as printed, which alternates in sign, is in `numeric_core.newton`.
 """
 
 from __future__ import annotations

@@ -354,3 +354,4 @@ def test_printed():
     assert latex(e(k)).startswith("[z^{k}] ")
     assert text(order_sum(e(m), m, 0, oo)).startswith("Σ_{m=0..∞}(")
     assert latex(order_sum(e(m), m, 0, k)).startswith(r"\sum_{m=0}^{k} ")
+    assert latex(order_sum(e(m), m, 0, oo)).startswith(r"\sum_{m=0}^{\infty} ")
