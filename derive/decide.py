@@ -281,17 +281,29 @@ def _entries(
 ) -> dict[Entry, Rational]:
     shape = [range(sizes[index.axis]) for index in array.indices]
     places = list(product(*shape))
-    values = [_value(array, facts, random) for _ in places]
-    if array.base in facts.distribution:
-        values = [value / sum(values) for value in values]
+    if facts.sums_to_one(array.base):
+        length = len(shape[-1]) if facts.has_rows(array.base) else len(places)
+        drawn = (_row(array, facts, random, length) for _ in places[::length])
+        values = [value for row in drawn for value in row]
+    else:
+        values = [_value(array, facts, random) for _ in places]
     return {(str(array.base), place): value for place, value in zip(places, values, strict=True)}
 
 
+def _row(array: Indexed, facts: Facts, random: Random, length: int) -> list[Rational]:
+    """Entries that sum to 1: one class, weights that may be 0, or positive weights."""
+    if facts.is_hard(array.base):
+        target = random.randrange(length)
+        return [Rational(int(place == target)) for place in range(length)]
+    least = 0 if array.base in facts.rows else 1
+    weights = [random.randint(least, 5) for _ in range(length)]
+    weights = weights if any(weights) else [1] * length
+    return [Rational(weight, sum(weights)) for weight in weights]
+
+
 def _value(array: Indexed, facts: Facts, random: Random) -> Rational:
-    if array.base in facts.hard:
+    if facts.is_hard(array.base):
         return Rational(random.randint(0, 1))
-    if array.base in facts.distribution:
-        return Rational(random.randint(1, 5))
     if facts.inside_unit_interval(array.base):
         return Rational(random.randint(1, 7), 8)
     if facts.in_unit_interval(array.base):

@@ -17,6 +17,8 @@ class Facts:
 
     ``unit``: entries in [0, 1] (soft labels). ``open_unit``: entries in (0, 1).
     ``hard``: entries in {0, 1}. ``distribution``: entries in [0, 1] that sum to 1 over the axis.
+    ``rows``: entries in [0, 1] of an array with two indices, each row of which sums to 1 over the
+    last index. ``open_rows``: such rows without a zero. ``hard_rows``: one 1 in each row.
     ``orders``: integer symbols k with 0 <= k <= n, the sizes of a subset of the labels.
     """
 
@@ -24,15 +26,34 @@ class Facts:
     open_unit: frozenset[IndexedBase] = field(default_factory=frozenset)
     hard: frozenset[IndexedBase] = field(default_factory=frozenset)
     distribution: frozenset[IndexedBase] = field(default_factory=frozenset)
+    rows: frozenset[IndexedBase] = field(default_factory=frozenset)
+    open_rows: frozenset[IndexedBase] = field(default_factory=frozenset)
+    hard_rows: frozenset[IndexedBase] = field(default_factory=frozenset)
     orders: frozenset[Symbol] = field(default_factory=frozenset)
 
     def in_unit_interval(self, base: IndexedBase) -> bool:
         """True when every entry lies in [0, 1]."""
-        return base in self.unit | self.open_unit | self.hard | self.distribution
+        return base in self.unit | self.open_unit or self.is_hard(base) or self.sums_to_one(base)
 
     def inside_unit_interval(self, base: IndexedBase) -> bool:
         """True when every entry lies in (0, 1)."""
         return base in self.open_unit
+
+    def is_positive(self, base: IndexedBase) -> bool:
+        """True when every entry is known to be positive: a row of one class holds a 1."""
+        return base in self.open_unit | self.open_rows
+
+    def is_hard(self, base: IndexedBase) -> bool:
+        """True when every entry is 0 or 1."""
+        return base in self.hard | self.hard_rows
+
+    def has_rows(self, base: IndexedBase) -> bool:
+        """True when the entries sum to 1 over the last index, whatever the others are."""
+        return base in self.rows | self.open_rows | self.hard_rows
+
+    def sums_to_one(self, base: IndexedBase) -> bool:
+        """True when the entries are a distribution, or rows of one."""
+        return base in self.distribution or self.has_rows(base)
 
     def describe(self) -> tuple[str, ...]:
         """One formula in LaTeX for each assumption."""
@@ -41,6 +62,9 @@ class Facts:
             open_unit=r"{0}_i \in (0, 1)",
             hard=r"{0}_i \in \{{0, 1\}}",
             distribution=r"{0}_i \ge 0, \; \textstyle\sum_i {0}_i = 1",
+            rows=r"{0}_{{ij}} \ge 0, \; \textstyle\sum_j {0}_{{ij}} = 1",
+            open_rows=r"{0}_{{ij}} > 0, \; \textstyle\sum_j {0}_{{ij}} = 1",
+            hard_rows=r"{0}_{{ij}} \in \{{0, 1\}}, \; \textstyle\sum_j {0}_{{ij}} = 1",
             orders=r"0 \le {0} \le n",
         )
 
@@ -51,6 +75,9 @@ class Facts:
             open_unit="{0}_i in (0, 1)",
             hard="{0}_i in {{0, 1}}",
             distribution="{0}_i >= 0, Σ_i {0}_i = 1",
+            rows="{0}_ij >= 0, Σ_j {0}_ij = 1",
+            open_rows="{0}_ij > 0, Σ_j {0}_ij = 1",
+            hard_rows="{0}_ij in {{0, 1}}, Σ_j {0}_ij = 1",
             orders="0 <= {0} <= n",
         )
 
@@ -83,6 +110,21 @@ def hard(*bases: IndexedBase) -> Facts:
 def distribution(*bases: IndexedBase) -> Facts:
     """Non-negative entries that sum to 1."""
     return Facts(distribution=frozenset(bases))
+
+
+def rows(*bases: IndexedBase) -> Facts:
+    """Rows of non-negative entries that sum to 1 over the last index."""
+    return Facts(rows=frozenset(bases))
+
+
+def open_rows(*bases: IndexedBase) -> Facts:
+    """Rows of positive entries that sum to 1 over the last index."""
+    return Facts(open_rows=frozenset(bases))
+
+
+def hard_rows(*bases: IndexedBase) -> Facts:
+    """Rows with one entry 1 and every other 0."""
+    return Facts(hard_rows=frozenset(bases))
 
 
 def choosing(order: Symbol, facts: Facts = NOTHING_ASSUMED) -> Facts:

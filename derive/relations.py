@@ -56,7 +56,7 @@ def _is_positive(ring: Ring, value: Expr) -> bool:
 def _is_two_valued(ring: Ring, symbol: Symbol) -> bool:
     base, _ = ring.atom_of[symbol].as_base_exp()
     return isinstance(base, KroneckerDelta) or (
-        isinstance(base, Indexed) and base.base in ring.facts.hard
+        isinstance(base, Indexed) and ring.facts.is_hard(base.base)
     )
 
 
@@ -119,7 +119,7 @@ def _contract_labels(ring: Ring, term: Expr) -> Expr:
         base, power = factor.as_base_exp()
         atom = ring.leave(base) if base.is_Symbol else base
         atom = atom.base if isinstance(atom, Pow) else atom
-        if isinstance(atom, Indexed) and atom.base in ring.facts.hard and power.is_positive:
+        if isinstance(atom, Indexed) and ring.facts.is_hard(atom.base) and power.is_positive:
             factor = base**ring.root
         elif atom is S.NegativeOne:
             factor = base ** (power % 2)

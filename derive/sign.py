@@ -49,7 +49,7 @@ def sign(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Sign:
         return Sign.POSITIVE
     if isinstance(expression, exp):
         return Sign.POSITIVE if expression.args[0].is_extended_real is not False else Sign.UNKNOWN
-    if isinstance(expression, Indexed) and facts.inside_unit_interval(expression.base):
+    if isinstance(expression, Indexed) and facts.is_positive(expression.base):
         return Sign.POSITIVE
     if isinstance(expression, Indexed) and facts.in_unit_interval(expression.base):
         return Sign.NONNEGATIVE

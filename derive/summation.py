@@ -31,7 +31,7 @@ from sympy import (
 
 from derive import relations
 from derive.axis import Index
-from derive.calculus import opened, replace_index
+from derive.calculus import free_indices, opened, over, replace_index
 from derive.coefficients import Coefficient
 from derive.extraction import gathered
 from derive.nests import least_nest, nested
@@ -151,15 +151,32 @@ def _sum_of_monomial(ring: Ring, monomial: Expr, dense: Expr, index: Index) -> E
     summand = ring.leave(ring.cancel(monomial / dense) if dense != 1 else monomial)
     if summand == 1:
         return ring.enter(index.axis.size)
-    if _is_probability(ring, summand, index):
-        return S.One
+    certain = _over_distribution(ring, summand, index)
+    if certain is not None:
+        return ring.enter(certain)
     inside = gathered(ring, monomial / dense, index)
     if inside is not None:
         return ring.enter(inside)
     return ring.generator(least_nest(nested((summand,), (index,)), ring.placed))
 
 
+def _over_distribution(ring: Ring, summand: Expr, index: Index) -> Expr | None:
+    """``sum_j t_ij = 1``, also inside: ``sum_j sum_i t_ij f_i = sum_i f_i``. None for the rest."""
+    if _is_probability(ring, summand, index):
+        return S.One
+    if not isinstance(summand, Sum):
+        return None
+    bound, body = opened(summand, (index,))
+    factors = Mul.make_args(body)
+    dependent = Mul(*(factor for factor in factors if index in free_indices(factor)))
+    certain = _over_distribution(ring, dependent, index)
+    return None if certain is None else over(summand, bound, body / dependent * certain)
+
+
 def _is_probability(ring: Ring, summand: Expr, index: Index) -> bool:
-    """An entry of a distribution at the bound index."""
-    is_entry = isinstance(summand, Indexed) and summand.indices == (index,)
-    return is_entry and summand.base in ring.facts.distribution
+    """An entry of a distribution at the bound index, or of a row of one at its last index."""
+    if not isinstance(summand, Indexed):
+        return False
+    *others, last = summand.indices
+    by_rows = ring.facts.has_rows(summand.base) and index not in others
+    return last == index and (by_rows or (not others and summand.base in ring.facts.distribution))
