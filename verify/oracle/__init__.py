@@ -16,47 +16,24 @@ sign, otherwise the largest sum of terms of one sign; the terms are those of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
-from flint import arb, ctx
+from flint import arb
 
-from verify.oracle.balls import NOTHING, ZERO, Numbers, Term, scale_of
+from verify.oracle.balls import NOTHING, ZERO, Numbers, Term
 from verify.oracle.closed import CLOSED, Closed
 from verify.oracle.closed_lattice import IndexSet, lattice
 from verify.oracle.differentiation import (
     AGREEMENT_BITS,
-    MAX_BITS,
-    NEGLIGIBLE_EXPONENT,
     Derivatives,
     by_differences,
     by_series,
 )
+from verify.oracle.reference import FIRST_BITS, Reference, settled
 from verify.oracle.row import LOSSES, Row, parameters_of, read_row
 
 __all__ = ["AGREEMENT_BITS", "LOSSES", "BallOracle", "Derivatives", "LatticeOracle", "Reference"]
 __all__ += ["by_differences", "by_series"]
-
-# The relative radius after a sum of n terms is about n 2^-bits: 128 leaves 28 bits to spare at
-# n = 10^6, and two limbs are the cheapest numbers that Arb has.
-FIRST_BITS = 128
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Enclosures of one row's numbers, and the scale that measures the error of each.
-
-    The lists follow `components`, the places in the row that were asked for.  A value of +inf
-    has no derivatives: its lists are empty, as is hvp when no vector was given.
-    """
-
-    value: arb
-    gradient: list[arb]
-    gradient_scale: list[arb]
-    hvp: list[arb]
-    hvp_scale: list[arb]
-    components: Sequence[int]
-    bits: int
 
 
 class BallOracle:
@@ -92,14 +69,7 @@ class BallOracle:
         asked = range(row.size) if components is None else components
         if row.infinite:
             return Reference(arb.pos_inf(), [], [], [], [], asked, FIRST_BITS)
-        bits = FIRST_BITS
-        while bits <= MAX_BITS:
-            with ctx.workprec(bits):
-                reference = _enclose(self._numbers(row, asked), asked, bits)
-            if reference is not None:
-                return reference
-            bits *= 2
-        raise ArithmeticError(f"{self!r} did not settle at {MAX_BITS} bits")
+        return settled(repr(self), lambda: self._numbers(row, asked), asked)
 
     def hessian(self, scores: Sequence[float], labels: Sequence[float]) -> list[list[arb]]:
         """The dense Hessian, column k being the product with e_k: O(n^2 log n), for small n."""
@@ -143,32 +113,3 @@ class LatticeOracle(BallOracle):
 def _scatter(terms: Iterable[Term], asked: Sequence[int], place: dict[int, int]) -> list[Term]:
     following = iter(terms)
     return [next(following) if i in place else NOTHING for i in asked]
-
-
-def _enclose(numbers: Numbers, asked: Sequence[int], bits: int) -> Reference | None:
-    """The reference, or None if some number is not known well enough at this precision."""
-    gradient, gradient_scale = _measured(numbers.gradient)
-    hvp, hvp_scale = _measured(numbers.hvp)
-    known = (
-        _known(numbers.value, abs(numbers.value))
-        and all(map(_known, gradient, gradient_scale))
-        and all(map(_known, hvp, hvp_scale))
-    )
-    if not known:
-        return None
-    return Reference(numbers.value, gradient, gradient_scale, hvp, hvp_scale, asked, bits)
-
-
-def _measured(terms: Sequence[Term]) -> tuple[list[arb], list[arb]]:
-    values = [term.value for term in terms]
-    return values, [scale_of(term, value) for term, value in zip(terms, values, strict=True)]
-
-
-def _known(value: arb, scale: arb) -> bool:
-    """Is the radius below 2^-80 of the scale, or below 2^-1094, of which no float knows?"""
-    if value.rel_accuracy_bits() >= AGREEMENT_BITS:
-        return True
-    if not value.is_finite() or not scale.is_finite():
-        return False
-    allowed = (scale * arb((1, -AGREEMENT_BITS))).max(arb((1, NEGLIGIBLE_EXPONENT)))
-    return bool(value.rad() <= allowed.abs_lower())

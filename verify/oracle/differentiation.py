@@ -18,7 +18,7 @@ they judge the closed formulas of `verify.oracle.closed`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ from verify.oracle.definitions import DEFINITIONS, Arithmetic
 from verify.oracle.row import Row, parameters_of, read_row
 
 __all__ = ["AGREEMENT_BITS", "MAX_BITS", "NEGLIGIBLE_EXPONENT", "Derivatives"]
-__all__ += ["by_differences", "by_series"]
+__all__ += ["by_differences", "by_series", "differences_of", "series_of"]
 
 # 80 bits beyond the point are 27 more than float64 has: an error of 2^-27 ulp is not seen.
 AGREEMENT_BITS = 80
@@ -41,6 +41,8 @@ MAX_BITS = 1 << 14
 FIRST_BITS = 256
 
 Evaluate = Callable[[int], list[Any]]
+BlackBox = Callable[[Arithmetic], Callable[[list[Any]], Any]]
+"""A loss as a function of its scores alone, for the kind of number that it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,8 @@ def by_differences(
 ) -> Derivatives:
     """Value, gradient and hvp by difference quotients in mpmath; finite values only."""
     row = _finite_row(loss, scores, labels, vector)
-    filled = parameters_of(loss, parameters)
-    numbers = _double_until(partial(_differences, loss, row, filled), _successive_agree)
-    return _scatter([_exact_ball(x) for x in numbers], row)
+    numbers = differences_of(_black_box(loss, row, parameters), row.scores, row.vector)
+    return _scatter(numbers, row)
 
 
 def by_series(
@@ -78,9 +79,28 @@ def by_series(
 ) -> Derivatives:
     """Value, gradient and hvp as balls, by power series over Arb; finite values only."""
     row = _finite_row(loss, scores, labels, vector)
-    filled = parameters_of(loss, parameters)
-    numbers = _double_until(partial(_series, loss, row, filled), _balls_are_small)
+    numbers = series_of(_black_box(loss, row, parameters), row.scores, row.vector)
     return _scatter(numbers, row)
+
+
+def _black_box(loss: str, row: Row, given: Mapping[str, float]) -> BlackBox:
+    filled = parameters_of(loss, given)
+    return lambda arithmetic: partial(
+        DEFINITIONS[loss], labels=row.labels, arithmetic=arithmetic, **filled
+    )
+
+
+def differences_of(
+    box: BlackBox, scores: Sequence[float], vector: Sequence[float] | None
+) -> list[arb]:
+    """[f, df/ds_1, ..., (H v)_1, ...] of f = box(arithmetic), by difference quotients."""
+    evaluate = partial(_differences, box, scores, vector)
+    return [_exact_ball(x) for x in _double_until(evaluate, _successive_agree)]
+
+
+def series_of(box: BlackBox, scores: Sequence[float], vector: Sequence[float] | None) -> list[arb]:
+    """[f, df/ds_1, ..., (H v)_1, ...] of f = box(arithmetic), by power series over balls."""
+    return _double_until(partial(_series, box, scores, vector), _balls_are_small)
 
 
 def _finite_row(
@@ -141,23 +161,21 @@ def _balls_are_small(now: list[Any], _: list[Any] | None) -> bool:
     return all(x.rel_accuracy_bits() >= AGREEMENT_BITS or abs(x) < negligible for x in now)
 
 
-def _differences(loss: str, row: Row, parameters: dict[str, float], bits: int) -> list[Any]:
+def _differences(
+    box: BlackBox, scores: Sequence[float], vector: Sequence[float] | None, bits: int
+) -> list[Any]:
     """[value, gradient..., hvp...] with step 2^(-bits/6): truncation error 2^(-bits/3)."""
     with mpmath.workprec(bits):
-        arithmetic = Arithmetic(mpmath.mpf, mpmath.exp, mpmath.log)
-        definition = partial(
-            DEFINITIONS[loss], labels=row.labels, arithmetic=arithmetic, **parameters
-        )
         step = mpmath.ldexp(1, -(bits // 6))
-        scores = [mpmath.mpf(s) for s in row.scores]
-        units = _units(len(scores), mpmath.mpf)
-        f = partial(_at, definition, scores)
+        centre = [mpmath.mpf(s) for s in scores]
+        units = _units(len(centre), mpmath.mpf)
+        f = partial(_at, box(Arithmetic(mpmath.mpf, mpmath.exp, mpmath.log)), centre)
         numbers = [f()]
         numbers += [(f((step, e)) - f((-step, e))) / (2 * step) for e in units]
-        if row.vector is not None:
+        if vector is not None:
             # The product is linear in v: a vector of largest entry 1 keeps the step small.
-            size = mpmath.mpf(max((abs(v) for v in row.vector), default=0.0)) or mpmath.mpf(1)
-            v = [mpmath.mpf(x) / size for x in row.vector]
+            size = mpmath.mpf(max((abs(v) for v in vector), default=0.0)) or mpmath.mpf(1)
+            v = [mpmath.mpf(x) / size for x in vector]
             numbers += [size * _mixed(f, step, e, v) for e in units]
         return numbers
 
@@ -175,23 +193,22 @@ def _at(definition: Callable[..., Any], scores: list[Any], *steps: tuple[Any, li
     return definition(moved)
 
 
-def _series(loss: str, row: Row, parameters: dict[str, float], bits: int) -> list[Any]:
+def _series(
+    box: BlackBox, scores: Sequence[float], vector: Sequence[float] | None, bits: int
+) -> list[Any]:
     """[value, gradient..., hvp...] from the Taylor coefficients along e_i, v and e_i + v."""
     with ctx.workprec(bits):
-        arithmetic = Arithmetic(arb, _exp_series, _log_series)
-        definition = partial(
-            DEFINITIONS[loss], labels=row.labels, arithmetic=arithmetic, **parameters
-        )
-        scores = [arb(s) for s in row.scores]
-        units = _units(len(scores), arb)
-        zero = [arb(0)] * len(scores)
-        along = [_taylor(definition, scores, e) for e in units]
-        numbers = [_taylor(definition, scores, zero)[0], *(c[1] for c in along)]
-        if row.vector is not None:
-            v = [arb(x) for x in row.vector]
-            q_v = _taylor(definition, scores, v)[2]
+        definition = box(Arithmetic(arb, _exp_series, _log_series))
+        centre = [arb(s) for s in scores]
+        units = _units(len(centre), arb)
+        zero = [arb(0)] * len(centre)
+        along = [_taylor(definition, centre, e) for e in units]
+        numbers = [_taylor(definition, centre, zero)[0], *(c[1] for c in along)]
+        if vector is not None:
+            v = [arb(x) for x in vector]
+            q_v = _taylor(definition, centre, v)[2]
             for e, c in zip(units, along, strict=True):
-                both = _taylor(definition, scores, [a + b for a, b in zip(e, v, strict=True)])
+                both = _taylor(definition, centre, [a + b for a, b in zip(e, v, strict=True)])
                 numbers.append(both[2] - c[2] - q_v)
         return numbers
 
