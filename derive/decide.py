@@ -198,9 +198,19 @@ def sample_points(
     random = Random(seed)
     unknowns = _unknowns(expressions)
     for length in lengths:
-        sizes = dict.fromkeys(unknowns.axes, length)
+        shapes = _shapes(len(unknowns.axes), length)
         for number in range(count):
+            sizes = dict(zip(unknowns.axes, shapes[number % len(shapes)], strict=True))
             yield _point(unknowns, facts, sizes, random, distinct=number % 2 == 0)
+
+
+def _shapes(axes: int, longest: int) -> list[tuple[int, ...]]:
+    """Lengths of several axes, the longest as given: what holds on a square may fail elsewhere.
+
+    Nearly square ones come first.
+    """
+    shapes = product(range(longest, 0, -1), repeat=axes)
+    return sorted((shape for shape in shapes if longest in shape), key=min, reverse=True) or [()]
 
 
 def _unknowns(expressions: tuple[Expr, ...]) -> _Unknowns:

@@ -1,23 +1,24 @@
 """Where an expression vanishes: the one inference that equality and sign do not cover.
 
 A sum of non-negative terms is zero only where each term is; a product with a positive factor only
-where the other factor is; a square only where its root is. With these, "equality only if" and
-"strictly convex" are decided for every length.
+where the other factor is; a square only where its root is; ``log(1 + x)`` only where ``x`` is; and
+``e^x - 1 - x`` only at ``x = 0``. With these, "equality only if" and "strictly convex" are decided
+for every length.
 """
 
 from __future__ import annotations
 
-from sympy import Add, Expr, Mul, Pow, Sum
+from sympy import Add, Expr, Mul, Pow, S, Sum, log
 
 from derive.calculus import free_indices, opened, replace_index
 from derive.decide import Decision, Proved, Undecided
 from derive.facts import NOTHING_ASSUMED, Facts
-from derive.sign import is_nonnegative, is_positive
+from derive.sign import is_nonnegative, is_positive, tangent_gap
 
 
 def forces(expression: Expr, root: Expr, facts: Facts = NOTHING_ASSUMED) -> Decision:
     """Does ``expression = 0`` imply ``root = 0`` (for every value of the free indices of root)?"""
-    terms = Add.make_args(expression)
+    terms = (expression,) if _tangent(expression, facts) else Add.make_args(expression)
     if len(terms) > 1 and not all(is_nonnegative(term, facts) for term in terms):
         return Undecided("a term has no known sign")
     if any(_term_forces(term, root, facts) for term in terms):
@@ -28,12 +29,36 @@ def forces(expression: Expr, root: Expr, facts: Facts = NOTHING_ASSUMED) -> Deci
 def _term_forces(term: Expr, root: Expr, facts: Facts) -> bool:
     if isinstance(term, Sum):
         return _sum_forces(term, root, facts)
-    critical = [f for f in Mul.make_args(term) if not is_positive(f, facts)]
+    critical = _critical(term, facts)
     if len(critical) == 1 and isinstance(critical[0], Sum):
         return _sum_forces(critical[0], root, facts)
     # A product vanishes where the product of the bases of its powers does.
-    bases = Mul(*(f.base if isinstance(f, Pow) and f.exp.is_positive else f for f in critical))
+    bases = Mul(*(_base(factor, facts) for factor in critical))
     return bases in (root, -root)
+
+
+def _critical(term: Expr, facts: Facts) -> list[Expr]:
+    """The factors that may vanish."""
+    return [factor for factor in Mul.make_args(term) if not is_positive(factor, facts)]
+
+
+def _base(factor: Expr, facts: Facts) -> Expr:
+    """What vanishes wherever the factor does."""
+    if isinstance(factor, Pow) and factor.exp.is_positive:
+        return _base(factor.base, facts)
+    if isinstance(factor, log) and is_nonnegative(factor.args[0] - 1, facts):
+        return Mul(*(_base(part, facts) for part in _critical(factor.args[0] - 1, facts)))
+    return _tangent(factor, facts) or factor
+
+
+def _tangent(expression: Expr, facts: Facts) -> Expr | None:
+    """``x`` of ``e^x - 1 - x``, and ``A - 1`` of ``A - 1 - log A`` and ``log A - 1 + 1/A``."""
+    for term in Add.make_args(expression):
+        if tangent_gap(term, True, facts) == expression:
+            return term.args[0] - (S.One if isinstance(term, log) else S.Zero)
+        if tangent_gap(-term, False, facts) == expression:
+            return (-term).args[0] - 1
+    return None
 
 
 def _sum_forces(aggregate: Sum, root: Expr, facts: Facts) -> bool:

@@ -3,7 +3,8 @@
 ``e^x > 0``; a sum of non-negative terms is non-negative, and positive once one term is; a square is
 non-negative; ``1 - t >= 0`` for ``t`` in [0, 1]; ``a t + b (1 - t) > 0`` for positive ``a``, ``b``
 (one of the weights is at least 1/2), and likewise with square roots of the weights; what is affine
-in ``t`` has the sign that it has at both ends; ``[z^k] F >= 0`` where F is built without a minus.
+in ``t`` has the sign that it has at both ends; ``[z^k] F >= 0`` where F is built without a minus;
+an exponential or a logarithm lies on one side of its tangent, ``e^x >= 1 + x``.
 A sign that no rule yields is :attr:`Sign.UNKNOWN`, never a guess.
 """
 
@@ -23,6 +24,7 @@ from sympy import (
     S,
     Sum,
     Symbol,
+    cancel,
     exp,
     expand,
     factor_terms,
@@ -84,7 +86,32 @@ def _sign_of_add(expression: Add, facts: Facts) -> Sign:
     found = _sign_of_factored(expression, facts)
     if found is Sign.UNKNOWN:
         found = _sign_at_the_ends(expression, facts)
+    if found is Sign.UNKNOWN and bounded is Sign.UNKNOWN:
+        found = _sign_by_tangent(expression, facts)
     return bounded if found is Sign.UNKNOWN else found
+
+
+def _sign_by_tangent(expression: Add, facts: Facts) -> Sign:
+    """What a term has over its tangent, and a rest that is not negative."""
+    for term in expression.args:
+        number, function = term.as_coeff_Mul()
+        gap = tangent_gap(function, bool(number.is_positive), facts)
+        if gap is not None:
+            return sign(cancel(expression - abs(number) * gap), facts)
+    return Sign.UNKNOWN
+
+
+def tangent_gap(function: Expr, added: bool, facts: Facts = NOTHING_ASSUMED) -> Expr | None:
+    """``e^x - 1 - x``, ``log A - 1 + 1/A`` or, of ``-log A``, ``A - 1 - log A``: never negative.
+
+    It vanishes at one point only, ``x = 0`` or ``A = 1``. None for other functions.
+    """
+    if isinstance(function, exp) and added and function.args[0].is_extended_real:
+        return function - 1 - function.args[0]
+    if isinstance(function, log) and is_positive(function.args[0], facts):
+        inside = function.args[0]
+        return function - 1 + 1 / inside if added else inside - 1 - function
+    return None
 
 
 def _sign_at_the_ends(expression: Add, facts: Facts) -> Sign:

@@ -159,9 +159,9 @@ def _where_the_gap_closes(chain: Derivation) -> Derivation:
 
 def _exchange(chain: Derivation) -> Derivation:
     """Two subsets that differ in one label: possible when ``0 < a < n``."""
-    rest = Symbol("rho_R", real=True)
-    first, second = rest + rho[i] - rho[T_], rest + rho[j] - rho[T_]
-    mean = rest + (rho[i] + rho[j]) / 2 - rho[T_]
+    rest, against = Symbol("rho_R", real=True), Symbol("rho_T", real=True)
+    first, second = rest + rho[i] - against, rest + rho[j] - against
+    mean = rest + (rho[i] + rho[j]) / 2 - against
     squares = 2 * mean**2 + (rho[i] - rho[j]) ** 2 / 2
     rule = "R with i and R with j, of size 0 < a < n, against T"
     chain = chain.lemma(rule, first**2 + second**2, squares)

@@ -241,3 +241,34 @@ def test_a_tiny_difference_needs_the_highest_precision():
     decision = equal(sqrt(1 + exp(s[i])) + gap, sqrt(1 + exp(s[i])))
     assert isinstance(decision, Refuted)
     assert decision.counterexample.left - decision.counterexample.right > arb(0)
+
+
+# Several axes -----------------------------------------------------------------------------------
+
+ROWS, COLUMNS = (
+    Axis("rows", Symbol("R", positive=True)),
+    Axis("columns", Symbol("C", positive=True)),
+)
+r, c = ROWS.index("r"), COLUMNS.index("c")
+a, b = array("a"), array("b")
+
+
+def test_axes_have_lengths_of_their_own():
+    """True on every square, false elsewhere."""
+    both = total(a[r], r) * total(b[c], c)
+    decision = equal(ROWS.size * both, COLUMNS.size * both)
+    assert isinstance(decision, Refuted)
+    sizes = decision.counterexample.point.sizes
+    assert sizes[ROWS] != sizes[COLUMNS]
+
+
+def test_every_shape_comes_up_and_the_squares_come_first():
+    points = list(sample_points((a[r] * b[c],), NOTHING_ASSUMED, POINTS_A_LENGTH))
+    shapes = [(point.sizes[ROWS], point.sizes[COLUMNS]) for point in points]
+    assert set(shapes) == {(x, y) for x in LENGTHS for y in LENGTHS}
+    assert [shapes[at * POINTS_A_LENGTH] for at in range(len(LENGTHS))] == [(x, x) for x in LENGTHS]
+
+
+def test_without_an_axis_there_is_one_shape():
+    x = Symbol("x", real=True)
+    assert isinstance(equal(x, x + 1), Refuted)

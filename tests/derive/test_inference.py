@@ -36,6 +36,18 @@ HOLDS: dict[str, tuple[Expr, Expr, Facts]] = {
         t[i] - exp(s[i]),
         soft(t),
     ),
+    "a log above one": (log(1 + t[i] * v[i] ** 2), t[i] * v[i], soft(t)),
+    "an exponential above its tangent": (exp(v[i]) - 1 - v[i], v[i], NOTHING_ASSUMED),
+    "weighted exponentials above their tangents": (
+        total((1 - KroneckerDelta(j, k)) * exp(s[k]) * (exp(v[k] - v[j]) - 1 - v[k] + v[j]), k),
+        (1 - KroneckerDelta(i, j)) * (v[i] - v[j]),
+        NOTHING_ASSUMED,
+    ),
+    "a log below its tangent": (
+        exp(s[i]) * v[i] ** 2 - log(1 + exp(s[i]) * v[i] ** 2),
+        exp(s[i]) * v[i] ** 2,
+        NOTHING_ASSUMED,
+    ),
 }
 # Not forced: a weight may vanish instead, or terms may cancel.
 FAILS: dict[str, tuple[Expr, Expr, Facts]] = {
@@ -52,6 +64,8 @@ FAILS: dict[str, tuple[Expr, Expr, Facts]] = {
     ),
     "shift of all entries": (pairs(S.One, S.One), v[i], NOTHING_ASSUMED),
     "nothing that vanishes": (exp(s[i]), v[i], NOTHING_ASSUMED),
+    "a log that may vanish elsewhere": (log(1 + s[i] * v[i]), v[i], NOTHING_ASSUMED),
+    "an exponential above another line": (exp(v[i]) - 1 - 2 * v[i], v[i], NOTHING_ASSUMED),
     "a log of what may be one": (log(1 + t[i]) * v[i] ** 2, v[i], soft(t)),
 }
 

@@ -72,6 +72,22 @@ KNOWN: dict[str, tuple[Expr, Facts, Sign]] = {
         Sign.POSITIVE,
     ),
     "root of a label": (sqrt(t[i]), soft(t), Sign.NONNEGATIVE),
+    "exponential above its tangent": (
+        exp(s[i] - s[j]) - 1 - s[i] + s[j],
+        NOTHING_ASSUMED,
+        Sign.NONNEGATIVE,
+    ),
+    "exponential above one": (exp(gamma) - 1, NOTHING_ASSUMED, Sign.POSITIVE),
+    "log below its tangent": (
+        total(t[k] * exp(s[k]), k) - log(1 + total(t[k] * exp(s[k]), k)),
+        soft(t),
+        Sign.NONNEGATIVE,
+    ),
+    "log above its share": (
+        log(1 + t[i] * gamma) - t[i] * gamma / (1 + t[i] * gamma),
+        soft(t),
+        Sign.NONNEGATIVE,
+    ),
 }
 UNKNOWN: dict[str, tuple[Expr, Facts]] = {
     "score": (s[i], NOTHING_ASSUMED),
@@ -82,6 +98,10 @@ UNKNOWN: dict[str, tuple[Expr, Facts]] = {
     "sum of labels taken from one": (1 - total(t[k], k), soft(t)),
     "log that may be below one": (log(t[i] + exp(s[i])), soft(t)),
     "odd power": ((s[i] - s[j]) ** 3, NOTHING_ASSUMED),
+    "exponential above a line that meets it": (exp(s[i]) - 1 - 2 * s[i], NOTHING_ASSUMED),
+    "exponential less more than its tangent": (exp(s[i]) - 2 - s[i], NOTHING_ASSUMED),
+    "log of a label above a line": (log(t[i]) - t[i] + 1, strictly_soft(t)),
+    "tangent above an exponential": (1 + s[i] - exp(s[i]), NOTHING_ASSUMED),
     "hidden square": (s[i] ** 2 - 2 * s[i] * s[j] + s[j] ** 2, NOTHING_ASSUMED),
 }
 
@@ -133,6 +153,7 @@ EXPRESSION = st.recursive(
         st.tuples(inner, inner).map(lambda pair: pair[0] * pair[1]),
         inner.map(lambda e: e**2),
         inner.map(lambda e: log(1 + e)),
+        inner.map(lambda e: exp(e) - 1 - e),
         inner.map(lambda e: total(e, i)),
         inner.map(lambda e: 1 / (2 + e)),
     ),
