@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sympy import Expr, IndexedBase, Symbol
+from sympy import Expr, Indexed, IndexedBase, Symbol
 
-from derive.axis import total
+from derive.axis import Index, total
 from derive.calculus import partial
 from derive.derivation import Derivation
 from derive.facts import Facts
@@ -24,13 +24,14 @@ Topic = Callable[[], Derivation]
 
 @dataclass(frozen=True)
 class SymbolicLoss:
-    """One loss over the label axis.
+    """One loss, over the label axis unless other indices are given.
 
-    ``gradient`` and ``hvp`` are written at ``i``, ``hessian`` at ``i, j``; ``squares`` is the
-    quadratic form of the Hessian as a sum of squares, and ``flat`` the expression whose vanishing
-    is all that a zero of that form allows (``v_j`` for a strictly convex loss). They are None for a
-    loss whose convexity is derived in another way, by a topic of its own. ``parameters`` come with
-    the value they have unless given; None for a largest order is no limit, the length of the row.
+    ``gradient`` and ``hvp`` are written at ``indices``, those of one score, ``hessian`` at
+    ``indices`` and ``others``; ``squares`` is the quadratic form of the Hessian as a sum of
+    squares, and ``flat`` the expression whose vanishing is all that a zero of that form allows
+    (``v_j`` for a strictly convex loss). They are None for a loss whose convexity is derived in
+    another way, by a topic of its own. ``parameters`` come with the value they have unless given;
+    None for a largest order is no limit, the length of the row.
     """
 
     name: str
@@ -48,6 +49,18 @@ class SymbolicLoss:
     parameters: tuple[tuple[Symbol, float | None], ...] = ()
     claims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own_topics: Mapping[str, Topic] = field(default_factory=dict)
+    indices: tuple[Index, ...] = (i,)
+    others: tuple[Index, ...] = (j,)
+
+    @property
+    def score(self) -> Indexed:
+        """The score that the gradient is a derivative by."""
+        return s[self.indices]
+
+    @property
+    def other_score(self) -> Indexed:
+        """The score that the Hessian is a second derivative by."""
+        return s[self.others]
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -76,19 +89,18 @@ class SymbolicLoss:
         )
 
     def _derive_gradient(self) -> Derivation:
-        start = partial(self.value, s[i])
+        start = partial(self.value, self.score)
         chain = self.begin("gradient", "Gradient", start).differentiate()
         return chain.to("collect the terms", self.gradient)
 
     def _derive_hessian(self) -> Derivation:
-        start = partial(self.value, s[i], s[j])
-        chain = self.begin("hessian", "Hessian", start).differentiate()
+        chain = self.begin("hessian", "Hessian", self._matrix()).differentiate()
         return chain.to("collect the terms", self.hessian)
 
     def _derive_hvp(self) -> Derivation:
-        matrix = partial(self.value, s[i], s[j])
-        chain = self.begin("hvp", "Hessian-vector product", total(matrix * v[j], j))
-        chain = chain.to("insert the Hessian", total(self.hessian * v[j], j))
+        start = self._over_others(self._matrix() * v[self.others])
+        chain = self.begin("hvp", "Hessian-vector product", start)
+        chain = chain.to("insert the Hessian", self._over_others(self.hessian * v[self.others]))
         return chain.to("sift the delta and collect", self.hvp)
 
     def _derive_convexity(self) -> Derivation:
@@ -96,13 +108,27 @@ class SymbolicLoss:
             raise TypeError(
                 f"{self.name} has no squares: derive its convexity as a topic of its own"
             )
-
-        def form(matrix: Expr) -> Expr:
-            return total(total(matrix * v[i] * v[j], j), i)
-
-        start = form(partial(self.value, s[i], s[j]))
-        chain = self.begin("convexity", "Convexity, and the directions without curvature", start)
-        chain = chain.to("insert the Hessian", form(self.hessian))
+        title = "Convexity, and the directions without curvature"
+        chain = self.begin("convexity", title, self._form(self._matrix()))
+        chain = chain.to("insert the Hessian", self._form(self.hessian))
         chain = chain.to("complete the squares", self.squares)
         chain = chain.nonnegative("every term is non-negative: the loss is convex", self.squares)
         return chain.forces("no curvature only along directions with", self.squares, self.flat)
+
+    def _matrix(self) -> Expr:
+        return partial(self.value, self.score, self.other_score)
+
+    def _form(self, matrix: Expr) -> Expr:
+        """``sum v H v`` over all scores and all others."""
+        rows = self._over_others(matrix * v[self.indices] * v[self.others])
+        return over_all(rows, self.indices)
+
+    def _over_others(self, summand: Expr) -> Expr:
+        return over_all(summand, self.others)
+
+
+def over_all(summand: Expr, indices: tuple[Index, ...]) -> Expr:
+    """The sum over each of the indices, the last one innermost."""
+    for index in reversed(indices):
+        summand = total(summand, index)
+    return summand
