@@ -149,7 +149,7 @@ def _size(x: Floats) -> float:
 
 def _newton_step(slope: Floats, wrong: Floats) -> Floats:
     """-M^{-1} h, cut to REACH; by least squares, which also has an answer where det M = 0."""
-    step = -np.linalg.lstsq(slope, wrong, rcond=None)[0]
+    step: Floats = np.asarray(-np.linalg.lstsq(slope, wrong, rcond=None)[0], dtype=np.float64)
     return np.asarray(step * min(1.0, REACH / max(_size(step), REACH)))
 
 
