@@ -24,6 +24,8 @@ __all__ = [
     "exactly",
     "finite_number",
     "floating",
+    "grid",
+    "grid_labels",
     "hard_labels",
     "label_range",
     "masked_positives_choice",
@@ -123,10 +125,11 @@ def label_range(xp: Namespace, labels: Array) -> None:
 
 
 def hard_labels(xp: Namespace, labels: Array, loss: str, soft_loss: str) -> None:
-    """ValueError unless all labels are 0 or 1."""
+    """ValueError unless all labels are 0 or 1: in [0, 1], and not between."""
     soft = (labels != 0) & (labels != 1)
     if known(xp.any(soft)) is not True:
         return
+    label_range(xp, labels)
     example = read(xp.max(xp.where(soft, labels, xp.zeros_like(labels))))
     raise ValueError(
         f"labels of {loss} must be 0 or 1, got {example!r}; for labels between 0 and 1 use "
@@ -216,6 +219,31 @@ def distribution(xp: Namespace, total: Array, tolerance: float) -> None:
         f"labels of softmax_cross_entropy must sum to 1 along the axis (within {tolerance:.1e}), "
         f"got a row that sums to {worst!r}; divide the labels by their sum, or, for labels that "
         "do not exclude each other, use soft_zlpr or binary_cross_entropy"
+    )
+
+
+def grid(x: Array) -> None:
+    """ValueError unless x has a sample axis and a class axis."""
+    if x.ndim < 2:
+        raise ValueError(
+            f"scores of a grid loss must have the shape (*batch, n samples, m classes), got "
+            f"{tuple(x.shape)}"
+        )
+
+
+def grid_labels(xp: Namespace, total: Array, tolerance: float) -> None:
+    """ValueError unless every sample's labels sum to 1 within the tolerance, or are all 0."""
+    if 0 in total.shape:
+        return
+    off = xp.where(total == 0, xp.zeros_like(total), total - 1.0)
+    worst = read(xp.max(xp.abs(off)))
+    if worst is None or worst <= tolerance:
+        return
+    low, high = read(xp.min(off)) or 0.0, read(xp.max(off)) or 0.0
+    raise ValueError(
+        f"the labels of every sample must sum to 1 over the classes (within {tolerance:.1e}), or "
+        f"be all 0 (a masked sample), got a row that sums to {1.0 + (low if -low > high else high)!r}; "
+        "divide the labels by their sum, or, for labels that do not exclude each other, use soft_zlpr"
     )
 
 

@@ -3,9 +3,10 @@
     rest = sum_{a=1..k} e_a(v) e_a(w),    l = log1p(rest),    v = e^s / tau of the n - k negatives,
                                                               w = tau e^-s of the k positives
 
-A negative is light where v <= 1 for tau = THETA T / k, T the sum of all e^s of negatives but the
-k - 1 largest: extending a set of j - 1 negatives gives j e_j >= e_{j-1} T, so that v e_{j-1} / e_j
-is at most THETA for each j <= k.  Fewer than k / THETA + k labels are heavy.
+A negative is light where v <= 1 for tau = THETA T / k, T at most the sum of all e^s of negatives
+but the k - 1 largest: extending a set of j - 1 negatives gives j e_j >= e_{j-1} T, so that
+v e_{j-1} / e_j is at most THETA for each j <= k.  The others are heavy, few of them where T is
+near that sum.
 
 *   On the light ones Newton's identities are harmless: in j Z_j = S_1 Z_{j-1} - S_2 Z_{j-2} + ...
     each term is at most THETA times the one before.  What is left of cancellation is measured by
@@ -20,13 +21,16 @@ is at most THETA for each j <= k.  Fewer than k / THETA + k labels are heavy.
 *   Heavy labels and positives get their shares from their products, without any subtraction.
 
 So a row costs some 2 min(k, TERMS) operations a label, whole rows at a time, and not the 10 k of
-a tree.  Source: 7359 eqs. 2 and 3; that Newton's recursion fails elsewhere: `subset.log_partition`.
+a tree; in float32, where that has the range, they are float32 operations.
+
+Source: 7359 eqs. 2 and 3; that Newton's recursion fails elsewhere: `subset.log_partition`.
 """
 
 from __future__ import annotations
 
 import math
 import threading
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,11 +55,25 @@ LONGEST = 1 << 17
 MOST = 64
 """Orders up to which the small tables, k^2 a row, cost less than the passes over the labels."""
 
+PIECE = 1 << 10
+"""Terms of a dot product at a time, for BLAS to start no threads and to make few roundings."""
+
+GROUP = 8
+"""Labels of a group, whose sum bounds each of them from above."""
+
+MANY = 8
+"""Groups for each of the k that may be left out; for fewer the labels themselves are taken."""
+
 THETA = 0.25
 """Of 1/16, 1/8, 1/4 and 1/2 the fastest at orders 5 and 50."""
 
-GROWTH = 64.0
-"""Refused beyond: the rounding errors of one step, 1e-16, would come out as more than 1e-14."""
+GROWTH = {np.float64: 64.0, np.float32: 4.0}
+"""Refused beyond.  The rounding errors of one step in float64, 1e-16, would come out as more than
+1e-14; in float32 those of S_2, S_3, ..., 1e-7 of a quarter of the sum, as more than 1e-7."""
+
+NEAR = 40.0
+"""Scores up to which float32 is wide enough: e^40 n and its inverse are floats, and a label whose
+e^s / tau is not has a share below 1e-38."""
 
 TINIEST, HUGEST = 1e-280, 1e60
 """A coefficient below, or a leaf above, is so near the ends of float64 that a product of the tree
@@ -68,12 +86,13 @@ class _Scratch(threading.local):
     def __init__(self) -> None:
         self._room = np.empty(0)
 
-    def of(self, rows: int, n: int) -> Floats:
+    def of(self, rows: int, n: int, dtype: Any) -> Floats:
         """(2, rows, n), undefined."""
         size = 2 * rows * n
         if self._room.size < size:
             self._room = np.empty(size)
-        return self._room[:size].reshape(2, rows, n)
+        room: Floats = self._room.view(dtype)
+        return room[:size].reshape(2, rows, n)
 
 
 _scratch = _Scratch()
@@ -88,16 +107,15 @@ class Result(NamedTuple):
 
 
 class _Split(NamedTuple):
-    """Negatives as light (rows, n), zeros elsewhere, and heavy (most, rows); positives (k, rows).
+    """Light negatives (rows, n), with zeros for all other labels, and the leaves of two products.
 
-    where: places of the heavy labels, and of the positives, in the flat batch; slot: of each heavy
-    label, its slot and row.
+    leaves: (slots, 2 rows), the heavy negatives of each row, then the positives of each row; where:
+    the places of both in the flat batch; slot: the slot and the column of each.
     """
 
     light: Floats
-    heavy: Floats
-    positive: Floats
-    where: tuple[NDArray[np.intp], NDArray[np.intp]]
+    leaves: Floats
+    where: NDArray[np.intp]
     slot: tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -110,15 +128,32 @@ def fitting(scores: Floats, bound: float, counts: NDArray[np.intp]) -> NDArray[n
     return fits
 
 
-def losses(scores: Floats, on: NDArray[np.intp], k: int, *, gradient: bool) -> Result:
+def losses(scores: Floats, on: NDArray[np.intp], k: int, bound: float, *, gradient: bool) -> Result:
     """The losses of `fitting` rows with k positives each, whose places in the flat batch are `on`.
 
-    scores: (rows, n), float32 or float64, which is the dtype of the gradient.  A row's result does
-    not depend on the others.
+    scores: (rows, n), float32 or float64, which is the dtype of the gradient; |s| <= bound.
     """
+    if scores.dtype == np.float64 or bound > NEAR:
+        return _losses(scores, on, k, np.float64, gradient)
+    found = _losses(scores, on, k, np.float32, gradient)
+    left = ~found.done
+    if left.any():
+        n = scores.shape[1]
+        places = (on.reshape(-1, k)[left] % n + n * np.arange(left.sum())[:, None]).reshape(-1)
+        wide = _losses(scores[left], places, k, np.float64, gradient)
+        for whole, part in zip(found, wide, strict=True):
+            if whole is not None:
+                whole[left] = part
+    return found
+
+
+def _losses(
+    scores: Floats, on: NDArray[np.intp], k: int, dtype: type[np.floating[Any]], gradient: bool
+) -> Result:
+    """The same, with what is done label by label in the dtype."""
     rows, n = scores.shape
     step = min(rows, max(1, BLOCK // n))
-    scratch = _scratch.of(step, n)
+    scratch = _scratch.of(step, n, dtype)
     value, done = np.empty(rows), np.empty(rows, dtype=np.bool_)
     out = np.empty(scores.shape, scores.dtype) if gradient else None
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
@@ -138,21 +173,22 @@ def _block(
     x, other = scratch
     split = _split(scores, on, k, x, other)
     light = _newton(_power_sums(split.light, _terms(k, x.dtype), other), k)
-    heavy, positive = (_product(leaves, k) for leaves in (split.heavy, split.positive))
-    w = positive.coefficients
-    e, plain = _convolved(heavy.coefficients, light)
+    product = Product(np, Leaves(None, split.leaves), k)
+    rows, both = x.shape[0], product.coefficients
+    w = both[:, rows:]
+    e, plain = _convolved(both[:, :rows], light)
     rest = np.add.reduce(w[1:] * e[1:], axis=0)
     growth = np.add.reduce(w * plain, axis=0) / (1.0 + rest)
-    done = (growth <= GROWTH) & (np.minimum(e[k], w[k]) > TINIEST)
-    done &= np.maximum(split.heavy.max(axis=0), split.positive.max(axis=0)) < HUGEST
+    done = (growth <= GROWTH[x.dtype.type]) & (np.minimum(e[k], w[k]) > TINIEST)
+    done &= np.maximum.reduce(split.leaves.reshape(-1, rows), axis=0) < HUGEST
     if out is not None:
-        of_heavy = _shares(heavy, _correlated(w, light[0], k + 1), split.heavy, rest)
-        of_positive = _shares(positive, e, split.positive, rest)
-        done &= np.isfinite(np.sum(of_heavy, axis=0) + np.sum(of_positive, axis=0))
+        root = np.concatenate([_correlated(w, light[0], k + 1), -e], axis=1)
+        shares = product.adjoint(root).take * split.leaves
+        by_row = shares.reshape(-1, rows)
+        by_row /= 1.0 + rest
+        done &= np.isfinite(np.add.reduce(by_row, axis=0))
         _light_shares(split.light, w, e, 1.0 + rest, other, out)
-        flat = out.reshape(-1)
-        flat[split.where[0]] = of_heavy[split.slot]
-        flat[split.where[1]] = -of_positive.T.reshape(-1)
+        out.reshape(-1)[split.where] = shares[split.slot]
     return np.log1p(rest), done
 
 
@@ -161,42 +197,63 @@ def _split(scores: Floats, on: NDArray[np.intp], k: int, x: Floats, other: Float
     rows, n = scores.shape
     np.copyto(x, scores)
     np.exp(x, out=x)
-    flat = x.reshape(-1)
-    positive = flat[on].reshape(rows, k)
+    flat, flat_scores = x.reshape(-1), scores.reshape(-1)
     flat[on] = 0.0
     tau = THETA / k * _tail(x, k, other)
     x /= tau[:, None]
-    where = np.flatnonzero(x > 1.0)
+    (heavy,) = (flat > 1.0).nonzero()
+    flat[heavy] = 0.0
+    where = np.concatenate([heavy, on])
     row = where // n
-    counts = np.bincount(row, minlength=rows)
-    rank = np.arange(where.size) - (np.cumsum(counts) - counts)[row]
-    order = _tree_order(int(counts.max()))
+    values = np.exp(flat_scores[where].astype(np.float64)) / tau[row]
+    values[heavy.size :] **= -1
+    row[heavy.size :] += rows
+    leaves, slot = _slots(values, row, 2 * rows)
+    return _Split(x, leaves, where, (slot, row))
+
+
+def _slots(
+    values: Floats, column: NDArray[np.intp], columns: int
+) -> tuple[Floats, NDArray[np.intp]]:
+    """The values, ordered by their columns, as (slots, columns), and the slot of each."""
+    counts = np.bincount(column, minlength=columns)
+    rank = np.arange(column.size) - (counts.cumsum() - counts)[column]
+    order = _tree_order(int(counts.max() - 1).bit_length())
     slot = order[rank]
-    heavy = np.zeros((order.size, rows))
-    heavy[slot, row] = flat[where]
-    flat[where] = 0.0
-    return _Split(x, heavy, (tau[:, None] / positive).T, (where, on), (slot, row))
+    leaves = np.zeros((order.size, columns))
+    leaves[slot, column] = values
+    return leaves, slot
 
 
-def _tree_order(count: int) -> NDArray[np.intp]:
+@lru_cache
+def _tree_order(height: int) -> NDArray[np.intp]:
     """A slot for each rank, bits reversed: a tree that pairs halves then pairs neighbours in rank,
 
-    whatever the number of slots is, so that a row's product does not depend on the longest one.
+    however high it is, so that a row's product does not depend on the longest one.
     """
     order = np.zeros(1, dtype=np.intp)
-    while order.size < count:
+    for _ in range(height):
         order = np.concatenate([2 * order, 2 * order + 1])
     return order
 
 
 def _tail(x: Floats, k: int, other: Floats) -> Floats:
-    """The sum of each row without its k - 1 largest, added up without them."""
-    cut = x.shape[1] - (k - 1)
+    """At most the sum of each row without its k - 1 largest, which are never added up.
+
+    Of the sums over groups of labels the k - 1 largest are left out: those k - 1 labels are in
+    groups whose sums are together no larger.
+    """
     if k == 1:
-        return x.sum(axis=1)
-    np.copyto(other, x)
-    other.partition(cut, axis=1)
-    return other[:, :cut].sum(axis=1)
+        return np.add.reduce(x, axis=1)
+    rows, n = x.shape
+    width = n // GROUP if n >= GROUP * MANY * k else n
+    groups = other.reshape(-1)[: rows * width].reshape(rows, width)
+    whole = n // width * width
+    np.add.reduce(x[:, :whole].reshape(rows, -1, width), axis=1, out=groups)
+    groups[:, : n - whole] += x[:, whole:]
+    cut = width - (k - 1)
+    groups.partition(cut, axis=1)
+    return np.add.reduce(groups[:, :cut], axis=1)
 
 
 def _terms(k: int, dtype: Any) -> int:
@@ -206,29 +263,40 @@ def _terms(k: int, dtype: Any) -> int:
 
 
 def _power_sums(x: Floats, terms: int, other: Floats) -> Floats:
-    """S_1, ..., S_terms of each row: (terms, rows).  No dot products: BLAS would start threads."""
-    sums = [x.sum(axis=1)]
-    for m in range(2, terms + 1):
-        np.multiply(x if m == 2 else other, x, out=other)
-        sums.append(other.sum(axis=1))
-    return np.stack(sums)
+    """S_1, ..., S_terms of each row: (terms, rows)."""
+    sums, power = np.empty((terms, x.shape[0])), x
+    np.add.reduce(x, axis=1, dtype=np.float64, out=sums[0])
+    for m in range(1, terms):
+        sums[m] = _dots(power, x)
+        if m < terms - 1:
+            power = np.multiply(power, x, out=other)
+    return sums
+
+
+def _dots(a: Floats, b: Floats) -> Floats:
+    """sum_i a_i b_i of each row, in pieces."""
+    rows, n = a.shape
+    if n <= PIECE:
+        return np.vecdot(a, b)
+    whole = n // PIECE * PIECE
+    pieces = [x[:, :whole].reshape(rows, -1, PIECE) for x in (a, b)]
+    dots: Floats = np.add.reduce(np.vecdot(*pieces), axis=1)
+    return dots + np.vecdot(a[:, whole:], b[:, whole:]) if whole < n else dots
 
 
 def _newton(sums: Floats, k: int) -> Floats:
     """Z_0..Z_k, and the same with every sign +: (2, k + 1, rows)."""
     terms, rows = sums.shape
-    signs = np.where(np.arange(terms) % 2 == 0, 1.0, -1.0)[:, None]
-    steps = np.stack([signs * sums, sums])
+    steps = np.empty((2, terms, rows))
+    steps[...] = sums
+    steps[0, 1::2] *= -1.0
     z = np.zeros((2, k + 1, rows))
     z[:, 0] = 1.0
     for j in range(1, k + 1):
         t = min(j, terms)
-        z[:, j] = np.sum(steps[:, :t] * z[:, j - t : j][:, ::-1], axis=1) / j
+        np.add.reduce(steps[:, :t] * z[:, j - t : j][:, ::-1], axis=1, out=z[:, j])
+        z[:, j] /= j
     return z
-
-
-def _product(leaves: Floats, k: int) -> Product:
-    return Product(np, Leaves(None, np.ascontiguousarray(leaves)), k)
 
 
 def _convolved(a: Floats, b: Floats) -> Floats:
@@ -245,12 +313,6 @@ def _correlated(a: Floats, b: Floats, count: int) -> Floats:
     for m in range(count):
         np.add.reduce(a[m:] * b[: len(a) - m], axis=0, out=out[m])
     return out
-
-
-def _shares(product: Product, root: Floats, leaves: Floats, rest: Floats) -> Floats:
-    """Of each leaf, the part of Q = 1 + rest that takes it: (leaves, rows)."""
-    shares: Floats = product.adjoint(root).take * leaves / (1.0 + rest)
-    return shares
 
 
 def _light_shares(x: Floats, w: Floats, e: Floats, q: Floats, other: Floats, out: Floats) -> None:

@@ -38,7 +38,7 @@ from numeric_core.namespace import (
     wider_dtype,
 )
 
-__all__ = ["Loss", "Rows", "by_blocks", "score_rows"]
+__all__ = ["Loss", "Rows", "by_blocks", "numeric", "score_rows", "with_labels"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class Rows:
 
     def flat(self) -> Rows:
         """The batch as one dimension."""
+        if self.scores.ndim == 2:
+            return self
         return self._each(lambda x: _flat(self.xp, x))
 
     def block(self, part: slice | Array) -> Rows:
@@ -220,7 +222,7 @@ class Loss(ABC):
         """Labels of the shape of scores, checked, in their own dtype; axis already last."""
         checks.same_shape("labels", labels, scores)
         if check:
-            checks.label_range(xp, _numeric(xp, labels))
+            checks.label_range(xp, numeric(xp, labels))
         return labels
 
     def _check_rows(self, rows: Rows) -> None:
@@ -243,14 +245,15 @@ class Loss(ABC):
             checks.same_shape("labels", labels, scores)
             labels = move_axis(xp, labels, rows.axis, labels.ndim - 1)
         labels = self._labels(xp, rows.scores, labels, check)
-        labels = xp.astype(_numeric(xp, labels), rows.scores.dtype, copy=False)
-        rows = _with_labels(rows, scores, labels, masked_positives, check)
+        if labels.dtype != rows.scores.dtype:
+            labels = xp.astype(numeric(xp, labels), rows.scores.dtype)
+        rows = with_labels(rows, scores, labels, masked_positives, check)
         if check:
             self._check_rows(rows)
         return rows
 
 
-def _numeric(xp: Namespace, labels: Array) -> Array:
+def numeric(xp: Namespace, labels: Array) -> Array:
     """bool labels as integers: min, max and comparisons are not defined for bool."""
     if xp.isdtype(labels.dtype, "bool"):
         return xp.astype(labels, xp.int8)
@@ -276,7 +279,7 @@ def score_rows(xp: Namespace, scores: Array, axis: int, check: bool) -> Rows:
     return Rows(xp, s, None, position, scores.dtype, bound)
 
 
-def _with_labels(
+def with_labels(
     rows: Rows, scores: Array, labels: Array, masked_positives: str, check: bool
 ) -> Rows:
     """Adds labels; finds masks, and the masked labels with label > 0, where there can be some."""

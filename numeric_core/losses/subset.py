@@ -55,6 +55,9 @@ class _SubsetLoss(LatticeLoss):
     _soft: ClassVar[str]
     """The loss that an error recommends for soft labels."""
 
+    def _labels(self, xp: Namespace, scores: Array, labels: Array, check: bool) -> Array:
+        return super()._labels(xp, scores, labels, check=False)  # 0 and 1 are in their range
+
     def _check_rows(self, rows: Rows) -> None:
         checks.hard_labels(rows.xp, rows.labels, self._name, self._soft)
 
@@ -158,7 +161,7 @@ class CombinationSoftmax(_SubsetLoss):
         k = int(counts[0])
         if not (fits.all() and (counts == k).all()):
             return self._grouped(rows, np.where(fits, counts, 0), gradient=gradient)
-        found = light.losses(flat.scores, on, k, gradient=gradient)
+        found = light.losses(flat.scores, on, k, rows.bound, gradient=gradient)
         results = [x for x in (found.value, found.gradient) if x is not None]
         if not found.done.all():
             others = self._generally(flat.block(~found.done), gradient=gradient)

@@ -65,7 +65,7 @@ def test_ordinary_rows_are_done_and_lost_ones_refused() -> None:
     scores[1, :5] = 300.0
     labels = np.zeros_like(scores)
     labels[:, :5] = 1.0  # in the second row right by 600: e_5(w) is e^-3000
-    found = light.losses(scores, np.flatnonzero(labels), 5, gradient=True)
+    found = light.losses(scores, np.flatnonzero(labels), 5, 300.0, gradient=True)
     assert found.done.tolist() == [True, False]
     whole = combination_softmax(scores, labels)
     assert math.isclose(whole[1], 5 * 395 * math.exp(-600.0), rel_tol=BOUND)
@@ -104,3 +104,33 @@ def test_more_rows_than_a_block() -> None:
     last, slope = CombinationSoftmax(3).value_and_grad(scores[-5:], labels[-5:])
     np.testing.assert_allclose(value[-5:], last, rtol=BOUND)
     np.testing.assert_allclose(gradient[-5:], slope, rtol=BOUND, atol=0)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 16, 50])
+@pytest.mark.parametrize("kind", ["normal", "ties", "few above", "levels", "even", "heavy tail"])
+def test_float32_keeps_its_contract(kind: str, k: int) -> None:
+    """8 ulp, the 1e-6 of the contract, within the reach of float32 and beyond it."""
+    rng = np.random.default_rng([k, len(kind), 32])
+    scores = rows_of(kind, 3000, rng)
+    near = np.clip(scores, -light.NEAR, light.NEAR)
+    for s in (near.astype(np.float32), scores.astype(np.float32)):
+        labels = labels_for(s, k, "any", rng)
+        value, gradient = combination_softmax.value_and_grad(s, labels)
+        true_value, true_gradient = by_lattice(s.astype(np.float64), labels.astype(np.float64))
+        np.testing.assert_allclose(value, true_value, rtol=8 * 2.0**-23)
+        np.testing.assert_allclose(gradient, true_gradient, rtol=8 * 2.0**-23, atol=1e-38)
+
+
+def test_float32_rows_that_cancel_are_done_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    scores = (3 * rng.normal(size=(9, 400))).astype(np.float32)
+    labels = labels_for(scores, 5, "any", rng)
+    expected = combination_softmax.value_and_grad(scores.astype(np.float64), labels)
+    strict = {np.float32: 1.1, np.float64: 64.0}  # some rows are above, some below
+    monkeypatch.setattr(light, "GROWTH", strict)
+    narrow = light._losses(scores, np.flatnonzero(labels), 5, np.float32, True)
+    assert 0 < narrow.done.sum() < 9
+    found = light.losses(scores, np.flatnonzero(labels), 5, light.NEAR, gradient=True)
+    assert found.done.all()
+    np.testing.assert_allclose(found.value, expected[0], rtol=1e-6)
+    np.testing.assert_allclose(found.gradient, expected[1], rtol=1e-6, atol=1e-38)
