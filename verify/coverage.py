@@ -17,11 +17,11 @@ from flint import arb
 
 from verify.formats import Format, Vector, format_of
 from verify.oracle import Reference
+from verify.patterns import MASK_CONSTANT
 from verify.samples import Sample
 
 __all__ = ["FEATURES", "Coverage", "cover"]
 
-MASK_CONSTANT = -1e7  # the largest mask constant in use; at or below it a negative is masked
 GAP = 40.0  # e^-40 < 2^-53: beside such a score 1 - p is lost in float64
 
 

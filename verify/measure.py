@@ -2,8 +2,8 @@
 
 A route is any object with value(s, t), gradient(s, t) and hvp(s, t, v) on arrays of one library:
 the numeric core, the emitted code, the mpmath form.  It gets rows (n,), or with `batch` stacks of
-rows (rows, n) of one dtype and length.  What a route raises is written down beside the sample that
-made it raise, as a failure of that route.
+rows (rows, n) of one dtype and length; of a loss over a grid, (n, m) and (grids, n, m).  What a
+route raises is written down beside the sample that made it raise, as a failure of that route.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flint import arb, ctx
 from verify.accuracy import AccuracyTable, Failure, Worst, ulp_errors
 from verify.arrays import Arrays, NumpyArrays
 from verify.formats import format_of
-from verify.oracle import BallOracle, Reference
+from verify.oracle import Reference
 from verify.samples import Sample
 
 __all__ = ["QUANTITIES", "References", "Route", "measure"]
@@ -49,14 +49,13 @@ class Route(Protocol):
 class References:
     """The oracle's answer for each sample, computed once and shared by all routes."""
 
-    def __init__(self, oracle: BallOracle) -> None:
+    def __init__(self, oracle: Callable[..., Reference]) -> None:
         self.oracle = oracle
         self.known: dict[str, Reference] = {}
 
     def __call__(self, sample: Sample) -> Reference:
         if sample.id not in self.known:
-            row = (sample.scores.tolist(), sample.labels.tolist(), sample.vector.tolist())
-            self.known[sample.id] = self.oracle(*row, sample.components)
+            self.known[sample.id] = self.oracle(*sample.exact, sample.components)
         return self.known[sample.id]
 
 
@@ -103,14 +102,14 @@ def measure(
 
 
 def _groups(samples: Sequence[Sample], batch: bool) -> Iterator[list[Sample]]:
-    """Single samples, or stacks of those with one dtype and length."""
+    """Single samples, or stacks of those with one dtype and shape."""
     if not batch:
         yield from ([sample] for sample in samples)
         return
-    stacks: dict[tuple[str, int], list[Sample]] = {}
+    stacks: dict[tuple[str, tuple[int, ...]], list[Sample]] = {}
     for sample in samples:
-        if sample.n <= LONGEST_BATCHED:
-            stacks.setdefault((sample.dtype, sample.n), []).append(sample)
+        if sample.scores.size <= LONGEST_BATCHED:
+            stacks.setdefault((sample.dtype, sample.scores.shape), []).append(sample)
     yield from stacks.values()
 
 
@@ -131,7 +130,7 @@ def _evaluate(
     result = getattr(route, quantity)(*given)
     _check_result(result, quantity, group, batch)
     floats = arrays.floats(result)
-    width = 1 if quantity == "value" else group[0].n
+    width = 1 if quantity == "value" else group[0].scores.size
     if len(floats) != width * len(group):
         raise ValueError(f"{quantity} gave {len(floats)} numbers, expected {width * len(group)}")
     return [floats[k * width : (k + 1) * width] for k in range(len(group))]
@@ -144,7 +143,7 @@ def _check_result(result: Any, quantity: str, group: list[Sample], batch: bool) 
         raise ValueError(f"{quantity} has dtype {dtype}, expected that of scores, {group[0].dtype}")
     expected = (len(group),) if batch else ()
     if quantity != "value":
-        expected = (*expected, group[0].n)
+        expected = (*expected, *group[0].scores.shape)
     shape = tuple(getattr(result, "shape", expected))
     if shape != expected:
         raise ValueError(f"{quantity} has shape {shape}, expected {expected}")
@@ -207,7 +206,13 @@ def _digits(x: arb) -> str:
 
 def _show(sample: Sample, *, with_vector: bool) -> str:
     """The numbers themselves where they are few, so that the case can be typed in again."""
-    if sample.n > SHOWN:
-        return f"n = {sample.n}, see the sample"
+    if sample.scores.size > SHOWN:
+        return f"{_size_in_words(sample)}, see the sample"
     names = ("scores", "labels", "vector") if with_vector else ("scores", "labels")
     return " ".join(f"{name}={getattr(sample, name).tolist()}" for name in names)
+
+
+def _size_in_words(sample: Sample) -> str:
+    return f"{'n, m' if sample.scores.ndim > 1 else 'n'} = " + ", ".join(
+        str(length) for length in sample.scores.shape
+    )

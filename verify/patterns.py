@@ -19,9 +19,12 @@ import numpy as np
 
 from verify.formats import Format, Vector
 
-__all__ = ["SEED", "Generator", "Pattern", "generator", "long_row", "rows"]
+__all__ = ["MASK_CONSTANT", "SEED", "Generator", "Mask", "Pattern"]
+__all__ += ["generator", "long_row", "rows"]
 
 SEED = 7359  # the number of the document that introduces ZLPR
+# The largest mask constant in use (document 9064, s12); at or below it a negative is masked.
+MASK_CONSTANT = -1e7
 
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 Generator = np.random.Generator
@@ -40,14 +43,11 @@ class Pattern:
 def _pattern(
     name: str, scores: Sequence[float] | Vector, positive: Sequence[int] | Mask, form: Format
 ) -> Pattern:
-    """Scores are put on the grid; masked is what stands at -inf or at or below -1e7 or the minimum.
-
-    -1e7 is the largest mask constant in use (document 9064, s12).
-    """
+    """Scores are put on the grid; masked is what stands at or below -1e7 or the minimum."""
     values = form.round(np.asarray(scores, dtype=np.float64))
     chosen = np.zeros(len(values), dtype=bool)
     chosen[positive] = True
-    masked = ~chosen & (values <= max(-1e7, -form.max))
+    masked = ~chosen & (values <= max(MASK_CONSTANT, -form.max))
     return Pattern(name, values, chosen, masked)
 
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from verify.formats import FORMATS, Format, Vector, format_of
 from verify.patterns import Generator, Pattern, generator, long_row, rows
 
-__all__ = ["LABELS", "VECTORS", "Sample", "quick", "thorough"]
+__all__ = ["LABELS", "VECTORS", "Exact", "Sample", "quick", "thorough"]
 
 LONG = 1_000_000
 # The oracle multiplies polynomials for these: in the quick set their long row is shorter, and 10^6
@@ -31,6 +32,10 @@ LONG_OF_SUBSETS = {"combination_softmax": 100_000, "order_r": 100_000}
 FEW_POSITIVES = {"combination_softmax": 4}
 # Of a long row, so many components are compared: all of them cost the oracle ten times as much.
 COMPARED = {"quick": 512, "thorough": 16_384}
+
+
+# Lists of numbers, of a grid lists of such lists.
+Exact = tuple[list[Any], list[Any], list[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +53,11 @@ class Sample:
     def n(self) -> int:
         """The number of labels in the row."""
         return len(self.scores)
+
+    @property
+    def exact(self) -> Exact:
+        """Scores, labels and vector as lists: what the oracle is asked."""
+        return self.scores.tolist(), self.labels.tolist(), self.vector.tolist()
 
 
 # --- labels ---------------------------------------------------------------------------------------
