@@ -18,6 +18,7 @@ from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
 from derive.render import as_html, render, summary
 from derive.series import at, first_order
+from derive.sign import is_nonnegative, is_positive
 from derive.step import Relation, Step
 
 
@@ -116,11 +117,12 @@ class Derivation:
         """The current expression equals the target, whatever the named parts of both are.
 
         Each part is given the name of an array entry with all the indices it depends on, or of a
-        symbol; the equality of names is decided, and so holds for these parts. Raises
-        ``ValueError`` where a name could not stand for its parts.
+        symbol; the equality of names is decided, and so holds for these parts. A name that is
+        positive stands for a part that is. Raises ``ValueError`` where a name could not stand for
+        its parts.
         """
         before = self.result
-        _check_names(named, (before, target))
+        _check_names(named, (before, target), self.facts)
         equation = (before.xreplace(named), target.xreplace(named))
         decision = equal(*equation, self.facts)
         step = Step(
@@ -187,8 +189,8 @@ class Derivation:
         return (positive if relation is Relation.POSITIVE else nonnegative)(left, self.facts)
 
 
-def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr]) -> None:
-    """A name is new, has every index of its part, and names one family of parts only."""
+def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr], facts: Facts) -> None:
+    """A name is new, has the indices and the sign of its part, and names one family of parts."""
     families: dict[Expr, tuple[Expr, tuple[Expr, ...]]] = {}
     for part, name in named.items():
         base, indices = (name.base, name.indices) if isinstance(name, Indexed) else (name, ())
@@ -196,9 +198,15 @@ def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr]) -> None:
             raise ValueError(f"{name} occurs already: name {part} by something new")
         if not free_indices(part) <= set(indices):
             raise ValueError(f"{part} has an index that its name {name} has not")
+        if name.is_nonnegative and not _has_sign_of(name, part, facts):
+            raise ValueError(f"{name} has a sign that is not known of {part}")
         first, where = families.setdefault(base, (part, indices))
         if not alike(_at(first, where, indices), part):
             raise ValueError(f"{name} is the name of {first} and of {part}")
+
+
+def _has_sign_of(name: Expr, part: Expr, facts: Facts) -> bool:
+    return is_positive(part, facts) if name.is_positive else is_nonnegative(part, facts)
 
 
 def _at(part: Expr, where: tuple[Expr, ...], indices: tuple[Expr, ...]) -> Expr:

@@ -1,0 +1,21 @@
+"""The n x m losses together: what is true of them beyond each loss's own derivations.
+
+Losses over n samples and m classes sum over the samples inside the log. Derived here, for symbolic
+n and m: where the pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`).
+"""
+
+from __future__ import annotations
+
+from derive.grid import pairs
+from derive.lattice.theory import Theory
+
+GRID = Theory(
+    name="grid",
+    formula="Σ log(1 + Σ t_ij e^(s_ik - s_ij)), the sum over samples inside each log",
+    by_topic={
+        "pairwise-optimum": pairs.derive_pairwise_optimum,
+        "mirrored-optimum": pairs.derive_mirrored_optimum,
+    },
+)
+
+__all__ = ["GRID", "Theory"]

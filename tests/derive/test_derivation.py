@@ -201,3 +201,14 @@ def test_a_truncation_is_no_equality():
 def test_the_id_names_loss_and_topic():
     assert begin(log(Z)).id == "toy.topic"
     assert begin(log(Z)).assuming(NOTHING_ASSUMED).id == "toy.topic"
+
+
+def test_a_positive_name_stands_for_a_positive_part_only():
+    """``log(a b) = log a + log b`` for positive a, b: not for parts of another sign."""
+    a, b = (array(name, positive=True)[j] for name in "ab")
+    known, other, unknown = 1 + exp(s[j]), exp(s[j]), s[j] - 1
+    chain = begin(log(known * other)).generally("apart", log(known) + log(other), {known: a})
+    assert chain.holds
+    chain = begin(log(known * unknown))
+    with pytest.raises(ValueError, match="has a sign that is not known"):
+        chain.generally("apart", log(known) + log(unknown), {known: a, unknown: b})
