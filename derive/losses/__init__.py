@@ -1,11 +1,12 @@
-"""The losses that can be derived, by the names under which they are imported, and the lattice.
+"""The losses that can be derived, by the names under which they are imported, and the theories.
 
-:data:`LOSSES` are those that can be derived and emitted; :data:`SUBJECTS` adds the theory that they
-share, which is derived and verified as they are and has nothing to emit.
+:data:`LOSSES` are those that can be derived and emitted; :data:`SUBJECTS` adds the theories that
+they share, which are derived and verified as they are and have nothing to emit.
 """
 
 from __future__ import annotations
 
+from derive.grid import GRID
 from derive.lattice import LATTICE, Theory
 from derive.losses import order_r, softmax, subset, unified, zlpr
 from derive.losses.loss import SymbolicLoss
@@ -24,7 +25,10 @@ LOSSES: dict[str, SymbolicLoss] = {
     )
 }
 
-SUBJECTS: dict[str, SymbolicLoss | Theory] = {**LOSSES, LATTICE.name: LATTICE}
+SUBJECTS: dict[str, SymbolicLoss | Theory] = {
+    **LOSSES,
+    **{theory.name: theory for theory in (LATTICE, GRID)},
+}
 
 
 def loss_named(name: str) -> SymbolicLoss:
