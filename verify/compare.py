@@ -28,8 +28,11 @@ from derive.losses import loss_named
 from verify.accuracy import SUBSET_LOSSES, AccuracyTable, Failure
 from verify.arrays import MpfArrays
 from verify.coverage import Coverage, cover
+from verify.grid.coverage import GridCoverage
+from verify.grid.samples import quick_grids, thorough_grids
 from verify.measure import References, measure
-from verify.oracle import BallOracle
+from verify.oracle import BallOracle, Reference
+from verify.oracle.grid import GRIDS, GridOracle
 from verify.routes import EmittedRoute, core_route
 from verify.samples import Sample, quick, thorough
 
@@ -39,7 +42,7 @@ __all__ = ["Comparison", "compare_routes"]
 # a product): with |s| <= 800 that is under 2400 of these bits.
 MPMATH_BITS = 4000
 MPMATH_LARGEST_SCORE = 800.0
-MPMATH_LONGEST = 6
+MPMATH_LARGEST = 6
 # Products of all labels but one, for every label, take a tenth of a second at that precision: of
 # the loss with two of them and three kinds of labels, every third row.
 MPMATH_EVERY = {"order_r": 3}
@@ -66,6 +69,25 @@ EMITTED_LARGEST_SCORE = 1e4
 EMITTED_LONGEST_LOOP = 2000
 # The bound of emitted code, 8 ulp, is the root of that many roundings of an ulp.
 EMITTED_STEPS = 64
+
+
+@dataclass(frozen=True)
+class Family:
+    """Losses of one kind of input: what they are tried on, their truth, what is to be covered."""
+
+    quick: Callable[[str], Sequence[Sample]]
+    thorough: Callable[[str], Sequence[Sample]]
+    oracle: Callable[[str], Callable[..., Reference]]
+    coverage: type[Coverage]
+
+
+ROWS = Family(quick, thorough, BallOracle, Coverage)
+SAMPLES_BY_CLASSES = Family(quick_grids, thorough_grids, GridOracle, GridCoverage)
+
+
+def family_of(loss: str) -> Family:
+    """Rows of labels, or grids of samples x classes."""
+    return SAMPLES_BY_CLASSES if loss in GRIDS else ROWS
 
 
 @dataclass
@@ -101,8 +123,9 @@ def _failure_in_words(failure: Failure) -> str:
 
 def compare_routes(loss: str, long: bool = False) -> Comparison:
     """Measure every route of a loss over its samples."""
-    samples = (thorough if long else quick)(loss)
-    references = References(BallOracle(loss))
+    family = family_of(loss)
+    samples = (family.thorough if long else family.quick)(loss)
+    references = References(family.oracle(loss))
     core = core_route(loss)
     tables = [
         measure(loss, core, samples, references),
@@ -111,7 +134,7 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         _measure_emitted(loss, "numpy", lambda r: _measure_numpy(r, loss, samples, references)),
     ]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
-    coverage = cover(samples, references.known)
+    coverage = cover(samples, references.known, family.coverage)
     return Comparison(loss, AccuracyTable().merge(*tables), coverage)
 
 
@@ -185,9 +208,10 @@ def _size(loss: str, sample: Sample) -> float:
 def _is_ordinary(sample: Sample) -> bool:
     """Finite scores up to the size of the contract, in a dtype that is computed as it is."""
     within = np.abs(sample.scores) <= EMITTED_LARGEST_SCORE
-    return sample.dtype in ("float32", "float64") and sample.n > 0 and bool(within.all())
+    return sample.dtype in ("float32", "float64") and len(within) > 0 and bool(within.all())
 
 
 def _is_small(sample: Sample) -> bool:
     within = np.abs(sample.scores) <= MPMATH_LARGEST_SCORE
-    return sample.dtype == "float64" and 0 < sample.n <= MPMATH_LONGEST and bool(within.all())
+    size = sample.scores.size
+    return sample.dtype == "float64" and 0 < size <= MPMATH_LARGEST and bool(within.all())

@@ -20,7 +20,8 @@ from verify.oracle import Reference
 from verify.patterns import MASK_CONSTANT
 from verify.samples import Sample
 
-__all__ = ["FEATURES", "Coverage", "cover"]
+__all__ = ["FEATURES", "Coverage", "cover", "label_features", "loss_features", "mask_features"]
+__all__ += ["score_features", "vector_features"]
 
 GAP = 40.0  # e^-40 < 2^-53: beside such a score 1 - p is lost in float64
 
@@ -41,8 +42,23 @@ class Coverage:
     @property
     def missing(self) -> list[str]:
         """The features that no sample has; those of the true loss only if it was given."""
-        asked = FEATURES if self.smallest_loss != "not asked" else SCORE_FEATURES
+        asked = self.catalogue() if self.smallest_loss != "not asked" else self.of_scores()
         return [name for name in asked if not self.features[name]]
+
+    @staticmethod
+    def marks(sample: Sample) -> dict[str, bool]:
+        """Every feature of scores, labels and vector, and whether the sample has it."""
+        return _marks(sample)
+
+    @classmethod
+    def of_scores(cls) -> tuple[str, ...]:
+        """The names of the features of scores, labels and vector."""
+        return SCORE_FEATURES
+
+    @classmethod
+    def catalogue(cls) -> tuple[str, ...]:
+        """All names, those of the true loss among them."""
+        return (*cls.of_scores(), *LOSS_FEATURES)
 
     def add(self, sample: Sample, reference: Reference | None = None) -> None:
         """Count one sample, and its true loss where the reference is given."""
@@ -53,7 +69,7 @@ class Coverage:
         self.largest_n = n if self.largest_n is None else max(self.largest_n, n)
         finite = sample.scores[np.isfinite(sample.scores)]
         self.largest_score = max(self.largest_score, float(np.max(np.abs(finite), initial=0.0)))
-        self.features.update(_features(sample))
+        self.features.update(name for name, holds in self.marks(sample).items() if holds)
         if reference is not None:
             self._add_loss(reference, format_of(sample.dtype))
 
@@ -66,7 +82,7 @@ class Coverage:
         log = float(value.log())
         if log < self._smallest_log and log > math.log(5e-324):
             self._smallest_log, self.smallest_loss = log, value.str(6, radius=False)
-        marks = _loss_features(value, form)
+        marks = loss_features(value, form)
         self.features.update(name for name, holds in marks.items() if holds)
 
     def as_dict(self) -> dict[str, object]:
@@ -78,7 +94,7 @@ class Coverage:
             "largest_n": self.largest_n,
             "largest_score": self.largest_score,
             "smallest_loss": self.smallest_loss,
-            "features": {name: self.features[name] for name in FEATURES},
+            "features": {name: self.features[name] for name in self.catalogue()},
             "missing": self.missing,
         }
 
@@ -90,36 +106,34 @@ class Coverage:
             f"n from {self.smallest_n} to {self.largest_n}, |s| up to {self.largest_score:g}, "
             f"smallest loss a float64 can hold: {self.smallest_loss}",
         ]
-        lines += [f"{self.features[x]:7d}  {x}" for x in FEATURES if self.features[x]]
+        lines += [f"{self.features[x]:7d}  {x}" for x in self.catalogue() if self.features[x]]
         if self.missing:
             lines.append("not covered: " + "; ".join(self.missing))
         return "\n".join(lines)
 
 
-def cover(samples: Iterable[Sample], references: Mapping[str, Reference] | None = None) -> Coverage:
+def cover(
+    samples: Iterable[Sample],
+    references: Mapping[str, Reference] | None = None,
+    kind: type[Coverage] = Coverage,
+) -> Coverage:
     """The coverage of the samples; `references` by sample id add what the true losses say."""
-    coverage = Coverage()
+    coverage = kind()
     for sample in samples:
         coverage.add(sample, None if references is None else references.get(sample.id))
     return coverage
 
 
-def _features(sample: Sample) -> list[str]:
-    """The names of all features that this sample has."""
-    return [name for name, holds in _marks(sample).items() if holds]
-
-
 def _marks(sample: Sample) -> dict[str, bool]:
-    """Every feature of scores, labels and vector, and whether the sample has it."""
     form = format_of(sample.dtype)
     scores, labels = sample.scores, sample.labels
     return {
         **_shape_features(scores),
-        **_score_features(scores, form),
-        **_mask_features(scores, labels, form),
-        **_label_features(labels, form),
+        **score_features(scores, form),
+        **mask_features(scores, labels, form),
+        **label_features(labels, form),
         **_dominance_features(scores, labels),
-        **_vector_features(scores, sample.vector),
+        **vector_features(scores, sample.vector),
     }
 
 
@@ -133,7 +147,8 @@ def _shape_features(s: Vector) -> dict[str, bool]:
     }
 
 
-def _score_features(s: Vector, form: Format) -> dict[str, bool]:
+def score_features(s: Vector, form: Format) -> dict[str, bool]:
+    """Large and small scores, and those at the edges of the range of exp."""
     size = np.abs(s[np.isfinite(s)])
     # exp overflows above log(max) and is subnormal below log(smallest normal).
     over = float(np.log(form.max))
@@ -147,7 +162,8 @@ def _score_features(s: Vector, form: Format) -> dict[str, bool]:
     }
 
 
-def _mask_features(s: Vector, t: Vector, form: Format) -> dict[str, bool]:
+def mask_features(s: Vector, t: Vector, form: Format) -> dict[str, bool]:
+    """The constants that masked labels stand at."""
     masked = t == 0
     return {
         "mask -inf": bool((masked & (s == -np.inf)).any()),
@@ -157,7 +173,8 @@ def _mask_features(s: Vector, t: Vector, form: Format) -> dict[str, bool]:
     }
 
 
-def _label_features(t: Vector, form: Format) -> dict[str, bool]:
+def label_features(t: Vector, form: Format) -> dict[str, bool]:
+    """Labels at and next to the ends; all of one kind."""
     tiny = float(form.round(np.asarray([max(1e-9, form.smallest_subnormal)]))[0])
     inside = (t > 0) & (t < 1)
     return {
@@ -194,7 +211,8 @@ def _lead(exponents: Vector) -> float:
     return float(first - second)
 
 
-def _vector_features(s: Vector, v: Vector) -> dict[str, bool]:
+def vector_features(s: Vector, v: Vector) -> dict[str, bool]:
+    """Columns of the Hessian, a constant, signs, magnitudes far apart."""
     size = np.abs(v)
     unit = len(v) > 1 and int((v != 0).sum()) == 1 and bool(size.max() == 1)
     open_size = np.where(s > MASK_CONSTANT, np.abs(s), 0.0)
@@ -208,7 +226,8 @@ def _vector_features(s: Vector, v: Vector) -> dict[str, bool]:
     }
 
 
-def _loss_features(value: arb, form: Format) -> dict[str, bool]:
+def loss_features(value: arb, form: Format) -> dict[str, bool]:
+    """Losses at the bottom of the format, below it and above it."""
     # As a ball: half of the smallest float64 is no float64.
     half_smallest = arb((1, form.emin - form.bits))
     return {
@@ -221,4 +240,5 @@ def _loss_features(value: arb, form: Format) -> dict[str, bool]:
 
 _EMPTY = Sample("", "float64", np.zeros(0), np.zeros(0), np.zeros(0))
 SCORE_FEATURES = tuple(_marks(_EMPTY))
-FEATURES = (*SCORE_FEATURES, *_loss_features(arb(1), format_of("float64")))
+LOSS_FEATURES = tuple(loss_features(arb(1), format_of("float64")))
+FEATURES = Coverage.catalogue()

@@ -24,6 +24,7 @@ from derive.derivation import Derivation
 from derive.losses import LOSSES, SUBJECTS, subject_named
 from verify.accuracy import AccuracyTable
 from verify.compare import Comparison, compare_routes
+from verify.coverage import Coverage
 from verify.mutation import Trial, try_derivation
 from verify.subset import SubsetReport, check_subsets
 
@@ -142,11 +143,16 @@ class Report:
 
     @property
     def not_covered(self) -> list[str]:
-        """What no sample covers; asked of a run over every loss, since some have no soft labels."""
+        """What no sample covers; asked of a run over every loss, since some have no soft labels.
+
+        Rows and grids have features of their own.
+        """
         if {comparison.loss for comparison in self.comparisons} != set(LOSSES):
             return []
-        missing = [set(comparison.coverage.missing) for comparison in self.comparisons]
-        return sorted(set.intersection(*missing))
+        missing: dict[type[Coverage], list[set[str]]] = {}
+        for coverage in (comparison.coverage for comparison in self.comparisons):
+            missing.setdefault(type(coverage), []).append(set(coverage.missing))
+        return sorted(name for sets in missing.values() for name in set.intersection(*sets))
 
     @property
     def passed(self) -> bool:
