@@ -12,9 +12,20 @@ anywhere; results have the dtype and live on the device of the scores.
 `subset` is the distribution over k-subsets: log Z_k, inclusion probabilities, exact draws.
 """
 
-from numeric_core import subset
+from numeric_core import grid, subset
+from numeric_core.grids import GridLoss
 from numeric_core.loss import Loss
 from numeric_core.losses.general import Lattice, lattice
+from numeric_core.losses.grid import (
+    GridCentered,
+    GridMirrored,
+    GridPairwise,
+    GridTruncated,
+    grid_centered,
+    grid_mirrored,
+    grid_pairwise,
+    grid_truncated,
+)
 from numeric_core.losses.order_r import OrderR, order_r
 from numeric_core.losses.softmax import SoftmaxCrossEntropy, softmax_cross_entropy
 from numeric_core.losses.subset import (
@@ -37,6 +48,11 @@ __all__ = [
     "ZLPR",
     "BinaryCrossEntropy",
     "CombinationSoftmax",
+    "GridCentered",
+    "GridLoss",
+    "GridMirrored",
+    "GridPairwise",
+    "GridTruncated",
     "Lattice",
     "Loss",
     "OrderR",
@@ -46,6 +62,11 @@ __all__ = [
     "Unified",
     "binary_cross_entropy",
     "combination_softmax",
+    "grid",
+    "grid_centered",
+    "grid_mirrored",
+    "grid_pairwise",
+    "grid_truncated",
     "lattice",
     "order_r",
     "padded_combination_softmax",

@@ -240,10 +240,11 @@ def grid_labels(xp: Namespace, total: Array, tolerance: float) -> None:
     if worst is None or worst <= tolerance:
         return
     low, high = read(xp.min(off)) or 0.0, read(xp.max(off)) or 0.0
+    given = 1.0 + (low if -low > high else high)
     raise ValueError(
         f"the labels of every sample must sum to 1 over the classes (within {tolerance:.1e}), or "
-        f"be all 0 (a masked sample), got a row that sums to {1.0 + (low if -low > high else high)!r}; "
-        "divide the labels by their sum, or, for labels that do not exclude each other, use soft_zlpr"
+        f"be all 0 (a masked sample), got a row that sums to {given!r}; divide the labels by their "
+        "sum, or, for labels that do not exclude each other, use soft_zlpr"
     )
 
 

@@ -14,11 +14,12 @@ Source: Ogita, Rump, Oishi, Accurate sum and dot product, SIAM J. Sci. Comput. 2
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from numeric_core.namespace import Array, Namespace, constant, widest_sum
+from numeric_core.namespace import Array, Namespace, constant, finfo_max, widest_sum
 
 __all__ = [
     "Pair",
@@ -26,6 +27,7 @@ __all__ = [
     "running_sum",
     "split_constant",
     "sum_pair",
+    "sum_to_infinity",
     "two_diff",
     "two_product",
     "two_sum",
@@ -82,6 +84,19 @@ def accurate_sum(xp: Namespace, x: Array) -> Array:
     """
     high, low = sum_pair(xp, x)
     return high + low
+
+
+def sum_to_infinity(xp: Namespace, terms: Array) -> Array:
+    """The sum of terms >= 0; inf, and not inf - inf, where it is above finfo.max."""
+    largest = finfo_max(xp, terms.dtype)
+    # 2^-32 of a row with such a term: up to 2^32 of them add up to a finite number, and what
+    # underflows is no part of the sum.
+    near = xp.max(terms, axis=-1, keepdims=True) > constant(xp, largest * 2.0**-32, terms)
+    scale = xp.where(near, constant(xp, 2.0**-32, terms), constant(xp, 1.0, terms))
+    total = accurate_sum(xp, terms * scale)
+    above = total > largest * scale
+    infinity = constant(xp, math.inf, terms)
+    return xp.where(above, infinity, xp.where(above, scale, total) / scale)
 
 
 def sum_pair(xp: Namespace, x: Array, *, exact: bool = False) -> tuple[Array, Array]:

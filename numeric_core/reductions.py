@@ -46,6 +46,7 @@ __all__ = [
     "free_exponential_sum",
     "log_partition",
     "softmax_sum",
+    "split_terms",
 ]
 
 
@@ -110,7 +111,7 @@ def exponential_sum(
     x, low, top = _clip(xp, x, low, weights, hard)
     shift = xp.where(top > limit, top, xp.where(top < -limit, -limit + top * 0, top * 0))
     d, delta, shift_low = _shifted(xp, x, low, shift)
-    make = _hard_terms if hard else _split_terms
+    make = _hard_terms if hard else split_terms
     terms, lack = make(xp, d, delta, weights, exact)
     made_of = Exponents(d, delta, weights)
     state = _state(xp, terms, lack, shift, exp(xp, -shift), made_of)
@@ -124,7 +125,7 @@ def free_exponential_sum(
     x, low, top = _clip(xp, x, low, weights, hard=False)
     shift = xp.where(xp.any(weights > 0, axis=-1, keepdims=True), top, constant(xp, 0.0, x))
     d, delta, shift_low = _shifted(xp, x, low, shift)
-    terms, lack = _split_terms(xp, d, delta, weights, exact)
+    terms, lack = split_terms(xp, d, delta, weights, exact)
     made_of = Exponents(d, delta, weights)
     state = _state(xp, terms, lack, shift, xp.zeros_like(shift), made_of)
     return state._replace(shift_low=shift_low)
@@ -207,7 +208,7 @@ def _hard_terms(
     return _weighted(xp, exp(xp, d), delta, weights, exact)
 
 
-def _split_terms(
+def split_terms(
     xp: Namespace, d: Array, delta: Array, weights: Array, exact: bool
 ) -> tuple[Array, Array | None]:
     """w e^d where e^d alone may overflow: a weight of 2^-149 stands for e^-103.

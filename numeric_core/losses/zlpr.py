@@ -32,12 +32,18 @@ from numeric_core.distribution import (
     probabilities,
     weigh,
 )
-from numeric_core.exact import Pair, accurate_sum, rounded, split_constant, two_diff
+from numeric_core.exact import (
+    Pair,
+    accurate_sum,
+    rounded,
+    split_constant,
+    sum_to_infinity,
+    two_diff,
+)
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.namespace import (
     Array,
     Namespace,
-    constant,
     exp,
     finfo_max,
     log1p,
@@ -187,7 +193,7 @@ class BinaryCrossEntropy(Loss):
         terms = wrong * xp.abs(s) + log1p(xp, e)
         if rows.bound < finfo_max(xp, s.dtype) / s.shape[-1]:
             return _mark_infinite(rows, accurate_sum(xp, terms)[..., 0])
-        return _mark_infinite(rows, _sum_to_infinity(xp, terms)[..., 0])
+        return _mark_infinite(rows, sum_to_infinity(xp, terms)[..., 0])
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         xp, s, t = rows.xp, rows.scores, rows.labels
@@ -209,19 +215,6 @@ class BinaryCrossEntropy(Loss):
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         slope = _sigmoid_slope(rows)
         return slope, 0.0 * slope[..., None]
-
-
-def _sum_to_infinity(xp: Namespace, terms: Array) -> Array:
-    """The sum of terms >= 0; inf, and not inf - inf, where it is above finfo.max."""
-    largest = finfo_max(xp, terms.dtype)
-    # 2^-32 of a row with such a term: up to 2^32 of them add up to a finite number, and what
-    # underflows is no part of the sum.
-    near = xp.max(terms, axis=-1, keepdims=True) > constant(xp, largest * 2.0**-32, terms)
-    scale = xp.where(near, constant(xp, 2.0**-32, terms), constant(xp, 1.0, terms))
-    total = accurate_sum(xp, terms * scale)
-    above = total > largest * scale
-    infinity = constant(xp, math.inf, terms)
-    return xp.where(above, infinity, xp.where(above, scale, total) / scale)
 
 
 def _above_threshold(rows: Rows, threshold: float) -> tuple[Array, Array | None]:

@@ -1,0 +1,183 @@
+"""One log a class: sums over samples of e^{-x_ij} times the sum of the other classes' e^{x_ik}.
+
+    A_j = 1 + sum_i a_ij,   a_ij = o_ij e^{-x_ij} sum_{k != j} w_ik e^{x_ik},   l = sum_j log A_j
+
+with outer weights o and inner weights w in [0, 1].  Grouped by the label's class, D_j is this with
+x = s, o = t, w = 1; grouped by the other class, E_j with x = -s, o = 1, w = t.
+
+The leader L of a sample is a class of the largest w_k e^{x_k}; with e_k = (w_k / w_L) e^{x_k - x_L}
+
+    sum_{k != j} w_k e^{x_k} = w_L e^{x_L} V_j,   V_j = sum_{k != j} e_k in [1, m - 1] for j != L
+
+and V_L, the sum without the leader, is added up without it.  Where V_L would be below e^-L
+(`numeric_core.reductions`) the sample is *far*, and V_L is seen from the second class instead.  So
+A_j is a row state over the samples, of exponents x_L - x_j and weights o w_L V, in O(n m).
+
+With p_ij = a_ij / A_j and c_ij = p_ij / V_ij, the share of the pair (j, k) is c_ij e_ik:
+
+    dl/dx_ib = e_ib sum_{k != b} c_ik - p_ib
+    (H v)_ib = e_ib sum_{k != b} c_ik (v_ib - v_ik - m_k) - (c_ib B_ib - p_ib m_b),
+    B_ij = sum_k e_ik (v_ik - v_ij),   m_j = sum_i c_ij B_ij   (the mean of v_ik - v_ij in A_j)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from array_api_compat import device
+
+from numeric_core.exact import Pair, accurate_sum, as_pair_of, last_sum, rounded, sum_pair, two_diff
+from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
+from numeric_core.reductions import (
+    RowSum,
+    exponent_limit,
+    exponential_sum,
+    log_partition,
+    split_terms,
+)
+from numeric_core.shares import shares
+
+__all__ = ["ClassSums", "class_sums", "excluding_own", "is_top"]
+
+
+class _Inner(NamedTuple):
+    """The inner sums of a grid, seen from one class of each sample; see the module for the symbols.
+
+    e: (*batch, n, m).  here: where that class is.  weight: w_L, (*batch, n, 1).  d, delta: x - x_L.
+    """
+
+    e: Array
+    here: Array
+    weight: Array
+    d: Array
+    delta: Array
+
+
+class ClassSums(NamedTuple):
+    """A_j as row states over the samples, and what is read from them: see the module.
+
+    far: where a sample's leader is seen from the second class; second: the inner sums as seen from
+    there, None where no sample is far.
+    """
+
+    xp: Namespace
+    state: RowSum
+    inner: _Inner
+    others: Array
+    far: Array
+    second: _Inner | None
+
+    def logs(self) -> Array:
+        """log A_j: (*batch, m)."""
+        return log_partition(self.xp, self.state)
+
+    def gradient(self, exact: bool) -> Array:
+        """sum_j dlog A_j / dx: (*batch, n, m).  exact: see `Rows.exact`."""
+        xp = self.xp
+        p, c, unit = self._shares(exact)
+        up = self.inner.e * excluding_own(xp, xp.where(self.far, xp.zeros_like(c), c))
+        if self.second is not None:
+            up = up + self.second.e * _only(xp, self.far, c)
+        return (up - p) * unit
+
+    def hvp(self, v: Array, exact: bool) -> Array:
+        """sum_j Hessian of log A_j, times v: (*batch, n, m)."""
+        xp = self.xp
+        p, c, unit = self._shares(exact)
+        like = Pair.of(xp, c) if exact else c
+        b = _deviation(xp, self.inner, v, like)
+        if self.second is not None:
+            b = xp.where(self.far, _deviation(xp, self.second, v, like), b)
+        own = c * b
+        mean = unit * xp.matrix_transpose(accurate_sum(xp, xp.matrix_transpose(own)))
+        near = xp.where(self.far, xp.zeros_like(c), c)
+        spread = _spread(xp, near, v, like) - excluding_own(xp, near * mean)
+        up = self.inner.e * spread
+        if self.second is not None:
+            step = (v - _only(xp, self.far, v)) - _only(xp, self.far, mean)
+            up = up + self.second.e * _only(xp, self.far, c) * step
+        return (up - (own - p * mean)) * unit
+
+    def _shares(self, exact: bool) -> tuple[Array, Array, float]:
+        """p / unit, c / unit and the unit of `shares`."""
+        xp = self.xp
+        p, unit = shares(xp, self.state, exact)
+        p = xp.matrix_transpose(p)
+        return p, p / xp.where(self.others > 0, self.others, xp.ones_like(p)), unit
+
+
+def class_sums(
+    xp: Namespace, x: Array, outer: Array, inner: Array, *, moderate: bool, hard: bool
+) -> ClassSums:
+    """The sums A_j for x, o, w of (*batch, n, m); x of a masked class is any moderate number.
+
+    moderate: all |x| <= L / 2.  hard: all inner weights are 0 or 1.
+    """
+    level = x if hard else x + log(xp, xp.where(inner > 0, inner, xp.ones_like(inner)))
+    first = _seen_from(xp, x, inner, level, hard)
+    others = excluding_own(xp, first.e, first.here)
+    far, second = xp.zeros_like(first.here), None
+    d, delta, weight = first.d, first.delta, first.weight
+    if not (moderate and hard):
+        rest = xp.where(first.here, xp.zeros_like(inner), inner)
+        faint = exp(xp, constant(xp, -exponent_limit(xp, x.dtype), x))
+        far = first.here & (others < faint) & xp.any(rest > 0, axis=-1, keepdims=True)
+        if known(xp.any(far)) is not False:
+            second = _seen_from(xp, x, rest, level, hard)
+            others = xp.where(far, accurate_sum(xp, second.e), others)
+            d, delta = xp.where(far, second.d, d), xp.where(far, second.delta, delta)
+            weight = xp.where(far, second.weight, weight)
+    columns = (xp.matrix_transpose(y) for y in (-d, -delta, outer * (weight * others)))
+    state = exponential_sum(xp, *columns, moderate=moderate, hard=False)
+    return ClassSums(xp, state, first, others, far, second)
+
+
+def _seen_from(xp: Namespace, x: Array, weights: Array, level: Array, hard: bool) -> _Inner:
+    """e of the module's text for the class of the largest level among those with a weight."""
+    active = weights > 0
+    lowest = constant(xp, -finfo_max(xp, x.dtype), x)
+    here = is_top(xp, xp.where(active, level, lowest)) & active
+    d, delta = two_diff(x, _only(xp, here, x))
+    weight = _only(xp, here, weights)
+    # a class without a weight may lie far above those that have one
+    floor = xp.full_like(d, -8.0 * exponent_limit(xp, x.dtype))
+    seen, error = xp.where(active, d, floor), xp.where(active, delta, xp.zeros_like(delta))
+    share = weights if hard else weights / xp.where(weight > 0, weight, xp.ones_like(weight))
+    e, _ = split_terms(xp, seen, error, share, False)
+    return _Inner(e, here, weight, d, delta)
+
+
+def is_top(xp: Namespace, x: Array) -> Array:
+    """Where the first of the largest along the last axis is."""
+    index = xp.argmax(x, axis=-1, keepdims=True)
+    return xp.arange(x.shape[-1], dtype=index.dtype, device=device(x)) == index
+
+
+def excluding_own(xp: Namespace, z: Array, top: Array | None = None) -> Array:
+    """sum_{k != j} z_k along the last axis: the total less the own, but for the largest z.
+
+    The sum without the largest |z| is that one's; for all others the largest is a part of the
+    result, so that the difference loses no more than an ulp of the larger sign's sum.
+    """
+    top = is_top(xp, xp.abs(z)) if top is None else top
+    high, low = sum_pair(xp, xp.where(top, xp.zeros_like(z), z))
+    return xp.where(top, high + low, _only(xp, top, z) + ((high - z) + low))
+
+
+def _only(xp: Namespace, here: Array, x: Array) -> Array:
+    """The value at the one place of each sample, 0 where there is none: (*batch, n, 1)."""
+    return xp.sum(xp.where(here, x, xp.zeros_like(x)), axis=-1, keepdims=True)
+
+
+def _deviation(xp: Namespace, inner: _Inner, v: Array, like: Array | Pair) -> Array:
+    """B_j = sum_k e_k (v_k - v_j), as seen from the class whose e_k is 1."""
+    apart = as_pair_of(xp, v, _only(xp, inner.here, v), like)
+    e = as_pair_of(xp, inner.e, None, like)
+    return rounded(last_sum(xp, e * apart) - apart * last_sum(xp, e))
+
+
+def _spread(xp: Namespace, c: Array, v: Array, like: Array | Pair) -> Array:
+    """sum_k c_k (v_j - v_k), as seen from the class of the largest c_k."""
+    apart = as_pair_of(xp, v, _only(xp, is_top(xp, c), v), like)
+    weights = as_pair_of(xp, c, None, like)
+    return rounded(apart * last_sum(xp, weights) - last_sum(xp, weights * apart))

@@ -1,0 +1,165 @@
+"""What the losses of n samples x m classes share: a grid of scores has one loss.
+
+A grid loss maps scores s_ij and labels t_ij, i < n samples and j < m classes, to a number, the sum
+over the samples being inside its logs.  `GridLoss` turns arrays (*batch, n, m) into prepared rows
+(checked, in float64 where the library has it), asks the subclass for the mathematics on them, and
+turns the result back: dtype and device are those of the scores.
+
+    loss(s, t)                     (*batch,)              l
+    loss.value_and_grad(s, t)      + (*batch, n, m)       l, dl / ds_ij
+    loss.hvp(s, t, v)              (*batch, n, m)         sum_pk d2l / (ds_ij ds_pk) v_pk
+    loss.hessian(s, t)             (*batch, n, m, n, m)   d2l / (ds_ij ds_pk)
+
+A masked class of a sample (score -inf, or at most max(-1e7, finfo.min), label 0) takes no part; a
+sample whose labels are all 0 counts nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import replace
+
+from array_api_compat import device
+
+from numeric_core import checks
+from numeric_core.exact import accurate_sum
+from numeric_core.loss import Rows, numeric, score_rows, with_labels
+from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace, read
+
+__all__ = ["GridLoss", "check_labels", "prepared"]
+
+
+class GridLoss(ABC):
+    """A loss of grids.  Subclasses supply `_value`, `_value_and_gradient`, `_hvp` on rows.
+
+    Common parameters.  scores: floats (*batch, n, m), finite or -inf (a masked class).  labels: of
+    the same shape, in [0, 1], float, integer or bool; the labels of a sample sum to 1 within
+    sqrt(eps) of the dtype, or are all 0 (a masked sample).  check: False skips the checks of values
+    (not of shapes and dtypes); bad values then give unspecified results.
+
+    Accuracy.  float32 and float64: 4 ulp of the true value for the loss, and for a component of
+    gradient and Hessian-vector product 4 ulp of the larger of the sums of its positive and of its
+    negative terms.  float16 and bfloat16: 1 ulp.  `lossproof verify` measures it.
+
+    Limits.  n = 0 or m = 0: 0.  Scores beyond finfo.max / 2 saturate there.
+
+    Common errors.  TypeError: no arrays, arrays of different libraries, scores that are not
+    floating.  ValueError: fewer than two axes, shapes that differ, scores nan or +inf, labels nan
+    or outside [0, 1], samples whose labels sum to neither 1 nor 0, a masked class with label > 0.
+    """
+
+    def __call__(self, scores: Array, labels: Array, *, check: bool = True) -> Array:
+        """The loss of every grid: (*batch,)."""
+        rows = prepared(scores, labels, check)
+        if 0 in rows.scores.shape[-2:]:
+            return rows.per_row(_zero(rows))
+        return rows.per_row(self._value(rows))
+
+    def value_and_grad(
+        self, scores: Array, labels: Array, *, check: bool = True
+    ) -> tuple[Array, Array]:
+        """The loss of every grid, (*batch,), and its gradient, the shape of scores."""
+        rows = prepared(scores, labels, check)
+        if 0 in rows.scores.shape[-2:]:
+            return rows.per_row(_zero(rows)), rows.per_label(rows.scores)
+        value, gradient = self._value_and_gradient(rows)
+        return rows.per_row(value), rows.per_label(gradient)
+
+    def hvp(self, scores: Array, labels: Array, vector: Array, *, check: bool = True) -> Array:
+        """The Hessian of every grid times its part of vector: the shape of scores."""
+        rows = prepared(scores, labels, check)
+        xp = namespace(scores=scores, vector=vector)
+        checks.floating(xp, "vector", vector)
+        checks.same_shape("vector", vector, scores)
+        if check:
+            checks.finite_vector(xp, vector)
+        if 0 in rows.scores.shape[-2:]:
+            return rows.per_label(rows.scores)
+        v, factor = _tamed(xp, xp.astype(vector, rows.scores.dtype))
+        return rows.per_label(self._hvp(rows, v) * factor)
+
+    def hessian(self, scores: Array, labels: Array, *, check: bool = True) -> Array:
+        """The Hessian of every grid: (*batch, n, m, n, m); n m Hessian-vector products."""
+        prepared(scores, labels, check)
+        xp, shape = namespace(scores=scores, labels=labels), tuple(scores.shape)
+        (n, m), batch = shape[-2:], shape[:-2]
+        size = n * m
+        unit = xp.eye(size, dtype=scores.dtype, device=device(scores))
+        unit = xp.reshape(unit, (*(1 for _ in batch), size, n, m))
+        s, t, e = (
+            xp.broadcast_to(x, (*batch, size, n, m))
+            for x in (scores[..., None, :, :], labels[..., None, :, :], unit)
+        )
+        columns = xp.reshape(self.hvp(s, t, e, check=False), (*batch, size, size))
+        # which of two equal numbers is taken: the Hessian is symmetric to the last bit
+        columns = xp.tril(columns) + xp.matrix_transpose(xp.tril(columns, k=-1))
+        return xp.reshape(columns, (*batch, n, m, n, m))
+
+    def predict(self, scores: Array) -> Array:
+        """The index of the largest score of a sample, the first one of a tie: (*batch, n)."""
+        rows = score_rows(namespace(scores=scores), scores, -1, check=True)
+        return rows.xp.argmax(rows.scores, axis=-1)
+
+    @abstractmethod
+    def _value(self, rows: Rows) -> Array:
+        """(*batch,)"""
+
+    @abstractmethod
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        """(*batch,), (*batch, n, m)"""
+
+    @abstractmethod
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        """(*batch, n, m)"""
+
+
+def check_labels(xp: Namespace, labels: Array) -> None:
+    """ValueError unless labels (*batch, n, m) are distributions over the classes, or rows of 0."""
+    labels = numeric(xp, labels)
+    checks.label_range(xp, labels)
+    if not xp.isdtype(labels.dtype, "real floating"):
+        labels = xp.astype(labels, xp.float32)
+    if labels.shape[-1] > 0:
+        tolerance = math.sqrt(float(xp.finfo(labels.dtype).eps))
+        wide = xp.astype(labels, xp.float64 if labels.dtype == xp.float64 else xp.float32)
+        checks.grid_labels(xp, accurate_sum(xp, wide), tolerance)
+
+
+def prepared(scores: Array, labels: Array, check: bool) -> Rows:
+    """Scores and labels, checked, in the dtype in which they are computed; a masked score is 0."""
+    xp = namespace(scores=scores, labels=labels)
+    checks.floating(xp, "scores", scores)
+    checks.grid(scores)
+    checks.same_shape("labels", labels, scores)
+    rows = score_rows(xp, scores, -1, check)
+    if check:
+        check_labels(xp, labels)
+    t = xp.astype(numeric(xp, labels), rows.scores.dtype, copy=False)
+    rows = with_labels(rows, scores, t, "error", check).widened()
+    if rows.masked is not None:
+        s = xp.where(rows.masked, xp.zeros_like(rows.scores), rows.scores)
+        rows = replace(rows, scores=s, bound=_bound(xp, s))
+    largest = 0.5 * finfo_max(xp, rows.scores.dtype)
+    if rows.bound > largest:
+        rows = replace(rows, scores=xp.clip(rows.scores, -largest, largest))
+    return rows
+
+
+def _bound(xp: Namespace, s: Array) -> float:
+    """max |s|; inf where it cannot be read."""
+    bound = read(xp.max(xp.abs(s))) if 0 not in s.shape else 0.0
+    return math.inf if bound is None else bound
+
+
+def _zero(rows: Rows) -> Array:
+    """0 for every grid."""
+    return rows.xp.sum(rows.scores, axis=(-2, -1))
+
+
+def _tamed(xp: Namespace, v: Array) -> tuple[Array, Array]:
+    """v / factor and the factor, a power of two: products with v must not overflow."""
+    limit, step = (2.0**400, 2.0**640) if v.dtype == xp.float64 else (2.0**40, 2.0**90)
+    top = xp.max(xp.abs(v), axis=(-2, -1), keepdims=True)
+    factor = xp.where(top > limit, constant(xp, step, v), xp.ones_like(top))
+    return v / factor, factor

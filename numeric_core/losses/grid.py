@@ -1,0 +1,280 @@
+"""The losses of n samples x m classes: the sum over the samples is inside the log (document 9158).
+
+With the term a_ijk = t_ij e^{s_ik - s_ij} of sample i for an ordered pair of classes j != k:
+
+    truncated (loss 1)  l = sum_j log D_j,                   D_j = 1 + sum_i sum_{k != j} a_ijk
+    mirrored            l = 1/2 sum_j log D_j + 1/2 sum_k log E_k,
+                                                             E_k = 1 + sum_i sum_{j != k} a_ijk
+    pairwise            l = sum_{j != k} log P_jk,           P_jk = 1 + sum_i a_ijk
+    centered (loss 3)   l = sum_j log C_j,                   C_j = 1 + sum_i t_ij e^{sbar_i - s_ij}
+
+sbar_i is the mean of the sample's unmasked scores.  All are convex, and see only the differences of
+the scores of a sample.  Sums under one log are `ClassSums` (D, E), the products of matrices of
+`numeric_core.pairwise` (P), or row states over the samples (C):
+
+    p_ij = t_ij e^{sbar_i - s_ij} / C_j,   dl/ds_ib = (1 / m_i) sum_j p_ij - p_ib,
+    (H v)_ib = (1 / m_i) sum_j z_ij - z_ib,   z_ij = p_ij (d_ij - sum_i p_ij d_ij),  d = vbar - v
+
+with m_i unmasked classes in sample i.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numeric_core import checks
+from numeric_core.classwise import ClassSums, class_sums
+from numeric_core.distribution import center, probabilities, weigh
+from numeric_core.exact import Pair, accurate_sum, rounded, sum_to_infinity, two_sum
+from numeric_core.grids import GridLoss, prepared
+from numeric_core.loss import Rows, score_rows
+from numeric_core.namespace import Array, Namespace, finfo_max, namespace
+from numeric_core.pairwise import element_gradient, element_hvp, element_value, products
+from numeric_core.reductions import (
+    RowSum,
+    exponent_limit,
+    exponential_sum,
+    free_exponential_sum,
+    log_partition,
+)
+from numeric_core.shares import shares
+
+__all__ = [
+    "GridCentered",
+    "GridMirrored",
+    "GridPairwise",
+    "GridTruncated",
+    "grid_centered",
+    "grid_mirrored",
+    "grid_pairwise",
+    "grid_truncated",
+]
+
+
+@dataclass(frozen=True)
+class GridTruncated(GridLoss):
+    """l = sum_j log(1 + sum_i t_ij sum_{k != j} e^{s_ik - s_ij}): loss 1 of the document.
+
+    What is left of the softmax cross-entropy of n samples when the product over the samples under
+    each class's log is cut off after the first order.  Gradient components lie in (-1, m - 1).
+
+    Limits: hard labels, s_i -> inf at the label's class: l -> 0 with all digits.  Its minimum over
+    s is where t_ij = softmax_j(2 s_ij + log D_j): decoding needs the m numbers log D_j.
+
+    Source: 9158 eqs. 2, 3; claims 9158-2, 9158-3.
+    """
+
+    def log_constants(self, scores: Array, labels: Array, *, check: bool = True) -> Array:
+        """log D_j, the share of class j in the loss: (*batch, m), 0 for a class without samples."""
+        rows = prepared(scores, labels, check)
+        if 0 in rows.scores.shape[-2:]:
+            return rows.per_row(rows.xp.sum(rows.scores, axis=-2))
+        return rows.per_row(_own_class(rows).logs())
+
+    def probabilities(self, scores: Array, *, log_constants: Array | None = None) -> Array:
+        """softmax_j(2 s_ij + log D_j): the soft labels whose loss is least at s; shape of scores.
+
+        log_constants: log D_j, (*batch, m), as `log_constants` gives them for the labels that the
+        scores were fitted to.  A sample without unmasked classes has probabilities 0.
+        """
+        if log_constants is None:
+            raise ValueError(
+                "grid_truncated needs log_constants= for probabilities softmax(2 s + log D): "
+                "scores alone do not fix the m numbers log D_j, got None; take them from "
+                "grid_truncated.log_constants(scores, labels) on the data that the scores were "
+                "fitted to, or from grid.soft_labels(scores)"
+            )
+        return _softmax(scores, 2.0, log_constants)
+
+    def _value(self, rows: Rows) -> Array:
+        return _total(rows.xp, _own_class(rows).logs())
+
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        sums = _own_class(rows)
+        return _total(rows.xp, sums.logs()), sums.gradient(rows.exact)
+
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        return _own_class(rows).hvp(vector, rows.exact)
+
+
+@dataclass(frozen=True)
+class GridMirrored(GridLoss):
+    """l = 1/2 sum_j log D_j + 1/2 sum_k log E_k: half by the label's class, half by the other.
+
+    D_j collects the terms t_ij e^{s_ik - s_ij} of the label's class j, E_k those of the other class
+    k.  One log a class in O(n m), and for positive labels the minimum over s is where
+    t = softmax(2 s) sample by sample.
+
+    Limits: as of `grid_truncated`.  l < log 2 with hard labels: every largest score is right.
+    """
+
+    def probabilities(self, scores: Array) -> Array:
+        """softmax(2 s): the soft labels whose loss is least at s; the shape of scores."""
+        return _softmax(scores, 2.0)
+
+    def _value(self, rows: Rows) -> Array:
+        return 0.5 * _total(rows.xp, _own_class(rows).logs(), _other_class(rows).logs())
+
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        own, other = _own_class(rows), _other_class(rows)
+        gradient = 0.5 * own.gradient(rows.exact) - 0.5 * other.gradient(rows.exact)
+        return 0.5 * _total(rows.xp, own.logs(), other.logs()), gradient
+
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        own, other = _own_class(rows), _other_class(rows)
+        return 0.5 * own.hvp(vector, rows.exact) + 0.5 * other.hvp(vector, rows.exact)
+
+
+@dataclass(frozen=True)
+class GridPairwise(GridLoss):
+    """l = sum_{j != k} log(1 + sum_i t_ij e^{s_ik - s_ij}): one log an ordered pair of classes.
+
+    For positive labels the minimum over s is where t = softmax(2 s) sample by sample; for m = 2 it
+    is `soft_zlpr` of s_i0 - s_i1.  Gradient components lie in (-(m - 1), m - 1).
+
+    Costs O(n m^2): products of matrices where the scores of each sample lie within 300 of each
+    other (float32 without a float64 at hand: 40) and no label > 0 is below 1e-80, else and for
+    Hessian-vector products element by element.
+
+    Limits: as of `grid_truncated`.  l < log 2 with hard labels: every largest score is right.
+    """
+
+    def probabilities(self, scores: Array) -> Array:
+        """softmax(2 s): the soft labels whose loss is least at s; the shape of scores."""
+        return _softmax(scores, 2.0)
+
+    def _value(self, rows: Rows) -> Array:
+        sums = products(rows)
+        return element_value(rows) if sums is None else sums.value()
+
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        sums = products(rows)
+        return element_gradient(rows) if sums is None else (sums.value(), sums.gradient())
+
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        return element_hvp(rows, vector)
+
+
+@dataclass(frozen=True)
+class GridCentered(GridLoss):
+    """l = sum_j log(1 + sum_i t_ij e^{sbar_i - s_ij}): loss 3 of the document.
+
+    sbar_i: the mean of the sample's unmasked scores.  The minimum over s is where t = softmax(s),
+    but with m >= 3 classes and hard labels a loss near 0 does not make the largest score right: it
+    takes s_i well above the mean at the label's class, no more.  Gradient components lie in
+    (-(m - 1) / m, (m - 1) / m).
+
+    Limits: s_i - sbar_i -> inf at the label's class: l -> 0 with all digits.
+
+    Source: 9158 eq. 8; claims 9158-8, 9158-g, 9158-i.
+    """
+
+    def probabilities(self, scores: Array) -> Array:
+        """softmax(s): the soft labels whose loss is least at s; the shape of scores."""
+        return _softmax(scores, 1.0)
+
+    def _value(self, rows: Rows) -> Array:
+        return _total(rows.xp, log_partition(rows.xp, _centered(rows)))
+
+    def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        xp, state = rows.xp, _centered(rows)
+        p, unit = shares(xp, state, rows.exact)
+        gradient = _mean_less_own(rows, xp.matrix_transpose(p)) * unit
+        return _total(xp, log_partition(xp, state)), gradient
+
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        xp, state = rows.xp, _centered(rows, exact=rows.exact)
+        d = rounded(_mean(rows, vector) - Pair.of(xp, vector))
+        z = weigh(xp, state, center(xp, state, xp.matrix_transpose(d), null=True))
+        return _mean_less_own(rows, xp.matrix_transpose(rounded(z)))
+
+
+def _own_class(rows: Rows) -> ClassSums:
+    """D_j."""
+    xp, s = rows.xp, rows.scores
+    moderate = rows.bound <= 0.5 * exponent_limit(xp, s.dtype)
+    return class_sums(xp, s, rows.labels, _takes_part(rows), moderate=moderate, hard=True)
+
+
+def _other_class(rows: Rows) -> ClassSums:
+    """E_k."""
+    xp, s = rows.xp, rows.scores
+    moderate = rows.bound <= 0.5 * exponent_limit(xp, s.dtype)
+    return class_sums(xp, -s, _takes_part(rows), rows.labels, moderate=moderate, hard=False)
+
+
+def _takes_part(rows: Rows) -> Array:
+    """1 for an unmasked class of a sample, 0 for a masked one."""
+    one = rows.xp.ones_like(rows.scores)
+    return one if rows.masked is None else rows.xp.where(rows.masked, 0.0 * one, one)
+
+
+def _total(xp: Namespace, *logs: Array) -> Array:
+    """The sum of all logs of a grid: (*batch,)."""
+    return sum_to_infinity(xp, logs[0] if len(logs) == 1 else xp.concat(logs, axis=-1))[..., 0]
+
+
+def _centered(rows: Rows, exact: bool = False) -> RowSum:
+    """C_j as row states over the samples."""
+    xp, s = rows.xp, rows.scores
+    # the products of pairs must not overflow, nor the sum over the classes
+    bound = finfo_max(xp, s.dtype) * 2.0**-30 / s.shape[-1]
+    if rows.bound > bound:
+        s = xp.clip(s, -bound, bound)
+    x = _mean(rows, s) - Pair.of(xp, s)
+    high, low, t = (xp.matrix_transpose(y) for y in (x.high, x.low, rows.labels))
+    moderate = 2.0 * rows.bound <= exponent_limit(xp, s.dtype)
+    return exponential_sum(xp, high, low, t, moderate=moderate, hard=False, exact=exact)
+
+
+def _mean(rows: Rows, x: Array) -> Pair:
+    """The mean over the unmasked classes of a sample: (*batch, n, 1)."""
+    xp, part = rows.xp, _takes_part(rows)
+    return Pair.of(xp, part * x).sum() / Pair.of(xp, _count(rows))
+
+
+def _count(rows: Rows) -> Array:
+    """The number of unmasked classes of a sample, 1 where there is none: (*batch, n, 1)."""
+    count = rows.xp.sum(_takes_part(rows), axis=-1, keepdims=True)
+    return rows.xp.where(count > 0, count, rows.xp.ones_like(count))
+
+
+def _mean_less_own(rows: Rows, x: Array) -> Array:
+    """(1 / m_i) sum_j x_ij - x_ib, which is 0 for a masked class."""
+    part = _takes_part(rows)
+    return part * (accurate_sum(rows.xp, x) / _count(rows) - x)
+
+
+def _softmax(scores: Array, factor: float, log_constants: Array | None = None) -> Array:
+    """softmax_j(factor s_ij + log D_j), 0 in a sample without unmasked classes."""
+    xp = namespace(scores=scores)
+    checks.floating(xp, "scores", scores)
+    checks.grid(scores)
+    rows = score_rows(xp, scores, -1, check=True).widened()
+    if 0 in rows.scores.shape:
+        return rows.per_label(rows.scores)
+    bound = 0.25 * finfo_max(xp, rows.scores.dtype)
+    part = xp.astype(rows.scores > checks.mask_bound(xp, rows.dtype), rows.scores.dtype)
+    x, low = factor * xp.clip(rows.scores, -bound, bound), None
+    if log_constants is not None:
+        x, low = two_sum(x, _constants(rows, log_constants))
+    return rows.per_label(probabilities(xp, free_exponential_sum(xp, x, low, part)))
+
+
+def _constants(rows: Rows, log_constants: Array) -> Array:
+    """log D_j, checked, as (*batch, 1, m)."""
+    xp = namespace(scores=rows.scores, log_constants=log_constants)
+    checks.floating(xp, "log_constants", log_constants)
+    shape = tuple(rows.scores.shape)
+    if tuple(log_constants.shape) != (*shape[:-2], shape[-1]):
+        raise ValueError(
+            f"log_constants must have the shape (*batch, m) = {(*shape[:-2], shape[-1])} for "
+            f"scores of shape {shape}, got {tuple(log_constants.shape)}"
+        )
+    return xp.astype(log_constants, rows.scores.dtype)[..., None, :]
+
+
+grid_truncated = GridTruncated()
+grid_mirrored = GridMirrored()
+grid_pairwise = GridPairwise()
+grid_centered = GridCentered()

@@ -1,0 +1,199 @@
+"""One log an ordered pair of classes: P_jk = 1 + sum_i a_ijk,   a_ijk = t_ij e^{s_ik - s_ij}.
+
+With a middle c_i of each sample's scores, u_ij = t_ij e^{c_i - s_ij} and e_ik = e^{s_ik - c_i}, all
+sums are products of matrices, in O(n m^2):
+
+    P - 1 = u^T e,   Q_jk = 1 / P_jk (j != k),   dl/ds = e * (u Q) - u * (e Q^T)
+
+as long as no factor leaves the range.  Else, and for Hessian-vector products that need all digits,
+each P_jk is a row state over the samples (`numeric_core.reductions`), some classes j at a time:
+
+    p_ijk = a_ijk / P_jk,   dl/ds_ib = sum_j p_ijb - sum_k p_ibk,
+    (H v)_ib = sum_j z_ijb - sum_k z_ibk,   z_ijk = p_ijk (v_ik - v_ij - m_jk),
+    m_jk = sum_i p_ijk (v_ik - v_ij)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from array_api_compat import device
+
+from numeric_core.distribution import center, weigh
+from numeric_core.exact import Pair, accurate_sum, rounded, sum_to_infinity, two_diff, two_sum
+from numeric_core.loss import Rows
+from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, log1p, read
+from numeric_core.reductions import RowSum, exponential_sum, log_partition
+from numeric_core.shares import shares
+
+__all__ = ["element_gradient", "element_hvp", "element_value", "products"]
+
+RUN = 256
+"""Terms that a matrix product adds up in its own order; the partial sums are added without loss.
+A BLAS adds in some eight chains, so that 32 roundings meet: half an ulp in the mean."""
+
+ELEMENTS = 1 << 20
+"""Elements (j, k, i) at a time: 8 MiB of float64."""
+
+
+RANGE = {64: (150.0, 1e-80), 32: (20.0, 1e-8)}
+"""By the bits of the dtype: the largest |s - c| and the least label > 0 for products of matrices.
+The smallest factor is u Q >= t e^{-|s - c|} / (n e^{2 |s - c|}), and 1e-80 e^{-450} = 1e-275 and
+1e-8 e^{-60} = 1e-34 are normal numbers."""
+
+
+class Products(NamedTuple):
+    """u, e of (*batch, n, m), and P - 1 of (*batch, m, m) with 0 on the diagonal."""
+
+    xp: Namespace
+    u: Array
+    e: Array
+    excess: Array
+
+    def value(self) -> Array:
+        """sum_{j != k} log P_jk: (*batch,)."""
+        return _total(self.xp, log1p(self.xp, self.excess))
+
+    def gradient(self) -> Array:
+        """(*batch, n, m)"""
+        xp = self.xp
+        q = _off_diagonal(xp, 1.0 / (1.0 + self.excess))
+        up = product(xp, self.u, q)
+        down = product(xp, self.e, xp.matrix_transpose(q))
+        return self.e * up - self.u * down
+
+
+def products(rows: Rows) -> Products | None:
+    """The sums as products of matrices; None where a factor would leave the range, or may."""
+    xp, s, t = rows.xp, rows.scores, rows.labels
+    half, least = RANGE[xp.finfo(s.dtype).bits]
+    low, high = _extremes(rows)
+    smallest = read(xp.min(xp.where(t > 0, t, xp.ones_like(t))))
+    reach = read(xp.max(0.5 * high - 0.5 * low))
+    if smallest is None or reach is None or smallest < least or not reach <= half:
+        return None
+    d, delta = two_diff(s, 0.5 * low + 0.5 * high)
+    if rows.masked is not None:
+        d, delta = (xp.where(rows.masked, xp.zeros_like(x), x) for x in (d, delta))
+    e, u = exp(xp, d), exp(xp, -d)
+    e, u = e + e * delta, t * (u - u * delta)
+    if rows.masked is not None:
+        e = xp.where(rows.masked, xp.zeros_like(e), e)
+    return Products(xp, u, e, _off_diagonal(xp, product(xp, xp.matrix_transpose(u), e)))
+
+
+def _extremes(rows: Rows) -> tuple[Array, Array]:
+    """The least and the largest unmasked score of each sample, (*batch, n, 1); 0, 0 if none."""
+    xp, s = rows.xp, rows.scores
+    if rows.masked is None:
+        return xp.min(s, axis=-1, keepdims=True), xp.max(s, axis=-1, keepdims=True)
+    largest = constant(xp, finfo_max(xp, s.dtype), s)
+    low = xp.min(xp.where(rows.masked, largest, s), axis=-1, keepdims=True)
+    high = xp.max(xp.where(rows.masked, -largest, s), axis=-1, keepdims=True)
+    some = low <= high
+    return xp.where(some, low, xp.zeros_like(low)), xp.where(some, high, xp.zeros_like(high))
+
+
+def product(xp: Namespace, a: Array, b: Array) -> Array:
+    """The matrix product, RUN terms at a time, the parts added without loss."""
+    runs = [slice(start, start + RUN) for start in range(0, a.shape[-1], RUN)]
+    high = xp.matmul(a[..., runs[0]], b[..., runs[0], :])
+    low = xp.zeros_like(high)
+    for run in runs[1:]:
+        high, error = two_sum(high, xp.matmul(a[..., run], b[..., run, :]))
+        low = low + error
+    return high + low
+
+
+def _off_diagonal(xp: Namespace, x: Array) -> Array:
+    """x with 0 on the diagonal."""
+    index = xp.arange(x.shape[-1], device=device(x))
+    return xp.where(index[:, None] == index[None, :], xp.zeros_like(x), x)
+
+
+class Elements(NamedTuple):
+    """For some classes j: the row states P_jk over the samples, terms (*batch, J, m, n)."""
+
+    rows: Rows
+    part: slice
+    state: RowSum
+
+    def value(self) -> Array:
+        """sum over these j of log P_jk: (*batch,)."""
+        return _total(self.rows.xp, log_partition(self.rows.xp, self.state))
+
+    def deviations(self, v: Array) -> Array | Pair:
+        """z_ijk: (*batch, J, m, n)."""
+        xp, columns = self.rows.xp, self.rows.xp.matrix_transpose(v)
+        d = columns[..., None, :, :] - columns[..., self.part, None, :]
+        return weigh(xp, self.state, center(xp, self.state, d, null=True))
+
+
+def elements(rows: Rows, exact: bool = False) -> Iterator[Elements]:
+    """All classes j, as many at a time as fit into ELEMENTS where values can be read."""
+    xp, s = rows.xp, rows.scores
+    m, size = s.shape[-1], math.prod(s.shape)
+    step = m if read(xp.max(s)) is None else max(1, ELEMENTS // max(1, size))
+    x, t = xp.matrix_transpose(s), xp.matrix_transpose(rows.labels)
+    takes_part = xp.ones_like(t)
+    if rows.masked is not None:
+        hidden = xp.matrix_transpose(rows.masked)
+        takes_part = xp.where(hidden, xp.zeros_like(t), takes_part)
+    classes = xp.arange(m, device=device(s))
+    for start in range(0, m, step):
+        part = slice(start, min(start + step, m))
+        d, delta = two_diff(x[..., None, :, :], x[..., part, None, :])
+        weights = t[..., part, None, :] * takes_part[..., None, :, :]
+        same = (classes[part][:, None] == classes[None, :])[..., None]
+        weights = xp.where(same, xp.zeros_like(weights), weights)
+        state = exponential_sum(xp, d, delta, weights, moderate=False, hard=False, exact=exact)
+        yield Elements(rows, part, state)
+
+
+def element_value(rows: Rows) -> Array:
+    """sum_{j != k} log P_jk: (*batch,)."""
+    return _added(rows.xp, [part.value() for part in elements(rows)])
+
+
+def element_gradient(rows: Rows) -> tuple[Array, Array]:
+    """The value, and the gradient: (*batch,), (*batch, n, m)."""
+    xp = rows.xp
+    values, ups, downs, unit = [], [], [], 1.0
+    for part in elements(rows):
+        share, unit = shares(xp, part.state, rows.exact)
+        values.append(part.value())
+        ups.append(_sum_over(xp, share, -3))
+        downs.append(_sum_over(xp, share, -2))
+    up, down = _added(xp, ups), xp.concat(downs, axis=-2)
+    return _added(xp, values), xp.matrix_transpose(up - down) * unit
+
+
+def element_hvp(rows: Rows, v: Array) -> Array:
+    """H v: (*batch, n, m)."""
+    xp, ups, downs = rows.xp, [], []
+    for part in elements(rows, exact=rows.exact):
+        z = rounded(part.deviations(v))
+        ups.append(_sum_over(xp, z, -3))
+        downs.append(_sum_over(xp, z, -2))
+    return xp.matrix_transpose(_added(xp, ups) - xp.concat(downs, axis=-2))
+
+
+def _sum_over(xp: Namespace, x: Array, axis: int) -> Array:
+    """The accurate sum over the classes: (*batch, J, m, n) without one of its class axes."""
+    axes = list(range(x.ndim))
+    axes.append(axes.pop(x.ndim + axis))
+    return accurate_sum(xp, xp.permute_dims(x, tuple(axes)))[..., 0]
+
+
+def _total(xp: Namespace, logs: Array) -> Array:
+    """The sum over both axes of (*batch, J, m): (*batch,)."""
+    return sum_to_infinity(xp, xp.reshape(logs, (*logs.shape[:-2], -1)))[..., 0]
+
+
+def _added(xp: Namespace, parts: list[Array]) -> Array:
+    """The sum of the parts, without loss."""
+    if len(parts) == 1:
+        return parts[0]
+    return accurate_sum(xp, xp.stack(parts, axis=-1))[..., 0]
