@@ -36,6 +36,7 @@ from array_api_compat import device
 from numeric_core import balancing, checks, decoding
 from numeric_core.balancing import Floats
 from numeric_core.loss import score_rows
+from numeric_core.losses.grid import grid_truncated
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -47,7 +48,7 @@ from numeric_core.namespace import (
     wider_dtype,
 )
 
-__all__ = ["Decoded", "Minimum", "soft_labels", "solve"]
+__all__ = ["Decoded", "Minimum", "log_constants", "soft_labels", "solve"]
 
 
 @dataclass(frozen=True)
@@ -233,3 +234,14 @@ def _starts(start: Array, shape: tuple[int, ...]) -> Floats:
     if not (np.all(np.isfinite(given)) and np.all(given >= 0)):
         raise ValueError(f"start must be finite and >= 0 (log D, D >= 1), got {given.tolist()}")
     return given
+
+
+def log_constants(scores: Array, labels: Array, *, check: bool = True) -> Array:
+    """log D_j of any scores and labels, not only at the minimum: (*batch, m), each >= 0.
+
+    Those of the training data decode the scores of a model that was trained with loss 1:
+    `grid_truncated.probabilities(scores, log_constants=...)`.
+
+    Shapes, masks, accuracy and errors are those of `grid_truncated`.
+    """
+    return grid_truncated.log_constants(scores, labels, check=check)

@@ -10,6 +10,7 @@ from core_reference import Arrays, to_numpy
 from exact_grid import exact_minimum
 from plain_grid import PlainGrid
 
+import numeric_core as nc
 from numeric_core import decoding, grid
 
 
@@ -80,6 +81,19 @@ def test_9158_2_scores_and_labels_meet_at_the_minimum(n: int, m: int) -> None:
     link, own = equations(labels, grid.solve(labels))
     assert np.max(np.abs(link)) < 1e-14
     assert np.max(np.abs(own)) < 1e-12
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_the_loss_sees_the_same_constants_and_no_slope(name: str) -> None:
+    labels = LABELS[name]
+    found = grid.solve(labels)
+    own = grid.log_constants(found.scores, labels)
+    np.testing.assert_allclose(own, found.log_constants, rtol=1e-13)
+    value, gradient = nc.grid_truncated.value_and_grad(found.scores, labels)
+    np.testing.assert_allclose(value, found.minimum, rtol=1e-13)
+    np.testing.assert_allclose(gradient, 0.0, atol=1e-14)
+    decoded = nc.grid_truncated.probabilities(found.scores, log_constants=own)
+    np.testing.assert_allclose(decoded, labels, rtol=1e-12)
 
 
 def test_ten_thousand_samples_of_a_hundred_classes() -> None:
