@@ -53,7 +53,7 @@ def _base(factor: Expr, facts: Facts) -> Expr:
 
 def _tangent(expression: Expr, facts: Facts) -> Expr | None:
     """``x`` of ``e^x - 1 - x``, and ``A - 1`` of ``A - 1 - log A`` and ``log A - 1 + 1/A``."""
-    for term in Add.make_args(expression):
+    for term in Add.make_args(expression) if expression != 0 else ():
         if tangent_gap(term, True, facts) == expression:
             return term.args[0] - (S.One if isinstance(term, log) else S.Zero)
         if tangent_gap(-term, False, facts) == expression:

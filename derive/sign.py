@@ -36,6 +36,9 @@ from derive.calculus import opened
 from derive.coefficients import Coefficient, OrderSum
 from derive.facts import NOTHING_ASSUMED, Facts
 
+# Each tangent that is tried leaves a rest with one curved term less: m! rests for m of them.
+MOST_TANGENTS = 3
+
 
 class Sign(Enum):
     """What is known of the sign of an expression, for all values that the facts allow."""
@@ -93,25 +96,26 @@ def _sign_of_add(expression: Add, facts: Facts) -> Sign:
 
 def _sign_by_tangent(expression: Add, facts: Facts) -> Sign:
     """What a term has over its tangent, and a rest that is not negative."""
-    for term in expression.args:
-        number, function = term.as_coeff_Mul()
-        gap = tangent_gap(function, bool(number.is_positive), facts)
-        if gap is not None:
-            return sign(cancel(expression - abs(number) * gap), facts)
-    return Sign.UNKNOWN
+    parts = [term.as_coeff_Mul() for term in expression.args]
+    curved = [(number, part) for number, part in parts if isinstance(part, exp | log)]
+    if len(curved) > MOST_TANGENTS:
+        return Sign.UNKNOWN
+    gaps = [abs(c) * tangent_gap(f, bool(c.is_positive), facts) for c, f in curved]
+    rests = (sign(cancel(expression - gap), facts) for gap in gaps if gap != 0)
+    return next((found for found in rests if found is not Sign.UNKNOWN), Sign.UNKNOWN)
 
 
-def tangent_gap(function: Expr, added: bool, facts: Facts = NOTHING_ASSUMED) -> Expr | None:
+def tangent_gap(function: Expr, added: bool, facts: Facts = NOTHING_ASSUMED) -> Expr:
     """``e^x - 1 - x``, ``log A - 1 + 1/A`` or, of ``-log A``, ``A - 1 - log A``: never negative.
 
-    It vanishes at one point only, ``x = 0`` or ``A = 1``. None for other functions.
+    It vanishes at one point only, ``x = 0`` or ``A = 1``. 0 for other functions.
     """
-    if isinstance(function, exp) and added and function.args[0].is_extended_real:
+    if isinstance(function, exp) and added and function.args[0].is_extended_real is not False:
         return function - 1 - function.args[0]
     if isinstance(function, log) and is_positive(function.args[0], facts):
         inside = function.args[0]
         return function - 1 + 1 / inside if added else inside - 1 - function
-    return None
+    return S.Zero
 
 
 def _sign_at_the_ends(expression: Add, facts: Facts) -> Sign:

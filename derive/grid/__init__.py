@@ -1,18 +1,23 @@
 """The n x m losses together: what is true of them beyond each loss's own derivations.
 
 Losses over n samples and m classes sum over the samples inside the log. Derived here, for symbolic
-n and m: where the pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`).
+n and m: the scores that minimise the truncated loss (:mod:`~derive.grid.solution`); where the
+pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`).
 """
 
 from __future__ import annotations
 
-from derive.grid import pairs
+from derive.grid import pairs, solution
 from derive.lattice.theory import Theory
 
 GRID = Theory(
     name="grid",
     formula="Σ log(1 + Σ t_ij e^(s_ik - s_ij)), the sum over samples inside each log",
     by_topic={
+        "truncated-link": solution.derive_link,
+        "truncated-solution": solution.derive_solution,
+        "class-constants": solution.derive_class_constants,
+        "truncated-minimum": solution.derive_minimum,
         "pairwise-optimum": pairs.derive_pairwise_optimum,
         "mirrored-optimum": pairs.derive_mirrored_optimum,
     },

@@ -36,7 +36,7 @@ def at_softmax2(expression: Expr) -> Expr:
 
 def shared(sample: Index, own: Index, other: Index) -> Expr:
     """``sqrt(t_ij t_ik)``, what a sample adds to the overlap of two classes."""
-    return sqrt(t[sample, own] * t[sample, other])
+    return sqrt(t[sample, own]) * sqrt(t[sample, other])
 
 
 def overlap(own: Index, other: Index) -> Expr:
