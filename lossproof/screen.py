@@ -15,6 +15,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from derive.losses import SymbolicLoss, Theory
     from verify.accuracy import Line
+    from verify.grid.solutions import SolutionReport
     from verify.run import DerivationOutcome, Report, Task
     from verify.subset import SubsetLine, SubsetReport
 
@@ -52,6 +53,8 @@ def show_report(console: Console, report: Report) -> None:
         console.print(_subset_table(subsets))
         console.print(_newton_line(subsets))
         console.print(_draws_line(subsets))
+    for solutions in report.solutions:
+        console.print(_solutions_line(solutions))
     for problem in report.problems[:SHOWN_PROBLEMS]:
         console.print(f"[red]failed[/red] {problem}", highlight=False)
     hidden = len(report.problems) - SHOWN_PROBLEMS
@@ -187,6 +190,13 @@ def _draws_line(report: SubsetReport) -> str:
     wrong = [min(check.p_values.values()) for check in report.draws if not check.right]
     words = f"draws: {len(right)} chi-square tests, least p = {min(right, default=1.0):.2g}"
     return words + f"; Plackett-Luce: p <= {max(wrong, default=0.0):.0e}"
+
+
+def _solutions_line(report: SolutionReport) -> str:
+    """What is enclosed of the labels at which scores minimise loss 1."""
+    words = f"grid_truncated: {report.samples} x {report.classes} scores are optimal for "
+    words += f"{report.distinct} arrays of labels, certified; "
+    return words + f"the largest score is not at the largest label in {report.flipped} samples"
 
 
 def show_losses(console: Console, losses: Iterable[SymbolicLoss | Theory]) -> None:

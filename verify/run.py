@@ -25,6 +25,7 @@ from derive.losses import LOSSES, SUBJECTS, subject_named
 from verify.accuracy import AccuracyTable
 from verify.compare import Comparison, compare_routes
 from verify.coverage import Coverage
+from verify.grid.solutions import SolutionReport, check_solutions
 from verify.mutation import Trial, try_derivation
 from verify.subset import SubsetReport, check_subsets
 
@@ -34,6 +35,8 @@ __all__ = ["DerivationOutcome", "Report", "Task", "plan", "run_task", "verify"]
 MUTANTS_A_STEP = 6
 # The task that is about no loss, the distribution over k-subsets, and the loss that it goes with.
 SUBSETS, SUBSETS_WITH = "subset", "combination_softmax"
+# And the one about the labels at which given scores are optimal.
+SOLUTIONS, SOLUTIONS_WITH = "solutions", "grid_truncated"
 # What a report names the versions of: they are what the figures depend on.
 PACKAGES = ("lossproof", "sympy", "numpy", "python-flint", "mpmath", "array-api-compat")
 
@@ -42,7 +45,8 @@ PACKAGES = ("lossproof", "sympy", "numpy", "python-flint", "mpmath", "array-api-
 class Task:
     """One unit of work: the derivation of a topic, or (without a topic) the accuracy of a loss.
 
-    The loss may be `SUBSETS`, whose accuracy is that of the distribution over k-subsets.
+    The loss may be `SUBSETS`, whose accuracy is that of the distribution over k-subsets, or
+    `SOLUTIONS`, which has certified examples.
     """
 
     loss: str
@@ -52,6 +56,8 @@ class Task:
     @property
     def title(self) -> str:
         """What a progress bar calls it."""
+        if self.loss == SOLUTIONS:
+            return f"{SOLUTIONS_WITH}: {SOLUTIONS}"
         return f"{self.loss}.{self.topic}" if self.topic else f"{self.loss}: accuracy"
 
 
@@ -96,7 +102,7 @@ class DerivationOutcome:
         }
 
 
-Outcome = DerivationOutcome | Comparison | SubsetReport
+Outcome = DerivationOutcome | Comparison | SubsetReport | SolutionReport
 
 
 @dataclass
@@ -106,6 +112,7 @@ class Report:
     derivations: list[DerivationOutcome] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     subsets: list[SubsetReport] = field(default_factory=list)
+    solutions: list[SolutionReport] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
@@ -114,6 +121,8 @@ class Report:
             self.derivations.append(outcome)
         elif isinstance(outcome, SubsetReport):
             self.subsets.append(outcome)
+        elif isinstance(outcome, SolutionReport):
+            self.solutions.append(outcome)
         else:
             self.comparisons.append(outcome)
 
@@ -139,6 +148,7 @@ class Report:
         ]
         lines += [line for comparison in self.comparisons for line in comparison.problems]
         lines += [line for subsets in self.subsets for line in subsets.problems]
+        lines += [line for solutions in self.solutions for line in solutions.problems]
         return lines + [f"no sample of any loss has {name}" for name in self.not_covered]
 
     @property
@@ -157,7 +167,7 @@ class Report:
     @property
     def passed(self) -> bool:
         """True when something was done and nothing is wrong with it."""
-        done = self.derivations or self.comparisons or self.subsets
+        done = self.derivations or self.comparisons or self.subsets or self.solutions
         return bool(done) and not self.problems
 
     def as_dict(self) -> dict[str, object]:
@@ -169,6 +179,7 @@ class Report:
             "derivations": [outcome.as_dict() for outcome in ordered],
             "accuracy": [comparison.as_dict() for comparison in self.comparisons],
             "subsets": [subsets.as_dict() for subsets in self.subsets],
+            "solutions": [solutions.as_dict() for solutions in self.solutions],
             "versions": versions(),
             "seed": SEED,
             "seconds": self.seconds,
@@ -186,6 +197,7 @@ def plan(subjects: Iterable[str] | None = None, thorough: bool = False) -> list[
     topics = {name: subject_named(name).topics for name in names}
     measured = [Task(SUBSETS, thorough=thorough)] if SUBSETS_WITH in names else []
     measured += [Task(name, thorough=thorough) for name in names if name in LOSSES]
+    measured += [Task(SOLUTIONS, thorough=thorough)] if SOLUTIONS_WITH in names else []
     derived = [Task(name, topic, thorough) for name in names for topic in reversed(topics[name])]
     return measured + derived
 
@@ -195,6 +207,8 @@ def run_task(task: Task) -> Outcome:
     if task.topic is None:
         if task.loss == SUBSETS:
             return check_subsets(task.thorough)
+        if task.loss == SOLUTIONS:
+            return check_solutions()
         return compare_routes(task.loss, task.thorough)
     start = perf_counter()
     derivation = subject_named(task.loss).derive(task.topic)
