@@ -33,8 +33,9 @@ __all__ = ["Floats", "balance", "excess", "residual"]
 Floats: TypeAlias = NDArray[np.float64]
 
 STEPS = 200
-"""Newton steps before giving up.  Far from y each lowers F by about q log(R) / R; no matrix K that
-was tried, with entries from 1e-300 to 1e12, took more than 40."""
+"""Newton steps before giving up.  Matrices of labels took 3 to 19, with up to 1e8 copies of a row
+and labels down to e^-900; random K with entries from e^-600 to 1e12 took up to 75, unless H was
+singular to the last digit, where only the residual can be made small."""
 
 NEAR = 1e-6
 """Below this size of a Newton step the next one is at its square, 1e-12: two more end it."""
