@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from sympy import Add, Expr, Mul, Pow, S, Sum, log
 
+from derive.axis import Index
 from derive.calculus import free_indices, opened, replace_index
 from derive.decide import Decision, Proved, Undecided
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -27,14 +28,27 @@ def forces(expression: Expr, root: Expr, facts: Facts = NOTHING_ASSUMED) -> Deci
 
 
 def _term_forces(term: Expr, root: Expr, facts: Facts) -> bool:
-    if isinstance(term, Sum):
-        return _sum_forces(term, root, facts)
     critical = _critical(term, facts)
-    if len(critical) == 1 and isinstance(critical[0], Sum):
-        return _sum_forces(critical[0], root, facts)
     # A product vanishes where the product of the bases of its powers does.
-    bases = Mul(*(_base(factor, facts) for factor in critical))
-    return bases in (root, -root)
+    if Mul(*(_base(factor, facts) for factor in critical)) in (root, -root):
+        return True
+    inner = next((f for f in critical if isinstance(f, Sum) or _is_plain_sum(f, facts)), None)
+    return inner is not None and _inside_forces(inner, Mul(*critical) / inner, root, facts)
+
+
+def _is_plain_sum(factor: Expr, facts: Facts) -> bool:
+    """Terms to be looked at one by one."""
+    return isinstance(factor, Add) and _tangent(factor, facts) is None
+
+
+def _inside_forces(inner: Sum | Add, outer: Expr, root: Expr, facts: Facts) -> bool:
+    """``c sum f = sum c f``: each term of a vanishing sum of non-negative terms vanishes."""
+    if isinstance(inner, Sum):
+        index, body = opened(inner, free_indices(outer))
+        return _sum_forces(index, outer * body, root, facts)
+    terms = [outer * term for term in inner.args]
+    known = all(is_nonnegative(term, facts) for term in terms)
+    return known and any(_term_forces(term, root, facts) for term in terms)
 
 
 def _critical(term: Expr, facts: Facts) -> list[Expr]:
@@ -61,9 +75,8 @@ def _tangent(expression: Expr, facts: Facts) -> Expr | None:
     return None
 
 
-def _sum_forces(aggregate: Sum, root: Expr, facts: Facts) -> bool:
+def _sum_forces(index: Index, body: Expr, root: Expr, facts: Facts) -> bool:
     """Each term of a sum of non-negative terms vanishes, so one may pick the root's index."""
-    index, body = opened(aggregate)
     if not is_nonnegative(body, facts):
         return False
     free = sorted(free_indices(root), key=str)

@@ -101,8 +101,14 @@ def _sign_by_tangent(expression: Add, facts: Facts) -> Sign:
     if len(curved) > MOST_TANGENTS:
         return Sign.UNKNOWN
     gaps = [abs(c) * tangent_gap(f, bool(c.is_positive), facts) for c, f in curved]
-    rests = (sign(cancel(expression - gap), facts) for gap in gaps if gap != 0)
-    return next((found for found in rests if found is not Sign.UNKNOWN), Sign.UNKNOWN)
+    signs = (_sign_of_rest(expression - gap, facts) for gap in gaps if gap != 0)
+    return next((found for found in signs if found is not Sign.UNKNOWN), Sign.UNKNOWN)
+
+
+def _sign_of_rest(rest: Expr, facts: Facts) -> Sign:
+    """As it stands, or as one fraction: ``1 - N / (1 + N) - 1 / (1 + N) = 0``."""
+    found = sign(rest, facts)
+    return sign(cancel(rest), facts) if found is Sign.UNKNOWN else found
 
 
 def tangent_gap(function: Expr, added: bool, facts: Facts = NOTHING_ASSUMED) -> Expr:

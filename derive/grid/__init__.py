@@ -1,13 +1,14 @@
 """The n x m losses together: what is true of them beyond each loss's own derivations.
 
 Losses over n samples and m classes sum over the samples inside the log. Derived here, for symbolic
-n and m: the scores that minimise the truncated loss (:mod:`~derive.grid.solution`); where the
-pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`).
+n and m: the scores that minimise the truncated loss (:mod:`~derive.grid.solution`); why no loss of
+the document's general form serves hard and soft labels (:mod:`~derive.grid.constant_sum`); where
+the pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`).
 """
 
 from __future__ import annotations
 
-from derive.grid import pairs, solution
+from derive.grid import constant_sum, pairs, solution
 from derive.lattice.theory import Theory
 
 GRID = Theory(
@@ -18,6 +19,9 @@ GRID = Theory(
         "truncated-solution": solution.derive_solution,
         "class-constants": solution.derive_class_constants,
         "truncated-minimum": solution.derive_minimum,
+        "constant-sum": constant_sum.derive_stationarity,
+        "constant-sum-minimum": constant_sum.derive_minimum,
+        "constant-sum-hard": constant_sum.derive_hard_labels,
         "pairwise-optimum": pairs.derive_pairwise_optimum,
         "mirrored-optimum": pairs.derive_mirrored_optimum,
     },

@@ -6,8 +6,8 @@ its gradient is ``e^{s_ij} sum_k rho_ik - rho_ij r_i``, which vanishes exactly w
     t_ij = softmax_j(2 s_ij + log D_j).
 
 Let ``G_jk = sum_i sqrt(t_ij t_ik)`` and ``(K y)_j = y_j + sum_{k != j} G_jk y_k``. The scores
-``s_ij = log(t_ij)/2 + log y_j + c_i`` have ``D_j = y_j^{-2}`` exactly where ``y_j (K y)_j = 1``, and
-such a ``y > 0`` is ``e^z`` at the stationary point of
+``s_ij = log(t_ij)/2 + log y_j + c_i`` have ``D_j = y_j^{-2}`` exactly where ``y_j (K y)_j = 1``,
+and such a ``y > 0`` is ``e^z`` at the stationary point of
 
     F(z) = 1/2 sum_jk K_jk e^{z_j + z_k} - sum_j z_j,
 
