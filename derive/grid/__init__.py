@@ -3,12 +3,14 @@
 Losses over n samples and m classes sum over the samples inside the log. Derived here, for symbolic
 n and m: the scores that minimise the truncated loss (:mod:`~derive.grid.solution`); why no loss of
 the document's general form serves hard and soft labels (:mod:`~derive.grid.constant_sum`); where
-the pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`).
+the pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`); which losses
+have it there, and why the 2 (:mod:`~derive.grid.symmetry`); what a small loss says about hard
+labels (:mod:`~derive.grid.hard`).
 """
 
 from __future__ import annotations
 
-from derive.grid import constant_sum, pairs, solution
+from derive.grid import constant_sum, hard, pairs, solution, symmetry
 from derive.lattice.theory import Theory
 
 GRID = Theory(
@@ -24,6 +26,10 @@ GRID = Theory(
         "constant-sum-hard": constant_sum.derive_hard_labels,
         "pairwise-optimum": pairs.derive_pairwise_optimum,
         "mirrored-optimum": pairs.derive_mirrored_optimum,
+        "hard-labels": hard.derive_hard_labels,
+        "why-two": symmetry.derive_stationarity,
+        "symmetric-losses": symmetry.derive_members,
+        "truncated-asymmetry": symmetry.derive_truncated,
     },
 )
 
