@@ -88,26 +88,29 @@ class Derivation:
         """An equation beside the chain."""
         return self._add(rule, left, Relation.EQUAL, right, note, aside=True)
 
-    def rewrite(self, rule: str, part: Expr, equal_part: Expr, note: str = "") -> Derivation:
+    def rewrite(
+        self,
+        rule: str,
+        part: Expr,
+        equal_part: Expr,
+        note: str = "",
+        named: Mapping[Expr, Expr] | None = None,
+    ) -> Derivation:
         """Equals for equals: a part of the current expression, wherever it occurs, is another.
 
         Decided by ``part = equal_part`` alone, which holds for every value of its free indices and
-        so for those that the expression binds. Raises ``ValueError`` where the part is not found.
+        so for those that the expression binds; with names in it as :meth:`generally` has them.
+        Raises ``ValueError`` where the part is not found.
         """
         before = self.result
         after = before.xreplace({part: equal_part})
         if after == before:
             raise ValueError(f"{part} does not occur in {before}: nothing to rewrite")
-        decision = equal(part, equal_part, self.facts)
+        _check_names(named or {}, (part, equal_part), self.facts)
+        equation = (part.xreplace(named or {}), equal_part.xreplace(named or {}))
+        decision = equal(*equation, self.facts)
         step = Step(
-            rule,
-            before,
-            Relation.EQUAL,
-            after,
-            decision,
-            self.facts,
-            note,
-            equation=(part, equal_part),
+            rule, before, Relation.EQUAL, after, decision, self.facts, note, equation=equation
         )
         return replace(self, steps=(*self.steps, step))
 

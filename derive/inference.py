@@ -32,13 +32,14 @@ def _term_forces(term: Expr, root: Expr, facts: Facts) -> bool:
     # A product vanishes where the product of the bases of its powers does.
     if Mul(*(_base(factor, facts) for factor in critical)) in (root, -root):
         return True
-    inner = next((f for f in critical if isinstance(f, Sum) or _is_plain_sum(f, facts)), None)
+    inner = next((factor for factor in critical if _is_sum(factor, facts)), None)
     return inner is not None and _inside_forces(inner, Mul(*critical) / inner, root, facts)
 
 
-def _is_plain_sum(factor: Expr, facts: Facts) -> bool:
-    """Terms to be looked at one by one."""
-    return isinstance(factor, Add) and _tangent(factor, facts) is None
+def _is_sum(factor: Expr, facts: Facts) -> bool:
+    """Over an axis, or of terms that are: to be looked at term by term."""
+    of_sums = isinstance(factor, Add) and factor.has(Sum) and _tangent(factor, facts) is None
+    return of_sums or isinstance(factor, Sum)
 
 
 def _inside_forces(inner: Sum | Add, outer: Expr, root: Expr, facts: Facts) -> bool:

@@ -94,11 +94,11 @@ class SymbolicLoss:
         return chain.to("collect the terms", self.gradient)
 
     def _derive_hessian(self) -> Derivation:
-        chain = self.begin("hessian", "Hessian", self._matrix()).differentiate()
+        chain = self.begin("hessian", "Hessian", self.unevaluated_hessian).differentiate()
         return chain.to("collect the terms", self.hessian)
 
     def _derive_hvp(self) -> Derivation:
-        start = self._over_others(self._matrix() * v[self.others])
+        start = self._over_others(self.unevaluated_hessian * v[self.others])
         chain = self.begin("hvp", "Hessian-vector product", start)
         chain = chain.to("insert the Hessian", self._over_others(self.hessian * v[self.others]))
         return chain.to("sift the delta and collect", self.hvp)
@@ -109,13 +109,15 @@ class SymbolicLoss:
                 f"{self.name} has no squares: derive its convexity as a topic of its own"
             )
         title = "Convexity, and the directions without curvature"
-        chain = self.begin("convexity", title, self._form(self._matrix()))
+        chain = self.begin("convexity", title, self._form(self.unevaluated_hessian))
         chain = chain.to("insert the Hessian", self._form(self.hessian))
         chain = chain.to("complete the squares", self.squares)
         chain = chain.nonnegative("every term is non-negative: the loss is convex", self.squares)
         return chain.forces("no curvature only along directions with", self.squares, self.flat)
 
-    def _matrix(self) -> Expr:
+    @property
+    def unevaluated_hessian(self) -> Expr:
+        """The second derivative of the value, not carried out."""
         return partial(self.value, self.score, self.other_score)
 
     def _form(self, matrix: Expr) -> Expr:

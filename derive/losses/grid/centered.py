@@ -11,6 +11,8 @@ from sympy import Expr, KroneckerDelta, log
 
 from derive.axis import Index, total
 from derive.grid.sums import CLASSES, SOFT, centred, centred_term, h, i, j, k, l, p, q, t, v
+from derive.losses.grid import derivations
+from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.loss import SymbolicLoss
 
 VALUE = total(log(centred(j)), j)
@@ -42,12 +44,25 @@ def _hessian() -> Expr:
     return own - across - same_class * share(i, j) * share(p, j)
 
 
-def _squares() -> Expr:
-    """For each class: the slopes against the constant term, and against one another."""
-    against_null = total(share(i, j) / centred(j) * slope(i, j) ** 2, i)
-    gap = slope(i, j) - slope(p, j)
-    pairs = total(total(share(i, j) * share(p, j) * gap**2, p), i)
-    return total(against_null + pairs / 2, j)
+def _share(sample: Index) -> Expr:
+    return share(sample, j)
+
+
+def _slope(sample: Index) -> Expr:
+    return slope(sample, j)
+
+
+HESSIAN = _hessian()
+
+#: The logs by class, the terms of each by sample.
+LOGS = Logs(
+    grouping="terms grouped by class",
+    value=VALUE,
+    hessian=HESSIAN,
+    indices=(j,),
+    variance=variance_of((i,), _share, _slope),
+    squares=squares_of((i,), (p,), centred(j), _share, _slope),
+)
 
 
 def _product() -> Expr:
@@ -56,7 +71,7 @@ def _product() -> Expr:
     return total(others, l) / SIZE - deviation
 
 
-LOSS = SymbolicLoss(
+LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_centered",
     family="grid",
     formula="Σ_j log(1 + Σ_i t_ij e^(s̄_i - s_ij))",
@@ -64,10 +79,11 @@ LOSS = SymbolicLoss(
     facts=SOFT,
     value=VALUE,
     gradient=total(share(i, l), l) / SIZE - share(i, j),
-    hessian=_hessian(),
+    hessian=HESSIAN,
     hvp=_product(),
-    squares=_squares(),
-    flat=t[i, j] * (v[i, j] - total(v[i, h], h) / SIZE),
+    squares=LOGS.over_all(LOGS.squares),
+    flat=t[i, j] * slope(i, j),
     indices=(i, j),
     others=(p, k),
+    own_topics=derivations.matrix_topics(lambda: LOSS, (LOGS,)),
 )

@@ -21,17 +21,17 @@ from derive.grid.sums import (
     k,
     l,
     other_class,
-    own_class,
     p,
     t,
     term,
-    v,
 )
-from derive.losses.grid import shares, truncated
+from derive.losses.grid import derivations, shares, truncated
+from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
 
-VALUE = total(log(own_class(j)), j) / 2 + total(log(other_class(k)), k) / 2
+MIRROR = total(log(other_class(k)), k)
+VALUE = derivations.mean_of((truncated.VALUE, MIRROR))
 
 
 def other_share(sample: Index, own: Index, other: Index) -> Expr:
@@ -63,15 +63,27 @@ def _mirrored_hessian() -> Expr:
     return shares.diagonal_blocks(other_share) - both_lowered - same_log + crossed
 
 
-def _mirrored_squares() -> Expr:
-    """For each log of the mirror: slopes against the constant term, and against one another."""
-    own = other_share(i, j, k)
-    against_null = total(total(own / other_class(k) * slope(i, j, k) ** 2, j), i)
-    gap = slope(i, j, k) - slope(p, h, k)
-    pairs = apart(j, k) * own * apart(h, k) * other_share(p, h, k) * gap**2
-    for index in (h, p, j, i):
-        pairs = total(pairs, index)
-    return total(against_null + pairs / 2, k)
+def _kept(sample: Index, own: Index) -> Expr:
+    """The share of a term of the other class k; the class k itself has none."""
+    return apart(own, k) * other_share(sample, own, k)
+
+
+def _slope(sample: Index, own: Index) -> Expr:
+    return slope(sample, own, k)
+
+
+MIRRORED_HESSIAN = _mirrored_hessian()
+
+#: The logs of the mirror by other class, the terms of each by sample and class of the label.
+MIRRORED_LOGS = Logs(
+    grouping="terms grouped by the other class",
+    value=MIRROR,
+    hessian=MIRRORED_HESSIAN,
+    indices=(k,),
+    variance=variance_of((i, j), _kept, _slope),
+    squares=squares_of((i, j), (p, h), other_class(k), _kept, _slope),
+)
+KINDS = (truncated.LOGS, MIRRORED_LOGS)
 
 
 def _product() -> Expr:
@@ -81,7 +93,7 @@ def _product() -> Expr:
     return (own + mirror) / 2
 
 
-LOSS = SymbolicLoss(
+LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_mirrored",
     family="grid",
     formula="½ Σ_j log(1 + Σ_i Σ_{k≠j} t_ij e^(s_ik - s_ij))"
@@ -90,10 +102,11 @@ LOSS = SymbolicLoss(
     facts=SOFT,
     value=VALUE,
     gradient=shares.gradient(share),
-    hessian=(truncated.LOSS.hessian + _mirrored_hessian()) / 2,
+    hessian=derivations.mean_of([kind.hessian for kind in KINDS]),
     hvp=_product(),
-    squares=(truncated.LOSS.squares + _mirrored_squares()) / 2,
-    flat=t[i, j] * (v[i, j] - v[i, k]),
+    squares=derivations.mean_of([kind.over_all(kind.squares) for kind in KINDS]),
+    flat=apart(j, k) * t[i, j] * slope(i, j, k),
     indices=(i, j),
     others=(p, k),
+    own_topics=derivations.matrix_topics(lambda: LOSS, KINDS),
 )

@@ -11,8 +11,9 @@ from __future__ import annotations
 from sympy import Expr, KroneckerDelta, log
 
 from derive.axis import Index, total
-from derive.grid.sums import SOFT, apart, i, j, k, l, p, pair, t, term, v
-from derive.losses.grid import shares
+from derive.grid.sums import SOFT, apart, i, j, k, l, p, pair, t, term
+from derive.losses.grid import derivations, shares
+from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
 
@@ -42,15 +43,29 @@ def _hessian() -> Expr:
     return shares.diagonal_blocks(share) - outer
 
 
-def _squares() -> Expr:
-    """For each pair: the slopes against the constant term, and against one another."""
-    against_null = total(share(i, j, k) / pair(j, k) * slope(i, j, k) ** 2, i)
-    gap = slope(i, j, k) - slope(p, j, k)
-    pairs = total(total(share(i, j, k) * share(p, j, k) * gap**2, p), i)
-    return total(total(against_null + pairs / 2, k), j)
+HESSIAN = _hessian()
 
 
-LOSS = SymbolicLoss(
+def _share(sample: Index) -> Expr:
+    return share(sample, j, k)
+
+
+def _slope(sample: Index) -> Expr:
+    return slope(sample, j, k)
+
+
+#: The logs by ordered pair of classes, the terms of each by sample.
+LOGS = Logs(
+    grouping="terms grouped by the pair of classes",
+    value=VALUE,
+    hessian=HESSIAN,
+    indices=(j, k),
+    variance=variance_of((i,), _share, _slope),
+    squares=squares_of((i,), (p,), pair(j, k), _share, _slope),
+    weight=apart(j, k),
+)
+
+LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_pairwise",
     family="grid",
     formula="Σ_j Σ_{k≠j} log(1 + Σ_i t_ij e^(s_ik - s_ij))",
@@ -58,10 +73,11 @@ LOSS = SymbolicLoss(
     facts=SOFT,
     value=VALUE,
     gradient=shares.gradient(share),
-    hessian=_hessian(),
+    hessian=HESSIAN,
     hvp=shares.product(share, mean_slope),
-    squares=_squares(),
-    flat=t[i, j] * (v[i, j] - v[i, k]),
+    squares=LOGS.over_all(LOGS.squares),
+    flat=apart(j, k) * t[i, j] * slope(i, j, k),
     indices=(i, j),
     others=(p, k),
+    own_topics=derivations.matrix_topics(lambda: LOSS, (LOGS,)),
 )

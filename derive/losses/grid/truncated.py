@@ -12,8 +12,9 @@ from __future__ import annotations
 from sympy import Expr, KroneckerDelta, log
 
 from derive.axis import Index, total
-from derive.grid.sums import SOFT, apart, h, i, j, k, l, own_class, p, t, term, v
-from derive.losses.grid import shares
+from derive.grid.sums import SOFT, apart, h, i, j, k, l, own_class, p, t, term
+from derive.losses.grid import derivations, shares
+from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
 
@@ -43,18 +44,29 @@ def _hessian() -> Expr:
     return shares.diagonal_blocks(share) - both_raised - same_log + crossed
 
 
-def _squares() -> Expr:
-    """For each log: the slopes against the constant term, and against one another."""
-    own = share(i, j, k)
-    against_null = total(total(own / own_class(j) * slope(i, j, k) ** 2, k), i)
-    gap = slope(i, j, k) - slope(p, j, h)
-    pairs = apart(j, k) * own * apart(j, h) * share(p, j, h) * gap**2
-    for index in (h, p, k, i):
-        pairs = total(pairs, index)
-    return total(against_null + pairs / 2, j)
+HESSIAN = _hessian()
 
 
-LOSS = SymbolicLoss(
+def _kept(sample: Index, other: Index) -> Expr:
+    """The share of a term of class j; the class of the label itself has none."""
+    return apart(j, other) * share(sample, j, other)
+
+
+def _slope(sample: Index, other: Index) -> Expr:
+    return slope(sample, j, other)
+
+
+#: The logs by class of the label, the terms of each by sample and other class.
+LOGS = Logs(
+    grouping="terms grouped by the class of the label",
+    value=VALUE,
+    hessian=HESSIAN,
+    indices=(j,),
+    variance=variance_of((i, k), _kept, _slope),
+    squares=squares_of((i, k), (p, h), own_class(j), _kept, _slope),
+)
+
+LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_truncated",
     family="grid",
     formula="Σ_j log(1 + Σ_i Σ_{k≠j} t_ij e^(s_ik - s_ij))",
@@ -62,10 +74,11 @@ LOSS = SymbolicLoss(
     facts=SOFT,
     value=VALUE,
     gradient=shares.gradient(share),
-    hessian=_hessian(),
+    hessian=HESSIAN,
     hvp=shares.product(share, lambda own, other: mean_slope(own)),
-    squares=_squares(),
-    flat=t[i, j] * (v[i, j] - v[i, k]),
+    squares=LOGS.over_all(LOGS.squares),
+    flat=apart(j, k) * t[i, j] * slope(i, j, k),
     indices=(i, j),
     others=(p, k),
+    own_topics=derivations.matrix_topics(lambda: LOSS, (LOGS,)),
 )

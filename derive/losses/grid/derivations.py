@@ -1,0 +1,163 @@
+"""Hessian, its products and convexity over samples and classes, with the logs' arguments named.
+
+An argument of a log, such as ``D_j``, is a long sum that takes no part in collecting terms: it is
+given a name, the equation is decided for whatever the name stands for, and holds for the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+from sympy import Add, Expr, S
+
+from derive.axis import Index, array
+from derive.calculus import partial
+from derive.derivation import Derivation
+from derive.grid.sums import STRICTLY_SOFT, centred, h, j, k, l, other_class, own_class, pair, t, v
+from derive.losses.loss import SymbolicLoss, Topic, over_all
+
+CLASS_INDICES = (j, k, h, l)
+_D, _E, _P, _C = (array(letter, positive=True) for letter in "DEPC")
+_X, _Y = array("X"), array("Y")
+
+#: What each argument of a log is called.
+NAMES: dict[Expr, Expr] = {
+    **{own_class(index): _D[index] for index in CLASS_INDICES},
+    **{other_class(index): _E[index] for index in CLASS_INDICES},
+    **{pair(*indices): _P[indices] for indices in permutations(CLASS_INDICES, 2)},
+    **{centred(index): _C[index] for index in CLASS_INDICES},
+}
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Logs of one kind: one for each value of the indices, with its part of the quadratic form.
+
+    ``value`` is the sum of all and ``hessian`` its Hessian. ``variance`` is that of the slopes of
+    the terms of one log along v, under their shares and with slope 0 of the constant term;
+    ``squares`` the same as squares. ``weight`` stands before each log, 0 where there is none.
+    """
+
+    grouping: str
+    value: Expr
+    hessian: Expr
+    indices: tuple[Index, ...]
+    variance: Expr
+    squares: Expr
+    weight: Expr = S.One
+
+    def over_all(self, form: Expr) -> Expr:
+        """The sum of a form of each log."""
+        return over_all(self.weight * form, self.indices)
+
+
+def variance_of(
+    terms: tuple[Index, ...], share: Callable[..., Expr], slope: Callable[..., Expr]
+) -> Expr:
+    """``sum_e w_e d_e^2 - (sum_e w_e d_e)^2`` over the terms e of one log."""
+    mean = over_all(share(*terms) * slope(*terms), terms)
+    return over_all(share(*terms) * slope(*terms) ** 2, terms) - mean**2
+
+
+def squares_of(
+    terms: tuple[Index, ...],
+    others: tuple[Index, ...],
+    argument: Expr,
+    share: Callable[..., Expr],
+    slope: Callable[..., Expr],
+) -> Expr:
+    """``sum_e w_e d_e^2 / D + 1/2 sum_ef w_e w_f (d_e - d_f)^2``; the constant term has share 1/D.
+
+    ``others`` are the indices of a second term.
+    """
+    against_null = over_all(share(*terms) / argument * slope(*terms) ** 2, terms)
+    gap = slope(*terms) - slope(*others)
+    return against_null + over_all(share(*terms) * share(*others) * gap**2, (*terms, *others)) / 2
+
+
+def mean_of(parts: Sequence[Expr]) -> Expr:
+    """A loss is the mean of its kinds of logs."""
+    return Add(*parts) / len(parts)
+
+
+def derive_hessian(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
+    """Of each kind of logs by itself."""
+    return insert_hessian(loss.begin("hessian", "Hessian", loss.unevaluated_hessian), loss, kinds)
+
+
+def insert_hessian(chain: Derivation, loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
+    """The second derivative, wherever it stands, in closed form."""
+    matrices = _matrices(loss, kinds)
+    if len(kinds) > 1:
+        chain = chain.rewrite("each kind of logs", loss.unevaluated_hessian, mean_of(matrices))
+    return _insert_each(chain, kinds, matrices)
+
+
+def _matrices(loss: SymbolicLoss, kinds: Sequence[Logs]) -> list[Expr]:
+    return [partial(kind.value, loss.score, loss.other_score) for kind in kinds]
+
+
+def _insert_each(chain: Derivation, kinds: Sequence[Logs], matrices: Sequence[Expr]) -> Derivation:
+    for kind, matrix in zip(kinds, matrices, strict=True):
+        chain = chain.rewrite(f"Hessian, {kind.grouping}", matrix, kind.hessian)
+    return chain
+
+
+def derive_hvp(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
+    """The Hessian times a vector: deltas sifted, one mean for each log."""
+    start = over_all(loss.unevaluated_hessian * v[loss.others], loss.others)
+    chain = insert_hessian(loss.begin("hvp", "Hessian-vector product", start), loss, kinds)
+    return chain.generally("sift the deltas and collect", loss.hvp, NAMES)
+
+
+def derive_convexity(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
+    """A variance for each log, each as squares; and what no curvature asks of v."""
+    if loss.squares is None or loss.flat is None:
+        raise TypeError(f"{loss.name} has no squares: give it the squares and what they leave flat")
+    title = "Convexity, and the directions without curvature"
+    chain = loss.begin("convexity", title, _form(loss, loss.unevaluated_hessian))
+    chain = _forms_of_kinds(chain, loss, kinds)
+    for kind in kinds:
+        form = _form(loss, kind.hessian)
+        chain = chain.rewrite(
+            "a variance for each log", form, kind.over_all(kind.variance), named=NAMES
+        )
+    for kind in kinds:
+        chain = chain.rewrite("complete the squares", kind.variance, kind.squares)
+    chain = chain.nonnegative("every term is non-negative: the loss is convex", loss.squares)
+    return chain.forces("no curvature only along directions with", loss.squares, loss.flat)
+
+
+def _form(loss: SymbolicLoss, matrix: Expr) -> Expr:
+    """``sum v H v`` over all scores and all others."""
+    summand = matrix * v[loss.indices] * v[loss.others]
+    return over_all(summand, (*loss.indices, *loss.others))
+
+
+def _forms_of_kinds(chain: Derivation, loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
+    """The quadratic form of each kind of logs, its Hessian in closed form."""
+    matrices = _matrices(loss, kinds)
+    if len(kinds) > 1:
+        chain = chain.rewrite("each kind of logs", loss.unevaluated_hessian, mean_of(matrices))
+        scores = (*loss.indices, *loss.others)
+        names = {matrix: name[scores] for matrix, name in zip(matrices, (_X, _Y), strict=True)}
+        forms = [_form(loss, matrix) for matrix in matrices]
+        chain = chain.generally("by itself", mean_of(forms), names)
+    return _insert_each(chain, kinds, matrices)
+
+
+def matrix_topics(loss: Callable[[], SymbolicLoss], kinds: Sequence[Logs]) -> dict[str, Topic]:
+    """The topics about second derivatives; the loss is asked for when one is derived."""
+    return {
+        "hessian": lambda: derive_hessian(loss(), kinds),
+        "hvp": lambda: derive_hvp(loss(), kinds),
+        "convexity": lambda: derive_convexity(loss(), kinds),
+    }
+
+
+def add_row_shifts(chain: Derivation, flat: Expr) -> Derivation:
+    """With no label 0, no curvature is left along shifts of whole rows only."""
+    chain = chain.assuming(STRICTLY_SOFT)
+    return chain.forces("no label is 0: only shifts of a row are flat", flat**2, flat / t.args[0])
