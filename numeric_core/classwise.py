@@ -29,13 +29,14 @@ from array_api_compat import device
 from numeric_core.exact import Pair, accurate_sum, as_pair_of, last_sum, rounded, sum_pair, two_diff
 from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
 from numeric_core.reductions import (
+    Exponents,
     RowSum,
     exponent_limit,
     exponential_sum,
     log_partition,
     split_terms,
 )
-from numeric_core.shares import shares
+from numeric_core.shares import counted, shares
 
 __all__ = ["ClassSums", "class_sums", "excluding_own", "is_top"]
 
@@ -43,10 +44,12 @@ __all__ = ["ClassSums", "class_sums", "excluding_own", "is_top"]
 class _Inner(NamedTuple):
     """The inner sums of a grid, seen from one class of each sample; see the module for the symbols.
 
-    e: (*batch, n, m).  here: where that class is.  weight: w_L, (*batch, n, 1).  d, delta: x - x_L.
+    e: (*batch, n, m), and what it is made of.  here: where that class is.  weight: w_L,
+    (*batch, n, 1).  d, delta: x - x_L.
     """
 
     e: Array
+    made_of: Exponents
     here: Array
     weight: Array
     d: Array
@@ -75,28 +78,32 @@ class ClassSums(NamedTuple):
         """sum_j dlog A_j / dx: (*batch, n, m).  exact: see `Rows.exact`."""
         xp = self.xp
         p, c, unit = self._shares(exact)
-        up = self.inner.e * excluding_own(xp, xp.where(self.far, xp.zeros_like(c), c))
+        e, e_unit = counted(xp, self.inner.e, self.inner.made_of, exact)
+        up = e * excluding_own(xp, xp.where(self.far, xp.zeros_like(c), c))
         if self.second is not None:
-            up = up + self.second.e * _only(xp, self.far, c)
-        return (up - p) * unit
+            e, _ = counted(xp, self.second.e, self.second.made_of, exact)
+            up = up + e * _only(xp, self.far, c)
+        return (up * e_unit - p) * unit
 
     def hvp(self, v: Array, exact: bool) -> Array:
         """sum_j Hessian of log A_j, times v: (*batch, n, m)."""
         xp = self.xp
         p, c, unit = self._shares(exact)
         like = Pair.of(xp, c) if exact else c
-        b = _deviation(xp, self.inner, v, like)
+        e, e_unit = counted(xp, self.inner.e, self.inner.made_of, exact)
+        b = _deviation(xp, e, self.inner.here, v, like)
         if self.second is not None:
-            b = xp.where(self.far, _deviation(xp, self.second, v, like), b)
+            e_second, _ = counted(xp, self.second.e, self.second.made_of, exact)
+            b = xp.where(self.far, _deviation(xp, e_second, self.second.here, v, like), b)
         own = c * b
-        mean = unit * xp.matrix_transpose(accurate_sum(xp, xp.matrix_transpose(own)))
+        total = accurate_sum(xp, xp.matrix_transpose(own))
+        mean = xp.matrix_transpose(total) * e_unit * unit
         near = xp.where(self.far, xp.zeros_like(c), c)
-        spread = _spread(xp, near, v, like) - excluding_own(xp, near * mean)
-        up = self.inner.e * spread
+        up = e * (_spread(xp, near, v, like) - excluding_own(xp, near * mean))
         if self.second is not None:
             step = (v - _only(xp, self.far, v)) - _only(xp, self.far, mean)
-            up = up + self.second.e * _only(xp, self.far, c) * step
-        return (up - (own - p * mean)) * unit
+            up = up + e_second * _only(xp, self.far, c) * step
+        return ((up - own) * e_unit + p * mean) * unit
 
     def _shares(self, exact: bool) -> tuple[Array, Array, float]:
         """p / unit, c / unit and the unit of `shares`."""
@@ -144,7 +151,7 @@ def _seen_from(xp: Namespace, x: Array, weights: Array, level: Array, hard: bool
     seen, error = xp.where(active, d, floor), xp.where(active, delta, xp.zeros_like(delta))
     share = weights if hard else weights / xp.where(weight > 0, weight, xp.ones_like(weight))
     e, _ = split_terms(xp, seen, error, share, False)
-    return _Inner(e, here, weight, d, delta)
+    return _Inner(e, Exponents(seen, error, share), here, weight, d, delta)
 
 
 def is_top(xp: Namespace, x: Array) -> Array:
@@ -169,11 +176,11 @@ def _only(xp: Namespace, here: Array, x: Array) -> Array:
     return xp.sum(xp.where(here, x, xp.zeros_like(x)), axis=-1, keepdims=True)
 
 
-def _deviation(xp: Namespace, inner: _Inner, v: Array, like: Array | Pair) -> Array:
-    """B_j = sum_k e_k (v_k - v_j), as seen from the class whose e_k is 1."""
-    apart = as_pair_of(xp, v, _only(xp, inner.here, v), like)
-    e = as_pair_of(xp, inner.e, None, like)
-    return rounded(last_sum(xp, e * apart) - apart * last_sum(xp, e))
+def _deviation(xp: Namespace, e: Array, here: Array, v: Array, like: Array | Pair) -> Array:
+    """B_j = sum_k e_k (v_k - v_j), as seen from the class whose e_k is the largest."""
+    apart = as_pair_of(xp, v, _only(xp, here, v), like)
+    weights = as_pair_of(xp, e, None, like)
+    return rounded(last_sum(xp, weights * apart) - apart * last_sum(xp, weights))
 
 
 def _spread(xp: Namespace, c: Array, v: Array, like: Array | Pair) -> Array:

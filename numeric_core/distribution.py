@@ -23,6 +23,7 @@ from numeric_core.reductions import Exponents, RowSum, exponent_limit
 __all__ = [
     "center",
     "complements",
+    "enlarged",
     "enlarged_terms",
     "exact_probabilities",
     "norm_pair",
@@ -99,15 +100,19 @@ def _mended(xp: Namespace, product: Pair, share: Array, made_of: Exponents, amou
     tiny = share < _least(xp, share)
     if known(xp.any(tiny)) is False:
         return product
-    apart = _apart(xp, made_of, amount)
+    apart = _apart(xp, made_of, amount, tiny)
     zero = xp.zeros_like(apart)
     return Pair(xp, xp.where(tiny, apart, product.high), xp.where(tiny, zero, product.low))
 
 
 def enlarged_terms(xp: Namespace, state: RowSum, factor: Pair) -> Pair:
     """terms_i a for an a that may be above 1: a subnormal term is taken apart as in `weigh`."""
-    product = Pair.of(xp, state.terms) * factor
-    return _mended(xp, product, state.terms, state.exponents, factor.high)
+    return enlarged(xp, state.terms, state.exponents, factor)
+
+
+def enlarged(xp: Namespace, e: Array, made_of: Exponents, factor: Pair) -> Pair:
+    """e a for e = w e^{d + delta}; a subnormal e is taken apart as in `weigh`."""
+    return _mended(xp, Pair.of(xp, e) * factor, e, made_of, factor.high)
 
 
 def _least(xp: Namespace, like: Array) -> Array:
@@ -116,19 +121,27 @@ def _least(xp: Namespace, like: Array) -> Array:
     return constant(xp, 2.0**-900 if like.dtype == xp.float64 else 2.0**-100, like)
 
 
-def _apart(xp: Namespace, exponents: Exponents, amount: Array) -> Array:
-    """w e^{d + delta} a as (w e^{d + delta + k log 2} a) 2^-k; only the last step underflows."""
+def _apart(xp: Namespace, exponents: Exponents, amount: Array, tiny: Array) -> Array:
+    """w e^{d + delta} a as (w e^{d + delta + k log 2} a) 2^-k; only the last step underflows.
+
+    Where a tiny w meets an exponent beyond L (`numeric_core.reductions`) it is the weight that is
+    lifted, and the exponent comes in two halves: ((2^k w e^{d / 2}) e^{d / 2} a) 2^-k.
+    """
     d, delta, weights = exponents
-    # Beyond L (`numeric_core.reductions`) no share is tiny, whatever its weight, and up to there
-    # the lifted exponent stays in range: 512 + 256 log 2 < 709 and 64 + 32 log 2 < 88.
+    # Up to L the lifted exponent stays in range: 512 + 256 log 2 < 709 and 64 + 32 log 2 < 88.
     k, limit = 256 if d.dtype == xp.float64 else 32, exponent_limit(xp, d.dtype)
-    d = xp.where(d < limit, d, xp.full_like(d, limit))
-    lift, lift_low = _log_two_times(xp, k, d)
-    d, error = two_sum(d, lift)
-    error = error + lift_low if delta is None else error + lift_low + delta
-    e = exp(xp, d)
-    e = e + e * error
-    return (e if weights is None else weights * e) * amount * 2.0**-k
+    zero = xp.zeros_like(d)
+    d = xp.where(tiny, d, zero)
+    delta = zero if delta is None else xp.where(tiny, delta, zero)
+    beyond = d > limit
+    lift, lift_low = (xp.where(beyond, zero, x) for x in _log_two_times(xp, k, d))
+    half, error = two_sum(xp.where(beyond, 0.5 * d, d), lift)
+    e = exp(xp, half)
+    product = e + e * (error + lift_low + delta)
+    if weights is not None:
+        second_half = xp.where(beyond, e, xp.ones_like(e))
+        product = xp.where(beyond, weights * 2.0**k, weights) * product * second_half
+    return product * amount * 2.0**-k
 
 
 def _log_two_times(xp: Namespace, k: int, like: Array) -> tuple[Array, Array]:

@@ -159,7 +159,7 @@ def _zero(rows: Rows) -> Array:
 
 def _tamed(xp: Namespace, v: Array) -> tuple[Array, Array]:
     """v / factor and the factor, a power of two: products with v must not overflow."""
-    limit, step = (2.0**400, 2.0**640) if v.dtype == xp.float64 else (2.0**40, 2.0**90)
+    limit, step = (2.0**400, 2.0**640) if v.dtype == xp.float64 else (2.0**30, 2.0**100)
     top = xp.max(xp.abs(v), axis=(-2, -1), keepdims=True)
     factor = xp.where(top > limit, constant(xp, step, v), xp.ones_like(top))
     return v / factor, factor

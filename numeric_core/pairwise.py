@@ -98,7 +98,8 @@ def _extremes(rows: Rows) -> tuple[Array, Array]:
 
 def product(xp: Namespace, a: Array, b: Array) -> Array:
     """The matrix product, RUN terms at a time, the parts added without loss."""
-    runs = [slice(start, start + RUN) for start in range(0, a.shape[-1], RUN)]
+    inner = a.shape[-1]
+    runs = [slice(start, min(start + RUN, inner)) for start in range(0, inner, RUN)]
     high = xp.matmul(a[..., runs[0]], b[..., runs[0], :])
     low = xp.zeros_like(high)
     for run in runs[1:]:
