@@ -218,7 +218,7 @@ def _delta_target(term: Expr, index: Index) -> Index | None:
 
 def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
     """Substitute a free index; bound indices of the target's name are renamed before."""
-    if isinstance(expression, Sum | Product):
+    if isinstance(expression, ExprWithLimits):
         bound, body = opened(expression, {target})
         if bound == index or index not in expression.free_symbols:
             return expression

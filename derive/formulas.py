@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from functools import cache
 
+from derive.axis import Index
 from derive.derivation import Derivation
 from derive.emit import Formula
 from derive.emit.formula import Argument
 from derive.losses import SymbolicLoss, loss_named
-from derive.losses.symbols import i, j, s, v
+from derive.losses.symbols import s, v
 
-#: The quantities that every loss has, with the free indices of each.
-QUANTITIES = {"value": (), "gradient": (i,), "hvp": (i,), "hessian": (i, j)}
+#: The quantities that every loss has.
+QUANTITIES = ("value", "gradient", "hvp", "hessian")
+
+
+# What there is one value for, by the number of indices of a score.
+_ROWS = {1: "row by row", 2: "grid by grid of samples and classes"}
 
 
 class NotProved(RuntimeError):
@@ -37,11 +42,11 @@ def formula_of(name: str, quantity: str) -> Formula:
     return Formula(
         name=f"{name}_{quantity}",
         expression=result,
-        outputs=QUANTITIES[quantity],
+        outputs=_outputs(loss, quantity),
         arguments=_arguments(loss, quantity),
         defaults={str(symbol): default for symbol, default in loss.parameters},
         claims=(f"{name}.{quantity}", *(derivation.claims if derivation else ())),
-        doc=f"{quantity.capitalize()} of {name}, row by row.",
+        doc=f"{quantity.capitalize()} of {name}, {_ROWS[len(loss.indices)]}.",
     )
 
 
@@ -52,6 +57,13 @@ def proved(loss: SymbolicLoss, topic: str) -> Derivation:
         broken = next(step for step in derivation.steps if not step.holds)
         raise NotProved(f"{derivation.id}: step {broken.rule!r} is {broken.decision}")
     return derivation
+
+
+def _outputs(loss: SymbolicLoss, quantity: str) -> tuple[Index, ...]:
+    """The free indices of a quantity: those of a score, and of another one for the Hessian."""
+    if quantity == "value":
+        return ()
+    return loss.indices + loss.others if quantity == "hessian" else loss.indices
 
 
 def _arguments(loss: SymbolicLoss, quantity: str) -> tuple[Argument, ...]:

@@ -28,6 +28,15 @@ class Sealed(Node):
     """A node that is stable as it is: its arguments are read as a whole, never rewritten."""
 
 
+class settled(Sealed):
+    """The sum that it holds, in range: its scale stands outside as an exponential of a shift."""
+
+    nargs = 1
+
+    def meaning(self) -> Expr:
+        return self.args[0]
+
+
 class log1p(Node):
     """``log(1 + x)``."""
 

@@ -8,6 +8,9 @@ Each loss here, its gradient and its Hessian-vector product have this shape::
 It is found by three moves that hold for every length: what does not depend on the bound index
 leaves the sum (also out of an exponent, ``e^{s_i - s_j} = e^{s_i} e^{-s_j}``), sums over nothing
 are ``n``, and a sum whose terms share no such factor is split where the split separates indices.
+Two more hold where there are several axes: a factor leaves a sum only if that frees the sum of an
+index, and a sum over all indices but some, ``sum_k (1 - delta_jk) f_k``, is never the difference of
+``sum_k f_k`` and ``f_j``, which may agree in every digit.
 """
 
 from __future__ import annotations
@@ -43,29 +46,51 @@ def reduction_form(expression: Expr) -> Expr:
 
 
 def _sifted(expression: Expr) -> Expr:
-    """Sifted, except that no bracket ``1 - delta_ij`` is opened beside a coefficient.
+    """Sifted, except that no bracket ``1 - delta_ij`` that leaves an index out is opened.
 
-    The elements i and j are left out of such a coefficient, which has no meaning for ``i = j``.
+    Beside a coefficient it is the meaning that would be lost: the elements i and j are left out of
+    such a coefficient, which has none for ``i = j``. Elsewhere it is digits.
     """
-    if not expression.has(Coefficient):
-        return sift(expression)
+    if not expression.has(KroneckerDelta):
+        return expression
     if isinstance(expression, Coefficient):
         series, z, order = expression.args
         return Coefficient(series, z, sift(order))
     if not isinstance(expression, Sum):
+        if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
+            return expression
         return expression.func(*(_sifted(argument) for argument in expression.args))
     index, body = opened(expression)
     return Add(*(_sifted_term(term, index) for term in Add.make_args(_sifted(body))))
 
 
 def _sifted_term(term: Expr, index: Index) -> Expr:
-    if not term.has(Coefficient):
-        return sift(index.axis.sum(term, index))
+    if not _has_delta(term, index):
+        return index.axis.sum(term, index)
     for factor in Mul.make_args(term):
         if isinstance(factor, KroneckerDelta) and index in factor.args:
             other = next(argument for argument in factor.args if argument != index)
             return replace_index(term / factor, index, other)
-    return index.axis.sum(term, index)
+    kept = term.has(Coefficient) or left_out(term, index)
+    return index.axis.sum(term, index) if kept else sift(index.axis.sum(term, index))
+
+
+def _has_delta(term: Expr, index: Index) -> bool:
+    """Whether a delta of the index is a factor, or a factor of a term of a factor."""
+    if isinstance(term, KroneckerDelta):
+        return index in term.args
+    return isinstance(term, Add | Mul | Pow) and any(_has_delta(a, index) for a in term.args)
+
+
+def left_out(term: Expr, index: Index) -> list[Expr]:
+    """The factors ``1 - delta_jk`` of a product that leave out one value of the index each."""
+    return [factor for factor in Mul.make_args(term) if index in _ends(factor)]
+
+
+def _ends(factor: Expr) -> tuple[Expr, ...]:
+    """``(j, k)`` for the bracket ``1 - delta_jk``."""
+    delta = 1 - factor
+    return delta.args if isinstance(delta, KroneckerDelta) else ()
 
 
 def _reduced(expression: Expr) -> Expr:
@@ -88,9 +113,32 @@ def _reduced_sum(body: Expr, index: Index) -> Expr:
         return index.axis.size * body
     outside: dict[Expr, list[Expr]] = {}
     for term in Add.make_args(_separable(body, index)):
-        outer, inner = split_factor(term, index)
+        outer, inner = _freed(term, index)
         outside.setdefault(outer, []).append(inner)
     return Add(*(_product(outer, Add(*inner), index) for outer, inner in outside.items()))
+
+
+def _freed(term: Expr, index: Index) -> tuple[Expr, Expr]:
+    """The term split, an exponential only where that frees the inner factor of a symbol.
+
+    With an exponential that stays whole stays what has its indices: the weight of an exponential
+    is what tells that it may be out of range.
+    """
+    apart = split_factor(term, index)
+    factors = Mul.make_args(term)
+    inside = [factor for factor in factors if index in factor.free_symbols]
+    if _reach(apart[1]) < _reach(Mul(*inside)):
+        return apart
+    mixed = (split_sum(f.args[0], index)[0] for f in inside if isinstance(f, exponential))
+    whole = free_indices(Add(*mixed))
+    kept = [f for f in factors if f in inside or free_indices(f) & whole]
+    return Mul(*(f for f in factors if f not in kept)), Mul(*kept)
+
+
+def _reach(factor: Expr) -> set[Symbol]:
+    """The symbols that a product depends on, its brackets ``1 - delta_jk`` left aside."""
+    parts = (part for part in Mul.make_args(factor) if not _ends(part))
+    return {symbol for part in parts for symbol in part.free_symbols if isinstance(symbol, Symbol)}
 
 
 def _product(outer: Expr, body: Expr, index: Index) -> Expr:
@@ -113,8 +161,17 @@ def _separable(body: Expr, index: Index) -> Expr:
 
 
 def _is_separated(body: Expr, index: Index) -> bool:
-    inner = (split_factor(term, index)[1] for term in Add.make_args(body))
-    return all(free_indices(part) <= {index} for part in inner)
+    return not any(_foreign(_freed(term, index)[1], index) for term in Add.make_args(body))
+
+
+def _foreign(expression: Expr, index: Index) -> bool:
+    """Whether an entry, or a sum that has free indices, occurs that does not have this one."""
+    if _ends(expression):
+        return False
+    if isinstance(expression, Indexed | KroneckerDelta | ExprWithLimits):
+        found = free_indices(expression)
+        return bool(found) and index not in found
+    return any(_foreign(argument, index) for argument in expression.args)
 
 
 def _opened_factors(term: Expr, index: Index) -> Expr:
@@ -127,8 +184,7 @@ def _opened_factors(term: Expr, index: Index) -> Expr:
 
 
 def _mixes(factor: Expr, index: Index) -> bool:
-    found = free_indices(factor)
-    return index in found and len(found) > 1
+    return not _ends(factor) and index in free_indices(factor) and _foreign(factor, index)
 
 
 def split_factor(term: Expr, index: Index) -> tuple[Expr, Expr]:
@@ -167,13 +223,16 @@ class Frame:
         return self.outputs + self.extra
 
 
-def assign_axes(expression: Expr, outputs: tuple[Index, ...]) -> tuple[Expr, Frame]:
+def assign_axes(
+    expression: Expr, outputs: tuple[Index, ...], others: tuple[Index, ...] = ()
+) -> tuple[Expr, Frame]:
     """The expression with each bound index renamed to the first index of its axis that is free.
 
-    Equal summands are then the same object wherever they stand, ``sum_j t_j e^{-s_j}`` in a
-    gradient at ``i`` becomes ``sum_i t_i e^{-s_i}``, and what an array holds is written once.
+    The outputs come first, then the others, then what is needed besides. Equal summands are then
+    the same object wherever they stand, ``sum_j t_j e^{-s_j}`` in a gradient at ``i`` becomes
+    ``sum_i t_i e^{-s_i}``, and what an array holds is written once.
     """
-    slots = list(outputs)
+    slots = [*outputs, *(index for index in others if index not in outputs)]
     renamed = _assign(expression, {index: index for index in outputs}, slots)
     return renamed, Frame(outputs, tuple(slots[len(outputs) :]))
 

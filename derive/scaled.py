@@ -16,7 +16,7 @@ from sympy import exp as exponential
 from derive.axis import Index, total
 from derive.calculus import free_indices, replace_index
 from derive.collect import without
-from derive.nodes import Largest, Shift, finite, gated, larger, quotient, weighted_exp
+from derive.nodes import Largest, Shift, finite, gated, larger, quotient, settled, weighted_exp
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,11 @@ class Fraction:
         """
         for family, slot in self.families:
             member = family.at(index)
-            if member.exponent == exponent and divides(member.weight, weights):
-                rest = without(weights, *weight_factors(member.weight))
-                self._place(total(Mul(member.term, *rest), index), family, slot)
+            weight = shared_weight(member.weight, weights)
+            if member.exponent == exponent and weight is not None:
+                rest = without(weights, *weight_factors(weight))
+                term = weighted_exp(weight, member.exponent + member.offset)
+                self._place(total(Mul(term, *rest), index), family, slot)
                 self.exponent -= family.offset
                 return True
         return False
@@ -158,16 +160,34 @@ class Fraction:
             for index in sorted(free_indices(self.exponent), key=str):
                 if (family, slot) in self.families and same_axis(family.index, index):
                     self._take_member(family, slot, index)
+        for shift in sorted(self.exponent.atoms(Shift), key=str):
+            self._take_scaled(shift)
 
     def _take_member(self, family: Family, slot: int | None, index: Index) -> None:
         member = family.at(index)
         left = expand(self.exponent - member.exponent)
-        if term_count(left) >= term_count(self.exponent):
+        if entry_count(left) >= entry_count(self.exponent):
             return
-        weight = member.weight if divides(member.weight, self.others) else S.One
+        weight = shared_weight(member.weight, self.others) or S.One
         self.others = without(self.others, *weight_factors(weight))
         self._place(weighted_exp(weight, member.exponent + member.offset), family, slot)
         self.exponent = expand(left - member.offset)
+
+    def _take_scaled(self, shift: Shift) -> None:
+        """``w_i e^{x_i - shift}`` for the largest ``x_j`` with a weight: none where it is 0."""
+        largest = shift.definition.args[0] if shift.definition.has(finite) else None
+        if not isinstance(largest, Largest) or not isinstance(largest.function, gated):
+            return
+        own = largest.limits[0][0]
+        for index in sorted(free_indices(self.exponent), key=str):
+            exponent, weight = (replace_index(a, own, index) for a in largest.function.args)
+            left = expand(self.exponent - exponent + shift)
+            fits = same_axis(own, index) and not left.has(shift) and divides(weight, self.others)
+            if fits and entry_count(left) < entry_count(self.exponent):
+                self.others = without(self.others, *weight_factors(weight))
+                self.others.append(weighted_exp(weight, exponent - shift))
+                self.exponent = left
+                return
 
     def _place(self, numerator: Expr, family: Family, slot: int | None) -> None:
         """Use a family up; its numerator stands above its own denominator."""
@@ -203,6 +223,23 @@ def weight_factors(weight: Expr) -> list[Expr]:
 def divides(weight: Expr, factors: list[Expr]) -> bool:
     """Whether every factor of the weight is among the factors."""
     return all(part in factors for part in weight_factors(weight))
+
+
+def shared_weight(weight: Expr, factors: list[Expr]) -> Expr | None:
+    """What of a weight is among the factors; None unless that is all but sums inside it.
+
+    Such a sum is positive but where it runs over nothing, and its term is then in range without it.
+    """
+    own = weight_factors(weight)
+    if any(factor not in factors and not isinstance(factor, settled) for factor in own):
+        return None
+    return Mul(*(factor for factor in own if factor in factors))
+
+
+def entry_count(expression: Expr) -> int:
+    """The number of terms when multiplied out that are no shift."""
+    terms = Add.make_args(expand(expression))
+    return sum(term != 0 and not term.has(Shift) for term in terms)
 
 
 def term_count(expression: Expr) -> int:

@@ -16,12 +16,14 @@ The rules that are used here, one line each with domain and counterexample, are 
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Pow, Product, S, Sum, expand
 from sympy import exp as exponential
 from sympy import log as logarithm
 
-from derive.axis import total
-from derive.calculus import opened, over
+from derive.axis import Index, total
+from derive.calculus import free_indices, opened, over, replace_index
 from derive.collect import collected, without
 from derive.nodes import (
     ArgLargest,
@@ -29,15 +31,18 @@ from derive.nodes import (
     Sealed,
     Shift,
     expm1,
+    finite,
+    gated,
     log1p,
     off_top,
+    settled,
     sigmoid,
     softplus,
     weighted_exp,
 )
-from derive.recursion import left_out_weights, recursion_form
-from derive.reduction import is_reciprocal, reduction_form
-from derive.scaled import Fraction, Part, Scaled, join, term_count
+from derive.recursion import OfElements, left_out_weights, recursion_form
+from derive.reduction import is_reciprocal, left_out, reduction_form, split_sum
+from derive.scaled import Fraction, Part, Scaled, join, term_count, weight_factors
 
 # Exponents up to this are not shifted inside log(1 + sum): e^60 = 1e26, so a float32 sum of 1e12
 # such terms is finite (3e38), and 1 + sum is formed without cancellation whenever the sum is tiny.
@@ -51,7 +56,8 @@ def stable_form(expression: Expr) -> Expr:
 
     ``derive.nodes.plain`` of the result is equal to the expression for every value of the shifts.
     """
-    return _stable(reduction_form(recursion_form(expression)))
+    reduced = reduction_form(recursion_form(expression))
+    return _stable(_settled(reduced, _weights(reduced)))
 
 
 def _grows(expression: Expr) -> bool:
@@ -84,6 +90,109 @@ def _stable_sum(expression: Sum) -> Expr:
     index, body = opened(expression)
     inner = _stable(body)
     return -total(-inner, index) if inner.could_extract_minus_sign() else total(inner, index)
+
+
+# --- sums over the other indices ---
+
+# What multiplies an exponential wherever it is summed, by the exponential.
+Weights: TypeAlias = dict[Expr, set[Expr]]
+
+
+def _settled(expression: Expr, weights: Weights) -> Expr:
+    """Each ``sum_{k != j} w_k e^{x_k}`` as ``e^m`` and a sum in range, ``m = max_k x_k``.
+
+    Inner ones first, so that sums of such sums are sums of exponentials again. The scale may be
+    that of the index left out, the sum then 0: right beside 1 and above a sum, where what is so
+    much smaller does not count, but not under a logarithm or a bar of its own.
+    """
+    if not expression.has(KroneckerDelta) or isinstance(expression, LEAVES):
+        return expression
+    if isinstance(expression, logarithm | Pow) and not _holds_one(expression.args[0]):
+        return expression
+    if isinstance(expression, Mul):
+        return _spread_settled([_settled(factor, weights) for factor in expression.args])
+    if not isinstance(expression, Sum):
+        return expression.func(*(_settled(argument, weights) for argument in expression.args))
+    index, body = opened(expression)
+    terms = Add.make_args(_settled(body, weights))
+    if not all(_is_settleable(term, index) for term in terms):
+        return total(Add(*terms), index)
+    return Add(*(_settled_sum(*_gates(term, index), index, weights) for term in terms))
+
+
+def _is_settleable(term: Expr, index: Index) -> bool:
+    return _gates(term, index)[0] != 1 and _grows(term)
+
+
+def _spread_settled(factors: list[Expr]) -> Expr:
+    """The product, opened over sums of settled sums: each has its own scale."""
+    for factor in factors:
+        if isinstance(factor, Add) and any(term.has(settled) for term in factor.args):
+            rest = without(factors, factor)
+            return Add(*(_spread_settled([*rest, term]) for term in factor.args))
+    return Mul(*factors)
+
+
+def _holds_one(expression: Expr) -> bool:
+    return isinstance(expression, Add) and S.One in expression.args
+
+
+def _gates(term: Expr, index: Index) -> tuple[Expr, Expr]:
+    """The brackets ``1 - delta_jk`` of a term, and the rest; 1 if that still depends on j."""
+    gates = Mul(*left_out(term, index))
+    rest = term / gates
+    return (gates, rest) if free_indices(gates) & free_indices(rest) <= {index} else (S.One, term)
+
+
+def _settled_sum(gates: Expr, term: Expr, index: Index, weights: Weights) -> Expr:
+    spread = next(filter(_is_sum_of_exps, Mul.make_args(term)), None)
+    if spread is not None:
+        parts = (term / spread * part for part in spread.args)
+        return Add(*(_settled_sum(gates, part, index, weights) for part in parts))
+    fraction = _fraction(term)
+    outer, own = split_sum(fraction.exponent, index)
+    fraction.exponent = S.Zero
+    if own == 0:
+        return exponential(outer) * settled(total(gates * fraction.value(), index))
+    pattern = _pattern(own, index)
+    weight = Mul(
+        *(f for f in fraction.others if f.xreplace(pattern) in weights[own.xreplace(pattern)])
+    )
+    shift = _shift_over(own, weight, index)
+    fraction.others = without(fraction.others, *weight_factors(weight))
+    body = weighted_exp(weight, own - shift) * fraction.value()
+    return exponential(outer + shift) * settled(total(gates * body, index))
+
+
+def _shift_over(exponent: Expr, weight: Expr, index: Index) -> Shift:
+    """The largest exponent with a weight, its bound index named by rule: equal ones are one."""
+    bound = index.axis.fresh(free_indices(exponent * weight) - {index})
+    exponent, weight = (replace_index(part, index, bound) for part in (exponent, weight))
+    if weight == 1:
+        return Shift(Largest(exponent, bound.axis.limits(bound)))
+    return Shift(finite(Largest(gated(exponent, weight), bound.axis.limits(bound))))
+
+
+def _weights(expression: Expr) -> Weights:
+    """For each exponential of a sum over other indices, the factors that all such sums share."""
+    found: Weights = {}
+    for node in expression.atoms(Sum):
+        index, body = opened(node)
+        gates, rest = _gates(body, index)
+        if gates != 1:
+            exponent, _, others = _factors(rest)
+            own = split_sum(exponent, index)[1]
+            pattern = _pattern(own, index)
+            factors = {factor.xreplace(pattern) for factor in others}
+            found[own.xreplace(pattern)] = found.get(own.xreplace(pattern), factors) & factors
+    return found
+
+
+def _pattern(exponent: Expr, index: Index) -> dict[Index, Index]:
+    """Names for the indices of an exponent that are the same wherever it stands."""
+    others = sorted(free_indices(exponent) - {index}, key=str)
+    names = {other: other.axis.index(f"_{place}") for place, other in enumerate(others, start=1)}
+    return {index: index.axis.index("_0"), **names}
 
 
 # --- sums of exponentials ---
@@ -128,27 +237,41 @@ def _factors(term: Expr) -> tuple[Expr, list[Sum], list[Expr]]:
 
 def _stable_product(expression: Expr) -> Expr:
     exponent, sums, others = _factors(expression)
-    kept, divisors = [], []
-    for factor in others:
-        if is_reciprocal(factor) and isinstance(factor.base, Add | Sum) and _grows(factor.base):
-            divisors.append((factor.base, -int(factor.exp)))
-        else:
-            kept.append(factor)
-    divides = bool(divisors) or exponent.has(Sealed)
+    kept, divisors = _divisors(others)
+    divides = bool(divisors) or exponent.has(OfElements)
     spread = next((factor for factor in kept if divides and _is_sum_of_exps(factor)), None)
     if spread is not None:
         rest = expression / spread
         return _stable(Add(*(rest * term for term in spread.args)))
+    if not divisors and len(sums) == 1 and exponent == 0:
+        return Mul(*map(_stable_power, kept), _stable_sum(sums[0]))
+    fraction = _fraction(expression)
+    return _share(fraction) if fraction.exponent.has(OfElements) else fraction.value()
+
+
+def _divisors(factors: list[Expr]) -> tuple[list[Expr], list[tuple[Expr, int]]]:
+    """The factors that are no sums of exponentials under a bar; those sums, with their powers."""
+    kept, divisors = [], []
+    for factor in factors:
+        if is_reciprocal(factor) and isinstance(factor.base, Add | Sum) and _grows(factor.base):
+            divisors.append((factor.base, -int(factor.exp)))
+        else:
+            kept.append(factor)
+    return kept, divisors
+
+
+def _fraction(expression: Expr) -> Fraction:
+    """The product, what stands above a sum written in terms of that sum's own shift."""
+    exponent, sums, others = _factors(expression)
+    kept, divisors = _divisors(others)
     exponent, sigmoids, divisors = _take_sigmoids(exponent, divisors)
     fraction = Fraction(exponent, [*map(_stable_power, kept), *sigmoids])
-    if not divisors and len(sums) == 1 and exponent == 0:
-        return Mul(*fraction.others, _stable_sum(sums[0]))
     for base, power in divisors:
         fraction.divide(scaled_sum(base), power)
     for factor in sums:
         _multiply_by_sum(fraction, factor)
     fraction.take_members()
-    return _share(fraction) if fraction.exponent.has(Sealed) else fraction.value()
+    return fraction
 
 
 def _share(fraction: Fraction) -> Expr:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.lowering import program
 from derive.emit.program import Op, Program, rank
-from derive.emit.recursions import LOOPS, NOTE, loops
+from derive.emit.recursions import LOOPS, NOTE, OTHERS, loops
 from derive.emit.text import documentation, header
 
 # How tightly an expression binds, loosest first.
@@ -34,6 +34,7 @@ NAMES = {
     "log": "log",
     "div": "ratio",
     "loop": "by_elements",
+    "others": "others",
 }
 # A bound of a maximum is written around it, on the same line and under the same name.
 BOUNDS = {"clip", "finite"}
@@ -162,16 +163,19 @@ class Lines:
 
     def _array(self, op: Op) -> Text:
         name, places = op.data
-        count = len(places)
-        for target in range(count):
-            # Move the axes into the order of the frame, first one first.
-            source = places[target] + sum(later > places[target] for later in places[:target])
-            if source != target:
-                name = f"{self.module}.moveaxis({name}, {source - count}, {target - count})"
-        return Text(name)
+        return self._moved(Text(name), places)
 
     def _rename(self, op: Op) -> Text:
-        return self._operands(op)[0]
+        return self._moved(self._operands(op)[0], op.data)
+
+    def _moved(self, text: Text, places: tuple[int, ...]) -> Text:
+        """The array with its last axes in another order, the first one first."""
+        count = len(places)
+        for target in range(count):
+            source = places[target] + sum(later > places[target] for later in places[:target])
+            if source != target:
+                text = self._call("moveaxis", text.source, f"{source - count}", f"{target - count}")
+        return text
 
     def _lift(self, op: Op) -> Text:
         (operand,) = self._operands(op)
@@ -345,7 +349,7 @@ def _written(formula: Formula, target: str, module: str, device: bool) -> Lines:
 
 def _file(lines: Lines, imports: list[str], signature: str, first: list[str]) -> str:
     formula, target = lines.work.formula, lines.work.target
-    notes = [*_shapes(formula), *[NOTE] * bool(lines.loops)]
+    notes = [*_shapes(formula), *[NOTE] * any(name != OTHERS for name in lines.loops)]
     body = [*first, *formula.limits("{array}.shape[{place}]"), *lines.written]
     function = [
         *loops(lines.loops, lines.module, lines.device),

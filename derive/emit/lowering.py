@@ -1,12 +1,15 @@
 """From a stable expression to a :class:`~derive.emit.program.Program`, node by node.
 
-A node that depends on one index only is lowered at the first index of its axis, whichever index it
-has: that is what makes ``exp(-s_i)`` and ``exp(-s_j)`` one array.
+A node is lowered at the first indices of its axes, whichever indices it has: that is what makes
+``exp(-s_i)`` and ``exp(-s_j)`` one array, and ``s_ij - s_ik`` the transpose of ``s_ik - s_ij``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import permutations, product
+from typing import TypeAlias
 
 from sympy import (
     Abs,
@@ -44,18 +47,21 @@ from derive.nodes import (
     log1p,
     off_top,
     quotient,
+    settled,
     sigmoid,
     softplus,
     weighted_exp,
 )
 from derive.recursion import OfElements, elements_of, subset_mean
-from derive.reduction import assign_axes
+from derive.reduction import assign_axes, left_out
 from derive.stable import stable_form
 
 # Functions that every array namespace has under the same name.
-ELEMENTWISE = {exp: "exp", log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
+ELEMENTWISE = {log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
 # Terms that are added first in a sum: entries, maxima and shifts.
 FLAT = (Indexed, Shift, Largest, larger)
+# An expression, and for each of its free indices the one that it stands for.
+Renamed: TypeAlias = tuple[Expr, dict[Index, Index]]
 REDUCTIONS = {Sum: "sum", Product: "prod", ArgLargest: "argmax", Largest: "max"}
 
 
@@ -64,29 +70,48 @@ class Lowering(Program):
     """A program, and what of the expression is in it already."""
 
     known: dict[Expr, int] = field(default_factory=dict)
+    homes: dict[Expr, Renamed] = field(default_factory=dict)
 
     def lower(self, expression: Expr) -> int:
         """The number of the operation that has the value of the expression."""
-        home = self._at_home(expression)
+        home, names = self._at_home(expression)
         if home not in self.known:
             self.known[home] = self._lower(home)
-        number = self.known[home]
-        if home == expression:
-            return number
-        return self.add(Op("rename", (number,), None, tuple(sorted(free_indices(expression)))))
+        return self.rename(self.known[home], names)
 
-    def _at_home(self, expression: Expr) -> Expr:
-        """The expression at the first index of its axis, if it depends on one index only."""
+    def _at_home(self, expression: Expr) -> tuple[Expr, dict[Index, Index]]:
+        """The expression at the first indices of each axis, and the names that they have in it.
+
+        Where two indices of an axis occur, there are two such expressions, and the array of one is
+        that of the other with its axes in another order: the one that is known already is taken.
+        """
+        if expression not in self.homes:
+            candidates = [self._renamed(expression, names) for names in self._namings(expression)]
+            known = (pair for pair in candidates if pair[0] in self.known)
+            self.homes[expression] = next(known, candidates[0])
+        return self.homes[expression]
+
+    def _renamed(self, expression: Expr, names: dict[Index, Index]) -> Renamed:
+        """The expression under other names, bound indices named by rule; the way back."""
+        used = [index for index in self.order if index in free_indices(expression)]
+        renamed, _ = assign_axes(
+            expression.xreplace(names), tuple(names[index] for index in used), self.order
+        )
+        return renamed, {names[index]: index for index in used}
+
+    def _namings(self, expression: Expr) -> Iterator[dict[Index, Index]]:
+        """Permutations of all indices that bring the free ones to the front of their axes."""
         free = free_indices(expression)
-        if len(free) != 1:
-            return expression
-        (index,) = free
-        home = self._home(index)
-        # Sums inside that run over the home index do not see the index that is renamed.
-        inner = {index: home, home: index} if home in expression.atoms(Index) else {index: home}
-        swapped = expression.xreplace(inner)
-        assigned, _ = assign_axes(swapped, (home,))
-        return assigned if free_indices(assigned) == {home} else expression
+        axes = list(dict.fromkeys(index.axis for index in self.order))
+        own = [[index for index in self.order if index.axis == axis] for axis in axes]
+        first = [[index for index in indices if index in free] for indices in own]
+        rest = [[index for index in indices if index not in free] for indices in own]
+        for orders in product(*map(permutations, first)):
+            yield {
+                old: new
+                for indices, order, others in zip(own, orders, rest, strict=True)
+                for old, new in zip([*order, *others], indices, strict=True)
+            }
 
     def _home(self, index: Index) -> Index:
         """The first index of the axis, in the order of the array axes."""
@@ -109,6 +134,8 @@ class Lowering(Program):
             return self._lower_delta(node)
         if type(node) in REDUCTIONS:
             return self._lower_reduction(node)
+        if isinstance(node, exp):
+            return self.apply("exp", self._lower_exponent(node.args[0]))
         if type(node) in ELEMENTWISE:
             return self.apply(ELEMENTWISE[type(node)], self.lower(node.args[0]))
         return self._lower_node(node)
@@ -143,6 +170,9 @@ class Lowering(Program):
 
     def _lower_reduction(self, node: Expr) -> int:
         index, inside = opened(node)
+        others = self._lower_others(inside, index) if isinstance(node, Sum) else None
+        if others is not None:
+            return others
         body = self.lower(inside)
         frame = self.frame(body)
         if frame is None or index not in frame:
@@ -151,8 +181,24 @@ class Lowering(Program):
         rest = tuple(other for other in frame if other != index)
         return self.add(Op(REDUCTIONS[type(node)], (body,), (place, not rest), rest))
 
+    def _lower_others(self, body: Expr, index: Index) -> int | None:
+        """``sum_{k != j} f_k`` for every j at once, if f has no index j: it then has one for k."""
+        gates = left_out(body, index)
+        rest = body / Mul(*gates)
+        others = free_indices(Mul(*gates)) - {index}
+        if len(gates) != 1 or others & free_indices(rest) or index not in free_indices(rest):
+            return None
+        (other,) = others
+        number = self.lower(rest.xreplace({index: other, other: index}))
+        frame = self.frame(number)
+        if frame is None or frame[-1] != other:
+            return None
+        return self.add(Op("loop", (number,), "sum_of_others", frame))
+
     def _lower_node(self, node: Expr) -> int:
         arguments = node.args
+        if isinstance(node, settled):
+            return self.lower(arguments[0])
         if isinstance(node, Shift):
             definition = node.definition
             return self.lower(definition.args[0] if isinstance(definition, finite) else definition)
@@ -211,16 +257,28 @@ class Lowering(Program):
     # --- nodes of the stable form ---
 
     def _lower_weighted_exp(self, weight: Expr, exponent: Expr) -> int:
-        terms = Add.make_args(exponent)
-        shifts = Add(*(term for term in terms if term.has(Shift)))
-        shifted = self.apply("gate", self.lower(weight), self.lower(exponent - shifts))
-        if shifts != 0:
-            # A maximum over no entry is -inf: right as a scale (e^-inf = 0), but -inf - (-inf) is
-            # nan, so it is 0 where it is subtracted from entries.
-            empty = {shift: finite(shift) for shift in shifts.atoms(Shift) if shift.has(finite)}
-            number = self.lower(-shifts.xreplace(empty))
-            shifted = self.combine("add", [shifted, number], [1, -1])
+        shifted = self._lower_exponent(exponent, weight)
         return self.apply("mul", self.lower(weight), self.apply("exp", shifted), data=(1, 1))
+
+    def _lower_exponent(self, exponent: Expr, weight: Expr | None = None) -> int:
+        """The entries with their own scale, then less the shifts: ``(m_i - s_ij) - l_j``.
+
+        ``m_i - l_j`` would be rounded where both are large and the exponent is not. Without a
+        weight the entries are behind no gate.
+        """
+        terms = Add.make_args(exponent)
+        down = [term for term in terms if term.has(Shift) and term.could_extract_minus_sign()]
+        if weight is None and not any(term.has(Shift) for term in terms if term not in down):
+            return self.lower(exponent)
+        shifts = Add(*down)
+        entries = self.lower(exponent - shifts)
+        number = entries if weight is None else self.apply("gate", self.lower(weight), entries)
+        if shifts == 0:
+            return number
+        # A maximum over no entry is -inf: right as a scale (e^-inf = 0), but -inf - (-inf) is nan,
+        # so it is 0 where it is subtracted from entries.
+        below = Add(*map(_without_empty, down))
+        return self.combine("add", [number, self.lower(below)], [1, -1])
 
     def _lower_larger(self, left: Expr, right: Expr) -> int:
         for one, other in ((left, right), (right, left)):
@@ -285,6 +343,17 @@ class Lowering(Program):
         return self.add(Op("loop", numbers, "log_weights", self.union(numbers)))
 
 
+def _without_empty(term: Expr) -> Expr:
+    """A shift that is subtracted, with 0 for the maximum over no entry."""
+    factors = (
+        finite(factor)
+        if isinstance(factor, Shift) and isinstance(factor.definition, finite)
+        else factor
+        for factor in Mul.make_args(-term)
+    )
+    return Mul(*factors)
+
+
 def _by_index(node: Add) -> list[Expr]:
     """The terms; in a sum over several indices those of one index are one term, on a vector."""
     if len(free_indices(node)) < 2:
@@ -312,7 +381,9 @@ def program(formula: Formula, target: str) -> Program:
     """The stable form of the formula as array operations."""
     stable = stable_form(formula.expression) if formula.rewrite else formula.expression
     expression, frame = assign_axes(stable, formula.outputs)
-    result = Lowering(formula, target, frame.order)
+    sizes = formula.sizes()
+    extra = sorted(frame.extra, key=lambda index: sizes[index.axis][1])
+    result = Lowering(formula, target, (*frame.outputs, *extra))
     number = result.lower(expression)
     result.add(Op("result", (number,), None, formula.outputs))
     return result

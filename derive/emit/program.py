@@ -6,10 +6,11 @@ that it depends on, in the order of the array axes:
 * ``None``      a number or a scalar argument
 * ``()``        one value a row, shape ``(*batch, 1)``
 * ``(i,)``      shape ``(*batch, n)``
-* ``(i, j)``    shape ``(*batch, n, n)``
+* ``(i, j)``    shape ``(*batch, n, n)``, or ``(*batch, n, m)`` where j runs over another axis
 
-What depends on one index only is computed in a frame of one index, whichever index it is:
-``exp(-s_i)`` and ``exp(-s_j)`` are one array, lifted into ``(i, j)`` by new axes at its use.
+Outputs come first, then the axes of the arrays in their order. What depends on one index of an axis
+only is computed at the first, whichever index it is: ``exp(-s_i)`` and ``exp(-s_j)`` are one array,
+lifted into ``(i, j)`` by new axes at its use, and so are ``exp(-s_ij)`` and ``exp(-s_ik)``.
 Factors and terms of the same frame are combined before they are lifted, so that a Hessian does
 its exponentials on vectors.
 """
@@ -82,6 +83,16 @@ class Program:
             return number
         where = own or frame[:1]
         return self.add(Op("lift", (number,), tuple(index in where for index in frame), frame))
+
+    def rename(self, number: int, names: dict[Index, Index]) -> int:
+        """The same values under other indices, the axes brought into their order."""
+        frame = self.frame(number)
+        if not frame or all(names[index] == index for index in frame):
+            return number
+        named = [names[index] for index in frame]
+        ordered = tuple(index for index in self.order if index in named)
+        places = tuple(named.index(index) for index in ordered)
+        return self.add(Op("rename", (number,), places, ordered))
 
     def apply(self, kind: str, *numbers: int, data: Any = None) -> int:
         """An elementwise operation on operands brought to one frame."""

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LOOPS", "NOTE", "loop_name", "loops"]
+__all__ = ["LOOPS", "NOTE", "OTHERS", "loop_name", "loops"]
+
+# The one function here that is not about coefficients.
+OTHERS = "sum_of_others"
 
 # What an emitted docstring says of them.
 NOTE = (
@@ -185,6 +188,22 @@ LOOPS: dict[str, Loop] = {
             "log_start",
             "mean_steps",
             "log_product",
+        ),
+        _loop(
+            OTHERS,
+            "x",
+            '''
+    """sum_{k != j} x_k for each j: all that follow j, around the end, by doubling."""
+    left, span, size, start = x.shape[-1] - 1, x, 1, 1
+    others = xp.zeros_like(x)
+    while left:
+        if left % 2:
+            others = others + xp.roll(span, -start, axis=-1)
+            start += size
+        span = span + xp.roll(span, -size, axis=-1)
+        left, size = left // 2, 2 * size
+    return others
+''',
         ),
         # What the logs are measured against: the same recursion in plain numbers.
         _loop(

@@ -42,8 +42,11 @@ SEED = 20260
 BATCH = (2, 3)
 SCALARS = {"gamma": 1.5, "m": 0.25, "s0": -0.5, "r": 2}
 NAMES = [formula.name for formula in cover.COVERAGE]
-# Coefficients are found by elements, in a loop that their files bring along.
-LOOPED = {f.name for f in cover.COVERAGE if f.expression.has(Coefficient)}
+# Coefficients are found by elements, sums over all indices but one by doubling, in a loop that
+# their files bring along.
+LOOPED = {
+    f.name for f in cover.COVERAGE if f.expression.has(Coefficient) or "sum_of_others" in emit(f)
+}
 by_name = {formula.name: formula for formula in cover.COVERAGE}
 
 
