@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from derive.losses import LOSSES
 from verify.accuracy import SUBSET_LOSSES
 from verify.arrays import JaxArrays, NumpyArrays, TorchArrays
+from verify.compare import family_of
 from verify.formats import Vector
 from verify.measure import References, measure
-from verify.oracle import BallOracle
+from verify.oracle.grid import GRIDS
 from verify.routes import core_route
-from verify.samples import quick
+from verify.samples import Sample
 
 
 class StrictArrays(NumpyArrays):
@@ -44,19 +46,26 @@ def jax_arrays() -> JaxArrays:
 # the losses that count subsets, whose trees of products have many shapes of their own.
 JAX_LENGTHS = (2, 6)
 JAX_LENGTHS_OF_SUBSETS = (6,)
+JAX_SHAPES = ((4, 3), (2, 2))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+def _few_shapes(loss: str, samples: Sequence[Sample]) -> list[Sample]:
+    if loss in GRIDS:
+        return [sample for sample in samples if sample.scores.shape in JAX_SHAPES]
+    lengths = JAX_LENGTHS_OF_SUBSETS if loss in SUBSET_LOSSES else JAX_LENGTHS
+    return [sample for sample in samples if sample.n in lengths]
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, *(grid for grid in GRIDS if grid not in LOSSES)])
 @pytest.mark.parametrize("make", [StrictArrays, torch_arrays, jax_arrays])
 def test_every_library_keeps_the_contract(loss: str, make: Any) -> None:
     arrays = make()
-    samples = [sample for sample in quick(loss) if sample.n <= 1000][::5]
+    family = family_of(loss)
+    samples = [sample for sample in family.quick(loss) if sample.scores.size <= 1000][::5]
     if arrays.flushes:
-        lengths = JAX_LENGTHS_OF_SUBSETS if loss in SUBSET_LOSSES else JAX_LENGTHS
-        samples = [sample for sample in samples if sample.n in lengths]
-    table = measure(
-        loss, core_route(loss), samples, References(BallOracle(loss)), arrays=arrays, batch=True
-    )
+        samples = _few_shapes(loss, samples)
+    oracle = References(family.oracle(loss))
+    table = measure(loss, core_route(loss), samples, oracle, arrays=arrays, batch=True)
     measured = [line for line in table if line.dtype in arrays.dtypes]
     assert measured and not table.failures, table.failures[:3]
     assert not [line.cells() for line in measured if not line.within]

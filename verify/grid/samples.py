@@ -28,7 +28,7 @@ from verify.samples import Exact, Sample
 
 __all__ = ["GRID_LABELS", "GRID_VECTORS", "GridSample", "quick_grids", "thorough_grids"]
 
-THOROUGH_SIZES = (*QUICK_SIZES, (1, 3), (2, 2), (33, 3), (10, 12), (120, 2), (4, 50))
+THOROUGH_SIZES = (*QUICK_SIZES, (1, 3), (2, 2), (33, 3), (10, 12), (120, 2), (3, 20))
 # (n, m) of long grids. The oracle forms every exponential by itself: of 10^4 samples some 10^5.
 LONG = (10_000, 3)
 WIDE = ((200, 100), (1000, 10))
