@@ -22,11 +22,11 @@ With p_ij = a_ij / A_j and c_ij = p_ij / V_ij, the share of the pair (j, k) is c
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from array_api_compat import device
 
-from numeric_core.exact import Pair, accurate_sum, as_pair_of, last_sum, rounded, sum_pair, two_diff
+from numeric_core.exact import Pair, as_pair_of, last_sum, leading, rounded, two_diff
 from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
 from numeric_core.reductions import (
     Exponents,
@@ -40,6 +40,9 @@ from numeric_core.shares import counted, shares
 
 __all__ = ["ClassSums", "class_sums", "excluding_own", "is_top"]
 
+Number: TypeAlias = Array | Pair
+"""Pairs where each rounding counts, else arrays; all formulas serve both."""
+
 
 class _Inner(NamedTuple):
     """The inner sums of a grid, seen from one class of each sample; see the module for the symbols.
@@ -48,7 +51,7 @@ class _Inner(NamedTuple):
     (*batch, n, 1).  d, delta: x - x_L.
     """
 
-    e: Array
+    e: Number
     made_of: Exponents
     here: Array
     weight: Array
@@ -59,99 +62,127 @@ class _Inner(NamedTuple):
 class ClassSums(NamedTuple):
     """A_j as row states over the samples, and what is read from them: see the module.
 
-    far: where a sample's leader is seen from the second class; second: the inner sums as seen from
-    there, None where no sample is far.
+    others: V.  far: where a sample's leader is seen from the second class; second: the inner sums
+    as seen from there, None where no sample is far.  exact: all in pairs, see `Rows.exact`.
     """
 
     xp: Namespace
     state: RowSum
     inner: _Inner
-    others: Array
+    others: Number
     far: Array
     second: _Inner | None
+    exact: bool
 
     def logs(self) -> Array:
         """log A_j: (*batch, m)."""
         return log_partition(self.xp, self.state)
 
-    def gradient(self, exact: bool) -> Array:
-        """sum_j dlog A_j / dx: (*batch, n, m).  exact: see `Rows.exact`."""
+    def gradient(self) -> Array:
+        """sum_j dlog A_j / dx: (*batch, n, m)."""
         xp = self.xp
-        p, c, unit = self._shares(exact)
-        e, e_unit = counted(xp, self.inner.e, self.inner.made_of, exact)
-        up = e * excluding_own(xp, xp.where(self.far, xp.zeros_like(c), c))
+        p, c, unit = self._shares()
+        e, e_unit = counted(xp, self.inner.e, self.inner.made_of, self.exact)
+        up = e * excluding_own(xp, self._near(c))
         if self.second is not None:
-            e, _ = counted(xp, self.second.e, self.second.made_of, exact)
+            e, _ = counted(xp, self.second.e, self.second.made_of, self.exact)
             up = up + e * _only(xp, self.far, c)
-        return (up * e_unit - p) * unit
+        return (rounded(up) * e_unit - rounded(p)) * unit
 
-    def hvp(self, v: Array, exact: bool) -> Array:
+    def hvp(self, v: Array) -> Array:
         """sum_j Hessian of log A_j, times v: (*batch, n, m)."""
         xp = self.xp
-        p, c, unit = self._shares(exact)
-        like = Pair.of(xp, c) if exact else c
-        e, e_unit = counted(xp, self.inner.e, self.inner.made_of, exact)
-        b = _deviation(xp, e, self.inner.here, v, like)
+        p, c, unit = self._shares()
+        e, e_unit = counted(xp, self.inner.e, self.inner.made_of, self.exact)
+        b = _deviation(xp, e, self.inner.here, v)
         if self.second is not None:
-            e_second, _ = counted(xp, self.second.e, self.second.made_of, exact)
-            b = xp.where(self.far, _deviation(xp, e_second, self.second.here, v, like), b)
+            e_second, _ = counted(xp, self.second.e, self.second.made_of, self.exact)
+            b = _where(xp, self.far, _deviation(xp, e_second, self.second.here, v), b)
         own = c * b
-        total = accurate_sum(xp, xp.matrix_transpose(own))
-        mean = xp.matrix_transpose(total) * e_unit * unit
-        near = xp.where(self.far, xp.zeros_like(c), c)
-        up = e * (_spread(xp, near, v, like) - excluding_own(xp, near * mean))
+        total = last_sum(xp, _transposed(xp, own))
+        mean = _scaled(_transposed(xp, total), e_unit * unit)
+        near = self._near(c)
+        up = e * (_spread(xp, near, v) - excluding_own(xp, near * mean))
         if self.second is not None:
-            step = (v - _only(xp, self.far, v)) - _only(xp, self.far, mean)
+            pivot = _sum_only(xp, self.far, v)
+            step = as_pair_of(xp, v, pivot, c) - _only(xp, self.far, mean)
             up = up + e_second * _only(xp, self.far, c) * step
-        return ((up - own) * e_unit + p * mean) * unit
+        return rounded(_scaled(up - own, e_unit) + p * mean) * unit
 
-    def _shares(self, exact: bool) -> tuple[Array, Array, float]:
+    def _shares(self) -> tuple[Number, Number, float]:
         """p / unit, c / unit and the unit of `shares`."""
         xp = self.xp
-        p, unit = shares(xp, self.state, exact)
-        p = xp.matrix_transpose(p)
-        return p, p / xp.where(self.others > 0, self.others, xp.ones_like(p)), unit
+        p, unit = shares(xp, self.state, self.exact)
+        p = _transposed(xp, p)
+        some = leading(self.others) > 0
+        return p, p / _where(xp, some, self.others, _ones(xp, self.others)), unit
+
+    def _near(self, c: Number) -> Number:
+        """c, 0 where a leader is far."""
+        return c if self.second is None else _where(self.xp, self.far, _zeros(self.xp, c), c)
 
 
 def class_sums(
-    xp: Namespace, x: Array, outer: Array, inner: Array, *, moderate: bool, hard: bool
+    xp: Namespace,
+    x: Array,
+    outer: Array,
+    inner: Array,
+    *,
+    moderate: bool,
+    hard: bool,
+    exact: bool,
 ) -> ClassSums:
     """The sums A_j for x, o, w of (*batch, n, m); x of a masked class is any moderate number.
 
     moderate: all |x| <= L / 2.  hard: all inner weights are 0 or 1.
     """
     level = x if hard else x + log(xp, xp.where(inner > 0, inner, xp.ones_like(inner)))
-    first = _seen_from(xp, x, inner, level, hard)
+    first = _seen_from(xp, x, inner, level, hard, exact)
     others = excluding_own(xp, first.e, first.here)
     far, second = xp.zeros_like(first.here), None
     d, delta, weight = first.d, first.delta, first.weight
     if not (moderate and hard):
         rest = xp.where(first.here, xp.zeros_like(inner), inner)
         faint = exp(xp, constant(xp, -exponent_limit(xp, x.dtype), x))
-        far = first.here & (others < faint) & xp.any(rest > 0, axis=-1, keepdims=True)
+        far = first.here & (leading(others) < faint) & xp.any(rest > 0, axis=-1, keepdims=True)
         if known(xp.any(far)) is not False:
-            second = _seen_from(xp, x, rest, level, hard)
-            others = xp.where(far, accurate_sum(xp, second.e), others)
+            second = _seen_from(xp, x, rest, level, hard, exact)
+            others = _where(xp, far, last_sum(xp, second.e), others)
             d, delta = xp.where(far, second.d, d), xp.where(far, second.delta, delta)
             weight = xp.where(far, second.weight, weight)
-    columns = (xp.matrix_transpose(y) for y in (-d, -delta, outer * (weight * others)))
-    state = exponential_sum(xp, *columns, moderate=moderate, hard=False)
-    return ClassSums(xp, state, first, others, far, second)
+    weights, delta = _outer_weights(xp, outer, weight, others, delta)
+    columns = (xp.matrix_transpose(y) for y in (-d, -delta, weights))
+    state = exponential_sum(xp, *columns, moderate=moderate, hard=False, exact=exact)
+    return ClassSums(xp, state, first, others, far, second, exact)
 
 
-def _seen_from(xp: Namespace, x: Array, weights: Array, level: Array, hard: bool) -> _Inner:
+def _outer_weights(
+    xp: Namespace, outer: Array, weight: Array, others: Number, delta: Array
+) -> tuple[Array, Array]:
+    """o w_L V rounded, and delta less what the rounding lost, relative to it."""
+    if not isinstance(others, Pair):
+        return outer * weight * others, delta
+    product = Pair.of(xp, outer) * Pair.of(xp, weight) * others
+    size = xp.where(product.high > 0, product.high, xp.ones_like(outer))
+    return product.high, delta - product.low / size
+
+
+def _seen_from(
+    xp: Namespace, x: Array, weights: Array, level: Array, hard: bool, exact: bool
+) -> _Inner:
     """e of the module's text for the class of the largest level among those with a weight."""
     active = weights > 0
     lowest = constant(xp, -finfo_max(xp, x.dtype), x)
     here = is_top(xp, xp.where(active, level, lowest)) & active
-    d, delta = two_diff(x, _only(xp, here, x))
-    weight = _only(xp, here, weights)
+    d, delta = two_diff(x, _sum_only(xp, here, x))
+    weight = _sum_only(xp, here, weights)
     # a class without a weight may lie far above those that have one
     floor = xp.full_like(d, -8.0 * exponent_limit(xp, x.dtype))
     seen, error = xp.where(active, d, floor), xp.where(active, delta, xp.zeros_like(delta))
     share = weights if hard else weights / xp.where(weight > 0, weight, xp.ones_like(weight))
-    e, _ = split_terms(xp, seen, error, share, False)
-    return _Inner(e, Exponents(seen, error, share), here, weight, d, delta)
+    e, lack = split_terms(xp, seen, error, share, exact)
+    inner: Number = e if lack is None else Pair(xp, e, lack)
+    return _Inner(inner, Exponents(seen, error, share), here, weight, d, delta)
 
 
 def is_top(xp: Namespace, x: Array) -> Array:
@@ -160,31 +191,63 @@ def is_top(xp: Namespace, x: Array) -> Array:
     return xp.arange(x.shape[-1], dtype=index.dtype, device=device(x)) == index
 
 
-def excluding_own(xp: Namespace, z: Array, top: Array | None = None) -> Array:
+def excluding_own(xp: Namespace, z: Number, top: Array | None = None) -> Number:
     """sum_{k != j} z_k along the last axis: the total less the own, but for the largest z.
 
     The sum without the largest |z| is that one's; for all others the largest is a part of the
     result, so that the difference loses no more than an ulp of the larger sign's sum.
     """
-    top = is_top(xp, xp.abs(z)) if top is None else top
-    high, low = sum_pair(xp, xp.where(top, xp.zeros_like(z), z))
-    return xp.where(top, high + low, _only(xp, top, z) + ((high - z) + low))
+    top = is_top(xp, xp.abs(leading(z))) if top is None else top
+    rest = last_sum(xp, _where(xp, top, _zeros(xp, z), z))
+    return _where(xp, top, rest, _only(xp, top, z) + (rest - z))
 
 
-def _only(xp: Namespace, here: Array, x: Array) -> Array:
+def _only(xp: Namespace, here: Array, x: Number) -> Number:
     """The value at the one place of each sample, 0 where there is none: (*batch, n, 1)."""
+    if isinstance(x, Pair):
+        return Pair(xp, _sum_only(xp, here, x.high), _sum_only(xp, here, x.low))
+    return _sum_only(xp, here, x)
+
+
+def _sum_only(xp: Namespace, here: Array, x: Array) -> Array:
     return xp.sum(xp.where(here, x, xp.zeros_like(x)), axis=-1, keepdims=True)
 
 
-def _deviation(xp: Namespace, e: Array, here: Array, v: Array, like: Array | Pair) -> Array:
+def _deviation(xp: Namespace, e: Number, here: Array, v: Array) -> Number:
     """B_j = sum_k e_k (v_k - v_j), as seen from the class whose e_k is the largest."""
-    apart = as_pair_of(xp, v, _only(xp, here, v), like)
-    weights = as_pair_of(xp, e, None, like)
-    return rounded(last_sum(xp, weights * apart) - apart * last_sum(xp, weights))
+    apart = as_pair_of(xp, v, _sum_only(xp, here, v), e)
+    return last_sum(xp, e * apart) - apart * last_sum(xp, e)
 
 
-def _spread(xp: Namespace, c: Array, v: Array, like: Array | Pair) -> Array:
+def _spread(xp: Namespace, c: Number, v: Array) -> Number:
     """sum_k c_k (v_j - v_k), as seen from the class of the largest c_k."""
-    apart = as_pair_of(xp, v, _only(xp, is_top(xp, c), v), like)
-    weights = as_pair_of(xp, c, None, like)
-    return rounded(apart * last_sum(xp, weights) - last_sum(xp, weights * apart))
+    apart = as_pair_of(xp, v, _sum_only(xp, is_top(xp, leading(c)), v), c)
+    return apart * last_sum(xp, c) - last_sum(xp, c * apart)
+
+
+def _where(xp: Namespace, condition: Array, a: Number, b: Number) -> Number:
+    if isinstance(a, Pair) and isinstance(b, Pair):
+        parts = (xp.where(condition, x, y) for x, y in ((a.high, b.high), (a.low, b.low)))
+        return Pair(xp, *parts)
+    return xp.where(condition, a, b)
+
+
+def _transposed(xp: Namespace, x: Number) -> Number:
+    if isinstance(x, Pair):
+        return Pair(xp, xp.matrix_transpose(x.high), xp.matrix_transpose(x.low))
+    return xp.matrix_transpose(x)
+
+
+def _scaled(x: Number, factor: float) -> Number:
+    """x times a power of two."""
+    return Pair(x.xp, x.high * factor, x.low * factor) if isinstance(x, Pair) else x * factor
+
+
+def _ones(xp: Namespace, like: Number) -> Number:
+    one = xp.ones_like(leading(like))
+    return Pair.of(xp, one) if isinstance(like, Pair) else one
+
+
+def _zeros(xp: Namespace, like: Number) -> Number:
+    zero = xp.zeros_like(leading(like))
+    return Pair.of(xp, zero) if isinstance(like, Pair) else zero

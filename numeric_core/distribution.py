@@ -107,12 +107,17 @@ def _mended(xp: Namespace, product: Pair, share: Array, made_of: Exponents, amou
 
 def enlarged_terms(xp: Namespace, state: RowSum, factor: Pair) -> Pair:
     """terms_i a for an a that may be above 1: a subnormal term is taken apart as in `weigh`."""
-    return enlarged(xp, state.terms, state.exponents, factor)
+    return enlarged(xp, Pair(xp, state.terms, _lack(xp, state)), state.exponents, factor)
 
 
-def enlarged(xp: Namespace, e: Array, made_of: Exponents, factor: Pair) -> Pair:
+def enlarged(xp: Namespace, e: Pair, made_of: Exponents, factor: Pair) -> Pair:
     """e a for e = w e^{d + delta}; a subnormal e is taken apart as in `weigh`."""
-    return _mended(xp, Pair.of(xp, e) * factor, e, made_of, factor.high)
+    return _mended(xp, e * factor, e.high, made_of, factor.high)
+
+
+def _lack(xp: Namespace, state: RowSum) -> Array:
+    """What the terms lack, as far as it is known."""
+    return xp.zeros_like(state.terms) if state.terms_low is None else state.terms_low
 
 
 def _least(xp: Namespace, like: Array) -> Array:

@@ -163,7 +163,8 @@ def element_gradient(rows: Rows) -> tuple[Array, Array]:
     xp = rows.xp
     values, ups, downs, unit = [], [], [], 1.0
     for part in elements(rows):
-        share, unit = shares(xp, part.state, rows.exact)
+        p, unit = shares(xp, part.state, rows.exact)
+        share = rounded(p)
         values.append(part.value())
         ups.append(_sum_over(xp, share, -3))
         downs.append(_sum_over(xp, share, -2))

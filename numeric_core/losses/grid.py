@@ -91,10 +91,10 @@ class GridTruncated(GridLoss):
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         sums = _own_class(rows)
-        return _total(rows.xp, sums.logs()), sums.gradient(rows.exact)
+        return _total(rows.xp, sums.logs()), sums.gradient()
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        return _own_class(rows).hvp(vector, rows.exact)
+        return _own_class(rows).hvp(vector)
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ class GridMirrored(GridLoss):
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         own, other = _own_class(rows), _other_class(rows)
-        gradient = 0.5 * own.gradient(rows.exact) - 0.5 * other.gradient(rows.exact)
+        gradient = 0.5 * own.gradient() - 0.5 * other.gradient()
         return 0.5 * _total(rows.xp, own.logs(), other.logs()), gradient
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         own, other = _own_class(rows), _other_class(rows)
-        return 0.5 * own.hvp(vector, rows.exact) + 0.5 * other.hvp(vector, rows.exact)
+        return 0.5 * own.hvp(vector) + 0.5 * other.hvp(vector)
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class GridCentered(GridLoss):
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         xp, state = rows.xp, _centered(rows)
         p, unit = shares(xp, state, rows.exact)
-        gradient = _mean_less_own(rows, xp.matrix_transpose(p)) * unit
+        gradient = _mean_less_own(rows, xp.matrix_transpose(rounded(p))) * unit
         return _total(xp, log_partition(xp, state)), gradient
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
@@ -191,16 +191,18 @@ class GridCentered(GridLoss):
 
 def _own_class(rows: Rows) -> ClassSums:
     """D_j."""
-    xp, s = rows.xp, rows.scores
-    moderate = rows.bound <= 0.5 * exponent_limit(xp, s.dtype)
-    return class_sums(xp, s, rows.labels, _takes_part(rows), moderate=moderate, hard=True)
+    return _class_sums(rows, rows.scores, rows.labels, _takes_part(rows), hard=True)
 
 
 def _other_class(rows: Rows) -> ClassSums:
     """E_k."""
-    xp, s = rows.xp, rows.scores
-    moderate = rows.bound <= 0.5 * exponent_limit(xp, s.dtype)
-    return class_sums(xp, -s, _takes_part(rows), rows.labels, moderate=moderate, hard=False)
+    return _class_sums(rows, -rows.scores, _takes_part(rows), rows.labels, hard=False)
+
+
+def _class_sums(rows: Rows, x: Array, outer: Array, inner: Array, *, hard: bool) -> ClassSums:
+    moderate = rows.bound <= 0.5 * exponent_limit(rows.xp, x.dtype)
+    exact = rows.exact
+    return class_sums(rows.xp, x, outer, inner, moderate=moderate, hard=hard, exact=exact)
 
 
 def _takes_part(rows: Rows) -> Array:
