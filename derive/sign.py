@@ -97,12 +97,12 @@ def _sign_of_add(expression: Add, facts: Facts) -> Sign:
 def _sign_by_tangent(expression: Add, facts: Facts) -> Sign:
     """What a term has over its tangent, and a rest that is not negative."""
     parts = [term.as_coeff_Mul() for term in expression.args]
-    curved = [(number, part) for number, part in parts if isinstance(part, exp | log)]
+    curved = [(c, part) for c, part in parts if isinstance(part, exp | log) and part.free_symbols]
     if len(curved) > MOST_TANGENTS:
         return Sign.UNKNOWN
     gaps = [abs(c) * tangent_gap(f, bool(c.is_positive), facts) for c, f in curved]
-    signs = (_sign_of_rest(expression - gap, facts) for gap in gaps if gap != 0)
-    return next((found for found in signs if found is not Sign.UNKNOWN), Sign.UNKNOWN)
+    found = {_sign_of_rest(expression - gap, facts) for gap in gaps if gap != 0}
+    return next((of for of in (Sign.POSITIVE, Sign.NONNEGATIVE) if of in found), Sign.UNKNOWN)
 
 
 def _sign_of_rest(rest: Expr, facts: Facts) -> Sign:

@@ -4,13 +4,15 @@ Losses over n samples and m classes sum over the samples inside the log. Derived
 n and m: the scores that minimise the truncated loss (:mod:`~derive.grid.solution`); why no loss of
 the document's general form serves hard and soft labels (:mod:`~derive.grid.constant_sum`); where
 the pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`); which losses
-have it there, and why the 2 (:mod:`~derive.grid.symmetry`); what a small loss says about hard
-labels (:mod:`~derive.grid.hard`).
+have it there, and why the 2 (:mod:`~derive.grid.symmetry`); how smooth the pairwise loss is
+(:mod:`~derive.grid.smooth`); what a small loss says about hard labels (:mod:`~derive.grid.hard`);
+how much a log per class balances (:mod:`~derive.grid.balance`), and what is left of it at the
+minimum (:mod:`~derive.grid.frequencies`).
 """
 
 from __future__ import annotations
 
-from derive.grid import constant_sum, hard, pairs, solution, symmetry
+from derive.grid import balance, constant_sum, frequencies, hard, pairs, smooth, solution, symmetry
 from derive.lattice.theory import Theory
 
 GRID = Theory(
@@ -25,11 +27,18 @@ GRID = Theory(
         "constant-sum-minimum": constant_sum.derive_minimum,
         "constant-sum-hard": constant_sum.derive_hard_labels,
         "pairwise-optimum": pairs.derive_pairwise_optimum,
+        "pairwise-smooth": smooth.derive_smoothness,
         "mirrored-optimum": pairs.derive_mirrored_optimum,
         "hard-labels": hard.derive_hard_labels,
         "why-two": symmetry.derive_stationarity,
         "symmetric-losses": symmetry.derive_members,
         "truncated-asymmetry": symmetry.derive_truncated,
+        "balance-value": balance.derive_share,
+        "balance-gradient": balance.derive_pull,
+        "balance-pairwise": balance.derive_pairwise,
+        "balance-smoothing": balance.derive_smoothing,
+        "frequencies-pairwise": frequencies.derive_pairwise,
+        "frequencies-truncated": frequencies.derive_truncated,
     },
 )
 

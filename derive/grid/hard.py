@@ -1,9 +1,9 @@
 """Hard labels: a small loss has every argmax right.
 
 The truncated, the mirrored and the pairwise loss hold the term ``a_ijk = t_ij e^{s_ik - s_ij}``
-under logs with a 1 and other terms that are not negative, and every other log is at least 0. So each
-of the three is at least ``log(1 + a_ijk)`` for every sample and every two classes: the label of a
-sample leads any other class by ``-log(e^l - 1)`` or more, which is positive once ``l < log 2``.
+under logs with a 1 and other terms that are not negative, and every other log is at least 0. So
+each of the three is at least ``log(1 + a_ijk)`` for every sample and every two classes: the label
+of a sample leads any other class by ``-log(e^l - 1)`` or more, which is positive for ``l < log 2``.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Why the link is ``softmax(2s)``, and which losses have it.
 
-Let the loss be any smooth function F of the terms ``a_ijk = t_ij e^{s_ik - s_ij}``, ``j != k``. With
-``F'_ijk`` its derivatives the gradient is
+Let the loss be any smooth function F of the terms ``a_ijk = t_ij e^{s_ik - s_ij}``, ``j != k``.
+With ``F'_ijk`` its derivatives the gradient is
 
     g_ij = sum_{k != j} (a_ikj F'_ikj - a_ijk F'_ijk).
 
-At ``t = softmax(2s)`` a term equals its mirror image, ``a_ijk = a_ikj = e^{s_ij + s_ik} / Z_i``. If F
-is the same for the mirror images of all terms, ``F(a) = F(a^T)``, so are its derivatives at such a
-point, and the gradient vanishes. For n labels of two classes this is
+At ``t = softmax(2s)`` a term equals its mirror image, ``a_ijk = a_ikj = e^{s_ij + s_ik} / Z_i``. If
+F is the same for the mirror images of all terms, ``F(a) = F(a^T)``, so are its derivatives at such
+a point, and the gradient vanishes. For n labels of two classes this is
 ``Phi(t e^{-s}) + Phi((1-t) e^s)``, stationary at ``t = sigma(2s)``.
 
 The pairwise and the mirrored loss have this symmetry, and with order-r sums in place of sums. The
@@ -26,7 +26,7 @@ from derive.coefficients import Z as z
 from derive.coefficients import coefficient, order
 from derive.derivation import Derivation
 from derive.facts import NOTHING_ASSUMED, strictly_soft
-from derive.grid.sums import SAMPLES, apart, h, i, j, k, l, p, s, t, term
+from derive.grid.sums import SAMPLES, apart, h, i, j, k, l, p, s, term
 from derive.grid.theory import at_softmax2, begin
 
 #: ``F'_ijk``, and a term of which nothing is known but that it is not negative.
