@@ -99,19 +99,23 @@ class JaxArrays:
 
 
 class MpfArrays:
-    """Lists of mpmath numbers, for emitted mpmath code: one row at a time, nothing is rounded."""
+    """Lists of mpmath numbers, for emitted mpmath code: one row or grid, nothing is rounded."""
 
     name = "mpmath"
     flushes = False
     dtypes = frozenset({"float16", "bfloat16", "float32", "float64"})
 
     def make(self, values: Vector, dtype: str) -> Any:
-        """The row as a list of mpf; the dtype only says on which grid the numbers lie."""
+        """Lists of mpf, nested as the axes are; the dtype only says which numbers they can be."""
+        if values.ndim > 1:
+            return [self.make(part, dtype) for part in values]
         return [mpmath.mpf(x) for x in values.tolist()]
 
     def floats(self, array: Any) -> list[float]:
-        """One number or a sequence of numbers, rounded to float64."""
-        return [_nearest(x) for x in array] if hasattr(array, "__len__") else [_nearest(array)]
+        """One number or a sequence of numbers or of sequences, rounded to float64."""
+        if hasattr(array, "__len__"):
+            return [x for part in array for x in self.floats(part)]
+        return [_nearest(array)]
 
 
 def _nearest(x: Any) -> float:

@@ -9,7 +9,8 @@
   taken as printed, so its error is stated against the size of the quantity: 1 for values below 1
   and for gradients, the largest entry of the vector for Hessian-vector products.  Where the formula
   has coefficients of products, they are computed as logarithms: an error of one ulp of the largest
-  logarithm is one of all that is made from it, and that is the size then.
+  logarithm is one of all that is made from it, and that is the size then.  So it is over a grid:
+  the exponents are differences of scores, rounded as printed.
 """
 
 from __future__ import annotations
@@ -192,9 +193,12 @@ def _measure_numpy(
 def _size(loss: str, sample: Sample) -> float:
     """1, or with coefficients a bound of the logarithms: the j largest |s| and log C(n, j) for e_j.
 
-    j goes up to the number of positives, to n without a limit of labels, to the order 2. The
+    Over a grid, where exponents are differences of two scores, 1 and the largest of these.
+    Else j goes up to the number of positives, to n without a limit of labels, to the order 2. The
     recursion rounds a logarithm of that size once a label, and n roundings add up as sqrt(n) does.
     """
+    if loss in GRIDS:
+        return 1.0 + float(np.max(np.ptp(sample.scores, axis=-1)))
     if loss not in SUBSET_LOSSES:
         return 1.0
     n, k = sample.n, int(sample.labels.sum())
