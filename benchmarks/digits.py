@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,16 +38,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-# One thread each: the matrices are small, and the repeats run side by side.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 from joblib import Parallel, delayed
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits
+from threadpoolctl import threadpool_limits
 
 import lossproof
 
@@ -64,6 +60,7 @@ SMOOTHING = {"hard": 0.0, "smoothed": 0.1}
 THIRD = CLASSES // 3
 BINS = 10
 SEED = 9158
+FIGURES_FILE = Path(__file__).with_suffix(".json")
 
 
 @dataclass(frozen=True)
@@ -264,9 +261,11 @@ def train(
         return whole, model.back(parameters, layers, gradient / unit) + pull
 
     options = {"maxfun": evaluations, "maxiter": evaluations, "ftol": 0.0, "gtol": 1e-9}
-    found = minimize(
-        slope, model.start(repeat), jac=True, method="L-BFGS-B", options=options, callback=callback
-    )
+    start = model.start(repeat)
+    with threadpool_limits(1, user_api="blas"):  # the matrices are small
+        found = minimize(
+            slope, start, jac=True, method="L-BFGS-B", options=options, callback=callback
+        )
     return np.asarray(found.x)
 
 
@@ -382,7 +381,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The losses on imbalanced digits.")
     parser.add_argument("--repeats", type=int, default=12)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--out", type=Path, default=FIGURES_FILE)
     given = parser.parse_args()
     begin = perf_counter()
     runs = Parallel(n_jobs=given.processes)(

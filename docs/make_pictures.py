@@ -3,8 +3,11 @@
     first    correct digits of a small loss, and the probability that a score stands for
     lattice  each loss as its index set
     newton   error of Newton's recursion for log Z_k over spread and k, next to the stable method
+    balance  how evenly the classes pull on a model, for the losses of n samples x m classes
+    digits   the same losses on imbalanced digits
 
-The growth of the times comes from `benchmarks/bench_subset.py --plot`: clocks differ in every run.
+The figures of `digits` are those that `benchmarks/digits.py` stored. The growth of the times comes
+from `benchmarks/bench_subset.py --plot`: clocks differ in every run.
 """
 
 from __future__ import annotations
@@ -13,13 +16,21 @@ import sys
 from pathlib import Path
 
 import matplotlib
+from draw_balance import balance
+from draw_digits import digits
 from draw_first import first
 from draw_lattice import lattice
 from draw_newton import newton
 from look import STYLE, save
 from matplotlib import pyplot as plt
 
-PICTURES = {"first": first, "lattice": lattice, "newton": newton}
+PICTURES = {
+    "first": first,
+    "lattice": lattice,
+    "newton": newton,
+    "balance": balance,
+    "digits": digits,
+}
 
 
 def main(folder: Path) -> None:
