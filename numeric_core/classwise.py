@@ -24,8 +24,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from array_api_compat import device
-
+from numeric_core.distribution import is_top
 from numeric_core.exact import Pair, as_pair_of, last_sum, leading, rounded, two_diff
 from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
 from numeric_core.reductions import (
@@ -38,7 +37,7 @@ from numeric_core.reductions import (
 )
 from numeric_core.shares import counted, shares
 
-__all__ = ["ClassSums", "class_sums", "excluding_own", "is_top"]
+__all__ = ["ClassSums", "class_sums", "excluding_own"]
 
 Number: TypeAlias = Array | Pair
 """Pairs where each rounding counts, else arrays; all formulas serve both."""
@@ -183,12 +182,6 @@ def _seen_from(
     e, lack = split_terms(xp, seen, error, share, exact)
     inner: Number = e if lack is None else Pair(xp, e, lack)
     return _Inner(inner, Exponents(seen, error, share), here, weight, d, delta)
-
-
-def is_top(xp: Namespace, x: Array) -> Array:
-    """Where the first of the largest along the last axis is."""
-    index = xp.argmax(x, axis=-1, keepdims=True)
-    return xp.arange(x.shape[-1], dtype=index.dtype, device=device(x)) == index
 
 
 def excluding_own(xp: Namespace, z: Number, top: Array | None = None) -> Number:

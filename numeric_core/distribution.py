@@ -26,6 +26,7 @@ __all__ = [
     "enlarged",
     "enlarged_terms",
     "exact_probabilities",
+    "is_top",
     "norm_pair",
     "null_probability",
     "probabilities",
@@ -187,11 +188,16 @@ def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
     Read off, not computed: XLA may evaluate an expression anew in each of its uses, and contract
     products and sums differently in each; c must be one number.
     """
-    k = xp.argmax(p, axis=-1, keepdims=True)
-    here = xp.arange(p.shape[-1], dtype=k.dtype, device=device(p)) == k
+    here = is_top(xp, p)
     if null is not None:
         here = here & (p > null)
     return xp.sum(xp.where(here, v, xp.zeros_like(v)), axis=-1, keepdims=True)
+
+
+def is_top(xp: Namespace, x: Array) -> Array:
+    """Where the first of the largest along the last axis is."""
+    index = xp.argmax(x, axis=-1, keepdims=True)
+    return xp.arange(x.shape[-1], dtype=index.dtype, device=device(x)) == index
 
 
 def _mean_deviation(xp: Namespace, state: RowSum, null: bool, v: Array, c: Array) -> Array | Pair:

@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 from array_api_compat import device
 
-from numeric_core.distribution import center, weigh
+from numeric_core.distribution import center, is_top, weigh
 from numeric_core.exact import Pair, accurate_sum, rounded, sum_to_infinity, two_diff, two_sum
 from numeric_core.loss import Rows
-from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, log1p, read
+from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log1p, read
 from numeric_core.reductions import RowSum, exponential_sum, log_partition
 from numeric_core.shares import shares
 
@@ -44,6 +44,22 @@ The smallest factor is u Q >= t e^{-|s - c|} / (n e^{2 |s - c|}), and 1e-80 e^{-
 1e-8 e^{-60} = 1e-34 are normal numbers."""
 
 
+PAIRS = 1 << 15
+"""Pairs (i, j, k) at a time in a Hessian-vector product: 256 KiB of float64, kept in a cache."""
+
+
+ROUNDINGS = 2.0**-18
+"""A product of matrices, RUN = 2^8 terms at a time, is off by less than 2^-44 of the sum of the
+absolute terms.  Where that sum is up to 2^18 times the larger of result and parts, that is 2^-25 of
+the larger side: half an ulp of float32."""
+
+TINIEST = 2.0**-107
+"""2^-44 of a sum up to here is below a quarter of 2^-149, the least float32."""
+
+FEW = 1 << 14
+"""Up to so many elements (i, j, k) a float64 grid goes element by element, with fewer roundings."""
+
+
 class Products(NamedTuple):
     """u, e of (*batch, n, m), and P - 1 of (*batch, m, m) with 0 on the diagonal."""
 
@@ -56,25 +72,81 @@ class Products(NamedTuple):
         """sum_{j != k} log P_jk: (*batch,)."""
         return _total(self.xp, log1p(self.xp, self.excess))
 
+    def null_shares(self) -> Array:
+        """Q, rounded once: (*batch, m, m)."""
+        one = Pair.of(self.xp, self.xp.ones_like(self.excess))
+        return _off_diagonal(self.xp, (one / (one + Pair.of(self.xp, self.excess))).rounded())
+
     def gradient(self) -> Array:
         """(*batch, n, m)"""
         xp = self.xp
-        q = _off_diagonal(xp, 1.0 / (1.0 + self.excess))
+        q = self.null_shares()
         up = product(xp, self.u, q)
         down = product(xp, self.e, xp.matrix_transpose(q))
         return self.e * up - self.u * down
 
+    def rough_hvp(self, v: Array) -> Array | None:
+        """H v for a result in a narrower dtype; None if that cannot be told to be right.
+
+        v is taken from the class of the largest score, so that the products of matrices cancel
+        little; how much, is measured by the same sums of absolute values.
+        """
+        xp, e, u, q = self.xp, self.e, self.u, self.null_shares()
+        v = v - xp.sum(xp.where(is_top(xp, e), v, xp.zeros_like(v)), axis=-1, keepdims=True)
+        parts, size = self._slopes(v, q, 1.0), self._slopes(xp.abs(v), q, -1.0)
+        result = e * (parts[0] - parts[1]) - u * (parts[2] - parts[3])
+        bound = e * (size[0] - size[1]) - u * (size[2] - size[3])
+        seen = xp.abs(result)
+        for factor, part in zip((e, e, u, u), parts, strict=True):
+            seen = xp.maximum(seen, factor * xp.abs(part))
+        lost = bound * ROUNDINGS > seen
+        return None if known(xp.any(lost & (bound > TINIEST))) is not False else result
+
+    def _slopes(self, v: Array, q: Array, sign: float) -> tuple[Array, Array, Array, Array]:
+        """sum_j u_ij Q_jb (v_ib - v_ij), sum_j u_ij Q_jb m_jb, sum_k e_ik Q_bk (v_ik - v_ib) and
+        sum_k e_ik Q_bk m_bk; sign -1: with all signs such that nothing cancels."""
+        xp, e, u, t = self.xp, self.e, self.u, self.xp.matrix_transpose
+        ev, uv, q_t = e * v, u * v, t(q)
+        mean = q * (product(xp, t(u), ev) - sign * product(xp, t(uv), e))
+        up = v * product(xp, u, q) - sign * product(xp, uv, q)
+        down = product(xp, ev, q_t) - sign * v * product(xp, e, q_t)
+        return up, sign * product(xp, u, q * mean), sign * down, product(xp, e, t(q * mean))
+
+    def hvp(self, v: Array) -> Array:
+        """H v, all pairs of some samples at a time: (*batch, n, m)."""
+        xp, q = self.xp, self.null_shares()
+        n, m = v.shape[-2:]
+        step = max(1, PAIRS // (m * m * max(1, math.prod(v.shape[:-2]))))
+        parts = [slice(start, min(start + step, n)) for start in range(0, n, step)]
+        sums = [_sum_over(xp, weight * d, -3) for weight, d in self._pairs(v, parts)]
+        mean = _off_diagonal(xp, _added(xp, sums) * q)[..., None, :, :]
+        rows = []
+        for weight, d in self._pairs(v, parts):
+            z = weight * q[..., None, :, :] * (d - mean)
+            rows.append(_sum_over(xp, z, -2) - _sum_over(xp, z, -1))
+        return xp.concat(rows, axis=-2)
+
+    def _pairs(self, v: Array, parts: list[slice]) -> Iterator[tuple[Array, Array]]:
+        """a_ijk and v_ik - v_ij of some samples: (*batch, part, m, m)."""
+        for part in parts:
+            u, e, w = (x[..., part, :] for x in (self.u, self.e, v))
+            yield u[..., :, None] * e[..., None, :], w[..., None, :] - w[..., :, None]
+
 
 def products(rows: Rows) -> Products | None:
-    """The sums as products of matrices; None where a factor would leave the range, or may."""
+    """The sums as products of matrices; None where a factor may leave the range, and for few."""
     xp, s, t = rows.xp, rows.scores, rows.labels
+    if rows.exact and math.prod(s.shape) * s.shape[-1] <= FEW:
+        return None
     half, least = RANGE[xp.finfo(s.dtype).bits]
     low, high = _extremes(rows)
     smallest = read(xp.min(xp.where(t > 0, t, xp.ones_like(t))))
     reach = read(xp.max(0.5 * high - 0.5 * low))
     if smallest is None or reach is None or smallest < least or not reach <= half:
         return None
-    d, delta = two_diff(s, 0.5 * low + 0.5 * high)
+    # a sample within the range is taken as it is: an exponent without an error
+    within = (high <= half) & (low >= -half)
+    d, delta = two_diff(s, xp.where(within, xp.zeros_like(low), 0.5 * low + 0.5 * high))
     if rows.masked is not None:
         d, delta = (xp.where(rows.masked, xp.zeros_like(x), x) for x in (d, delta))
     e, u = exp(xp, d), exp(xp, -d)
@@ -183,7 +255,7 @@ def element_hvp(rows: Rows, v: Array) -> Array:
 
 
 def _sum_over(xp: Namespace, x: Array, axis: int) -> Array:
-    """The accurate sum over the classes: (*batch, J, m, n) without one of its class axes."""
+    """The accurate sum over an axis."""
     axes = list(range(x.ndim))
     axes.append(axes.pop(x.ndim + axis))
     return accurate_sum(xp, xp.permute_dims(x, tuple(axes)))[..., 0]

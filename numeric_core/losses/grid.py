@@ -152,7 +152,11 @@ class GridPairwise(GridLoss):
         return element_gradient(rows) if sums is None else (sums.value(), sums.gradient())
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        return element_hvp(rows, vector)
+        sums = products(rows)
+        if sums is None:
+            return element_hvp(rows, vector)
+        product = None if rows.exact else sums.rough_hvp(vector)
+        return sums.hvp(vector) if product is None else product
 
 
 @dataclass(frozen=True)
