@@ -47,6 +47,9 @@ MPMATH_LARGEST = 6
 # Products of all labels but one, for every label, take a tenth of a second at that precision: of
 # the loss with two of them and three kinds of labels, every third row.
 MPMATH_EVERY = {"order_r": 3}
+# And sums over samples and classes for every entry of a product with the Hessian: of the losses
+# that have many of them, every third or fourth.
+MPMATH_PRODUCT_EVERY = {"grid_truncated": 3, "grid_mirrored": 4}
 # Parameters that are no power of two and no float32, so that every product is rounded.
 VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
     "zlpr": ({"threshold": 0.3}, {"threshold": -40.7}),
@@ -172,8 +175,14 @@ def _measure_mpmath(
     exact = bool(loss_named(loss).facts.distribution)
     chosen = [x for x in samples if _is_small(x) and not (exact and label_sum(x) != 1)]
     chosen = chosen[:: MPMATH_EVERY.get(loss, 1)]
+    products = chosen[:: MPMATH_PRODUCT_EVERY.get(loss, 1)]
+    parts = {("value", "gradient"): chosen, ("hvp",): products}
     with mpmath.workprec(MPMATH_BITS):
-        return measure(loss, route, chosen, references, arrays=MpfArrays())
+        tables = [
+            measure(loss, route, some, references, arrays=MpfArrays(), quantities=quantities)
+            for quantities, some in parts.items()
+        ]
+    return AccuracyTable().merge(*tables)
 
 
 def label_sum(sample: Sample) -> Fraction:
