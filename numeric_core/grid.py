@@ -20,7 +20,7 @@ some scores.
 
 All functions take (*batch, n, m) of any array library.  What has n rows is computed where the
 arrays are, in float64 where the library has one; the m unknowns are found on the host, in float64.
-So values must be readable: not under jax.jit or torch.func.vmap.
+So values must be readable (not under jax.jit or torch.func.vmap), and results carry no gradient.
 
 Source: document 000, eq. (2), whose author finds no solution; claim 9158-d.
 """
@@ -41,6 +41,7 @@ from numeric_core.namespace import (
     Array,
     Namespace,
     compute_dtype,
+    detached,
     log,
     namespace,
     on_host,
@@ -138,8 +139,8 @@ def _check_shape(name: str, x: Array) -> None:
 
 
 def _widened(xp: Namespace, x: Array) -> Array:
-    """In float64 where there is one, else in float32."""
-    x = xp.astype(x, compute_dtype(xp, x.dtype), copy=False)
+    """In float64 where there is one, else in float32; no gradient flows through the host."""
+    x = xp.astype(detached(x), compute_dtype(xp, x.dtype), copy=False)
     wider = wider_dtype(xp, x)
     return x if wider is None else xp.astype(x, wider)
 

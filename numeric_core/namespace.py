@@ -42,6 +42,7 @@ __all__ = [
     "block_length",
     "compute_dtype",
     "constant",
+    "detached",
     "exp",
     "finfo_max",
     "finfo_min",
@@ -125,10 +126,14 @@ def one_hot(xp: Namespace, index: Array, n: int, dtype: Any) -> Array:
     return xp.astype(index[..., None] == classes, dtype)
 
 
+def detached(x: Array) -> Array:
+    """x without torch's record of how it was made: what is computed from it has no gradient."""
+    return x.detach() if is_torch_array(x) else x
+
+
 def on_host(x: Array) -> Any:
     """The values as a NumPy array, whatever library and device they are on."""
-    if is_torch_array(x):
-        x = x.detach()
+    x = detached(x)
     if is_torch_array(x) or is_cupy_array(x):  # the others come by themselves
         x = to_device(x, "cpu")
     return np.asarray(x)
@@ -151,10 +156,8 @@ def known(condition: Array) -> bool | None:
 def _read(convert: Callable[[Array], T], x: Array) -> T | None:
     if is_dask_array(x):
         return None
-    if is_torch_array(x):
-        x = x.detach()
     try:
-        return convert(x)
+        return convert(detached(x))
     except (TypeError, RuntimeError):
         # jax raises ConcretizationTypeError (a TypeError), torch RuntimeError.
         return None

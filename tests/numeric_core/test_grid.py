@@ -296,6 +296,15 @@ def test_a_search_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         grid.soft_labels(THREE_WAYS)
 
 
+def test_nothing_found_on_the_host_claims_a_gradient() -> None:
+    torch = pytest.importorskip("torch")
+    labels = torch.tensor(LABELS["soft"], requires_grad=True)
+    found = grid.solve(labels)
+    assert not found.scores.requires_grad and not found.minimum.requires_grad
+    back = grid.soft_labels(found.scores.clone().requires_grad_())
+    assert not back.labels.requires_grad
+
+
 BAD_LABELS = {
     "integers": (np.eye(3, dtype=int), TypeError, "labels must be float16"),
     "a list": ([[0.5, 0.5]], TypeError, "labels must be an array"),
