@@ -180,7 +180,8 @@ def soft_labels(scores: Array, start: Array | None = None, *, check: bool = True
 
     have three, with log D near (3.13, 3.13, 2.49), (2.79, 2.79, 4.57) and (1.20, 1.20, 6.24), and
     the last row is decoded as (.472, .472, .056), (.300, .300, .400) or (.027, .027, .945).
-    Different starts find them; start=0 finds one.  So whoever trains with this loss keeps the
+    Different starts find them; start=0 finds one.  (The fewest rows that were found to have several
+    are 30 for m = 3, and 23 for m = 7: a search, no proof.)  So whoever trains with this loss keeps the
     log_constants of the training labels, and decodes with them: `grid_truncated.probabilities`.
 
     Error: 1e-12 / |det M| or so, M the derivative of `decoding`, which is nearly singular where

@@ -224,6 +224,36 @@ THREE_WAYS = np.repeat(KINDS, [38, 38, 24], axis=0)
 STARTS = {"first": (0, 0, 0), "middle": (2.8, 2.8, 4.6), "last": (1.2, 1.2, 6.2)}
 
 
+FEWER = {
+    "30 samples, 3 classes": (
+        np.repeat([[2.023, -8, 0], [-8, 2.023, 0], [0.529, 0.529, 0]], [12, 12, 6], axis=0),
+        ((1.632, 1.632, 3.163), (1.502, 1.502, 3.506), (1.423, 1.423, 3.684)),
+    ),
+    "23 samples, 7 classes": (
+        np.repeat(
+            np.concatenate(
+                [
+                    np.pad(10.204 * np.eye(6) - 8, ((0, 0), (0, 1))),
+                    [[0.305] * 6 + [0]],
+                ]
+            ),
+            [3] * 6 + [5],
+            axis=0,
+        ),
+        ((*[1.494] * 6, 3.242), (*[1.340] * 6, 3.630), (*[1.173] * 6, 3.945)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FEWER)
+def test_thirty_samples_or_fewer_may_have_three_labels(name: str) -> None:
+    scores, starts = FEWER[name]
+    found = [grid.soft_labels(scores, np.array(start)).log_constants for start in starts]
+    for constants, start in zip(found, starts, strict=True):
+        np.testing.assert_allclose(constants, start, atol=2e-3)
+    assert len({round(float(x[-1]), 2) for x in found}) == 3
+
+
 def test_scores_may_have_three_labels() -> None:
     found = [grid.soft_labels(THREE_WAYS, np.array(start)) for start in STARTS.values()]
     for one in found:
@@ -235,6 +265,18 @@ def test_scores_may_have_three_labels() -> None:
         np.testing.assert_allclose(again.scores, expected, atol=1e-11)
     assert [round(float(one.labels[-1, 2]), 3) for one in found] == [0.056, 0.4, 0.945]
     assert [int(one.labels[0].argmax()) for one in found] == [1, 1, 2]
+
+
+def test_the_signs_of_the_three_solutions_add_up_to_one() -> None:
+    """M has rows that sum to 1, and sum sign det M = 1: the index of a map of a box into itself."""
+    own = decoding.grid_of(np, THREE_WAYS)
+    signs = []
+    for start in STARTS.values():
+        constants = grid.soft_labels(THREE_WAYS, np.array(start)).log_constants
+        slope = decoding._slope(own, constants, decoding._weights(own, constants))
+        np.testing.assert_allclose(slope.sum(axis=1), 1.0, rtol=1e-12)
+        signs.append(float(np.sign(np.linalg.det(slope))))
+    assert signs == [1.0, -1.0, 1.0]
 
 
 def test_starts_go_with_their_grids() -> None:
