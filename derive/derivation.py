@@ -84,9 +84,16 @@ class Derivation:
         """Carry out the partial derivatives of the current expression, capture-safe."""
         return self.to("differentiate", resolve)
 
-    def lemma(self, rule: str, left: Expr, right: Expr, note: str = "") -> Derivation:
-        """An equation beside the chain."""
-        return self._add(rule, left, Relation.EQUAL, right, note, aside=True)
+    def lemma(
+        self,
+        rule: str,
+        left: Expr,
+        right: Expr,
+        note: str = "",
+        named: Mapping[Expr, Expr] | None = None,
+    ) -> Derivation:
+        """An equation beside the chain, whatever the named parts are where some are named."""
+        return self._general(rule, (left, right), named or {}, note, aside=True)
 
     def rewrite(
         self,
@@ -124,12 +131,30 @@ class Derivation:
         positive stands for a part that is. Raises ``ValueError`` where a name could not stand for
         its parts.
         """
-        before = self.result
-        _check_names(named, (before, target), self.facts)
-        equation = (before.xreplace(named), target.xreplace(named))
+        return self._general(rule, (self.result, target), named, note, aside=False)
+
+    def _general(
+        self,
+        rule: str,
+        sides: tuple[Expr, Expr],
+        named: Mapping[Expr, Expr],
+        note: str,
+        aside: bool,
+    ) -> Derivation:
+        _check_names(named, sides, self.facts)
+        equation = (sides[0].xreplace(named), sides[1].xreplace(named))
         decision = equal(*equation, self.facts)
         step = Step(
-            rule, before, Relation.EQUAL, target, decision, self.facts, note, equation=equation
+            rule,
+            sides[0],
+            Relation.EQUAL,
+            sides[1],
+            decision,
+            self.facts,
+            note,
+            aside,
+            None,
+            equation,
         )
         return replace(self, steps=(*self.steps, step))
 
@@ -168,20 +193,10 @@ class Derivation:
         )
         return replace(self, steps=(*self.steps, step))
 
-    def _add(
-        self,
-        rule: str,
-        left: Expr,
-        relation: Relation,
-        right: Expr,
-        note: str,
-        aside: bool = False,
-    ) -> Derivation:
+    def _add(self, rule: str, left: Expr, relation: Relation, right: Expr, note: str) -> Derivation:
         equation = (left, right) if relation is Relation.EQUAL else None
         decision = self._decide(left, relation, right)
-        step = Step(
-            rule, left, relation, right, decision, self.facts, note, aside, equation=equation
-        )
+        step = Step(rule, left, relation, right, decision, self.facts, note, equation=equation)
         return replace(self, steps=(*self.steps, step))
 
     def _decide(self, left: Expr, relation: Relation, right: Expr) -> Decision:

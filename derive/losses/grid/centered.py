@@ -7,11 +7,33 @@ With ``w_ij = t_ij e^{sbar_i - s_ij} / C_j`` the gradient is ``(1/m) sum_k w_ik 
 
 from __future__ import annotations
 
-from sympy import Expr, KroneckerDelta, log
+from sympy import Expr, KroneckerDelta, Rational, S, Symbol, exp, log
 
-from derive.axis import Index, total
-from derive.grid.sums import CLASSES, SOFT, centred, centred_term, h, i, j, k, l, p, q, t, v
-from derive.losses.grid import derivations
+from derive.axis import Index, array, total
+from derive.calculus import map_entries
+from derive.derivation import Derivation
+from derive.facts import hard_rows
+from derive.grid.sums import (
+    CLASSES,
+    SOFT,
+    STRICTLY_SOFT,
+    apart,
+    centred,
+    centred_term,
+    h,
+    i,
+    j,
+    k,
+    l,
+    mean_score,
+    p,
+    q,
+    s,
+    t,
+    v,
+)
+from derive.losses.grid import bounds, common, derivations
+from derive.losses.grid.bounds import Bound
 from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.loss import SymbolicLoss
 
@@ -71,6 +93,107 @@ def _product() -> Expr:
     return total(others, l) / SIZE - deviation
 
 
+# Bounds -----------------------------------------------------------------------------------------
+
+
+def _rest(of: Index) -> Expr:
+    """``C_j`` without the term of sample i."""
+    return 1 + total(apart(i, p) * centred_term(p, of), p)
+
+
+def derive_bounds() -> Derivation:
+    """``|gradient| < (m - 1) / m`` from two classes on.
+
+    As ``s_ij`` grows by x, its mean grows by ``x / m``: the term of class j has the factor
+    ``e^{-x (m - 1) / m}`` and those of the other classes ``e^{x / m}``.
+    """
+    most = (SIZE - 1) / SIZE
+    others = total(apart(j, k) * share(i, k), k) / SIZE
+    lacking = total(apart(j, k) * _rest(k) / centred(k), k) / SIZE
+    apart_from_mean, mean = exp(s[i, j] - mean_score(i)), exp(mean_score(i))
+    near_zero = most * _rest(j) / (_rest(j) * apart_from_mean + t[i, j])
+    at_mean = total(apart(j, k) * _rest(k) / (_rest(k) / mean + t[i, k] * exp(-s[i, k])), k) / SIZE
+    lower = Bound(
+        most,
+        most * _rest(j) / centred(j) + others,
+        S.One,
+        apart_from_mean * near_zero
+        + mean * total(apart(j, k) * t[i, k] * exp(-s[i, k]) / centred(k), k) / SIZE,
+        "t_ij > 0: e^{s_ij - sbar_i} and e^{sbar_i} go to 0",
+    )
+    upper = Bound(
+        most,
+        lacking + most * share(i, j),
+        S.One,
+        at_mean / mean + most * t[i, j] / apart_from_mean / centred(j),
+        "all t_ik > 0: e^{sbar_i} and e^{s_ij - sbar_i} go to infinity",
+    )
+    return bounds.derive_bounds(LOSS, lower, upper, _rest(j) / centred(j))
+
+
+# Where it comes from, and where it leads ----------------------------------------------------------
+
+LIFT, LEAD = Symbol("A", real=True), Symbol("B", real=True)
+other_scores = array("u")
+
+
+def derive_general_form() -> Derivation:
+    """Loss 2 at ``f = s - sbar``, the simplest f whose sum over the classes is constant."""
+    f = s[p, j] - mean_score(p)
+    start = total(log(1 + total(t[p, j] * exp(-f), p)), j)
+    chain = LOSS.begin("general-form", "From a sum of f that is constant", start)
+    chain = chain.lemma("the sum over the classes is 0 (eq. 7)", total(f, j), S.Zero)
+    return chain.to("f = s_ij - sbar_i (eq. 8)", VALUE)
+
+
+def derive_optimum() -> Derivation:
+    """Stationary at ``t = softmax(s)``, for every score; convex, so that this is the minimum."""
+
+    def linked(expression: Expr) -> Expr:
+        return map_entries(expression, t, lambda at, of: exp(s[at, of]) / total(exp(s[at, h]), h))
+
+    chain = LOSS.begin("optimum", "The minimiser t = softmax(s)", linked(LOSS.gradient))
+    chain = chain.to("every class has the same log: the gradient vanishes", S.Zero)
+    shift = exp(s[i, j] - mean_score(i)) / total(exp(s[i, h] - mean_score(i)), h)
+    chain = chain.lemma("the mean takes no part in softmax", linked(t[i, j]), shift)
+    chain = chain.assuming(STRICTLY_SOFT)
+    note = "so every minimiser is log t + a constant for each row"
+    chain = chain.forces("convex, flat for", LOSS.squares, slope(i, j), note)
+    geometric = CLASSES.product(t[p, h] ** (1 / SIZE), h)
+    at_optimum = map_entries(VALUE, s, lambda at, of: log(t[at, of]))
+    minimum = SIZE * log(1 + total(geometric, p))
+    return chain.lemma("minimum, with the geometric mean of each row", at_optimum, minimum)
+
+
+def _free_of(entry: Expr) -> Expr:
+    """``(1 - t_ij) ((m - 1) u_ij - sum_l (1 - t_il) u_il)``: 0 at the label, and so is the sum."""
+    sample, of = entry.indices
+    kept = total((1 - t[sample, l]) * other_scores[sample, l], l)
+    return (1 - t[sample, of]) * ((SIZE - 1) * other_scores[sample, of] - kept)
+
+
+def derive_hard_labels() -> Derivation:
+    """A hard label sees its own centred score alone: a loss near 0, whatever the argmax."""
+    scores = map_entries(VALUE, s, lambda *at: LIFT * t[at] + _free_of(s[at]))
+    title = "Hard labels: what the loss does not see"
+    chain = LOSS.begin("hard-labels", title, scores).assuming(hard_rows(t))
+    near_zero = exp(-LIFT * (SIZE - 1) / SIZE)
+    seen = total(log(1 + near_zero * total(t[p, j], p)), j)
+    note = "as near 0 as one likes for A -> inf, with u any table"
+    chain = chain.to("s_ij = A t_ij + what is 0 at the label and sums to 0", seen, note)
+    rival = (LIFT * t[i, k] + _free_of(s[i, k])) - (LIFT * t[i, j] + _free_of(s[i, j]))
+    of_one_class = map_entries(rival, other_scores, lambda at, of: LEAD * KroneckerDelta(of, k))
+    wrong = t[i, j] * (1 - t[i, k])
+    lead = wrong * (LEAD * (SIZE - 2) - LIFT)
+    note = "u_ik = B at a wrong class k: with m > 2 and B > A / (m - 2) it is above the label"
+    chain = chain.lemma("how far a wrong class leads", wrong * of_one_class, lead, note)
+    along = map_entries(LOSS.hvp, v, lambda *at: _free_of(s[at]))
+    note = "nm - 2n such directions and the n shifts: the Hessian has rank n at most, not nm - n"
+    chain = chain.lemma("the Hessian maps these directions to zero", along, S.Zero, note)
+    note = "so that the rank is n: the null space is where v at the label is the mean of v"
+    return chain.forces("and its form is zero for no others", LOSS.squares, LOSS.flat, note)
+
+
 LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_centered",
     family="grid",
@@ -85,5 +208,18 @@ LOSS: SymbolicLoss = SymbolicLoss(
     flat=t[i, j] * slope(i, j),
     indices=(i, j),
     others=(p, k),
-    own_topics=derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+    claims={
+        "general-form": ("9158-7", "9158-8"),
+        "optimum": ("9158-g",),
+        "hard-labels": ("9158-i",),
+        "two-classes": ("9158-k",),
+    },
+    own_topics={
+        "general-form": derive_general_form,
+        "optimum": derive_optimum,
+        "hard-labels": derive_hard_labels,
+        "bounds": derive_bounds,
+        **common.topics(lambda: LOSS, Rational(1, 2)),
+        **derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+    },
 )

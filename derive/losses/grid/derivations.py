@@ -127,7 +127,10 @@ def derive_convexity(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
     for kind in kinds:
         chain = chain.rewrite("complete the squares", kind.variance, kind.squares)
     chain = chain.nonnegative("every term is non-negative: the loss is convex", loss.squares)
-    return chain.forces("no curvature only along directions with", loss.squares, loss.flat)
+    chain = chain.forces("no curvature only along directions with", loss.squares, loss.flat)
+    chain = chain.assuming(STRICTLY_SOFT)
+    rule = "where no label is 0, only along shifts of rows"
+    return chain.forces(rule, loss.squares, loss.flat / t[loss.indices])
 
 
 def _form(loss: SymbolicLoss, matrix: Expr) -> Expr:
@@ -155,9 +158,3 @@ def matrix_topics(loss: Callable[[], SymbolicLoss], kinds: Sequence[Logs]) -> di
         "hvp": lambda: derive_hvp(loss(), kinds),
         "convexity": lambda: derive_convexity(loss(), kinds),
     }
-
-
-def add_row_shifts(chain: Derivation, flat: Expr) -> Derivation:
-    """With no label 0, no curvature is left along shifts of whole rows only."""
-    chain = chain.assuming(STRICTLY_SOFT)
-    return chain.forces("no label is 0: only shifts of a row are flat", flat**2, flat / t.args[0])

@@ -9,10 +9,12 @@ gradient vanishes: at ``t = softmax(2s)``.
 
 from __future__ import annotations
 
-from sympy import Expr, KroneckerDelta, log
+from sympy import Expr, KroneckerDelta, S, exp, log
 
 from derive.axis import Index, total
+from derive.derivation import Derivation
 from derive.grid.sums import (
+    CLASSES,
     SOFT,
     apart,
     h,
@@ -21,11 +23,14 @@ from derive.grid.sums import (
     k,
     l,
     other_class,
+    own_class,
     p,
+    s,
     t,
     term,
 )
-from derive.losses.grid import derivations, shares, truncated
+from derive.losses.grid import bounds, common, derivations, shares, truncated
+from derive.losses.grid.bounds import Bound
 from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
@@ -93,6 +98,61 @@ def _product() -> Expr:
     return (own + mirror) / 2
 
 
+# Bounds -----------------------------------------------------------------------------------------
+
+
+def _rest_of_term(own: Index, other: Index) -> Expr:
+    """``D_j`` without the term ``a_ijk``, j and k as given."""
+    kept = (1 - KroneckerDelta(i, p) * KroneckerDelta(other, h)) * apart(own, h)
+    return 1 + total(total(kept * term(p, own, h), h), p)
+
+
+def _rest_of_other_term(own: Index, other: Index) -> Expr:
+    """``E_k`` without the term ``a_ijk``, j and k as given."""
+    kept = (1 - KroneckerDelta(i, p) * KroneckerDelta(own, h)) * apart(other, h)
+    return 1 + total(total(kept * term(p, h, other), h), p)
+
+
+def _over_others(summand: Expr) -> Expr:
+    """The sum over every class k but j, and half of it."""
+    return total(apart(j, k) * summand, k) / 2
+
+
+def derive_bounds() -> Derivation:
+    """``|gradient| < m / 2``: one share sum of a log by itself, m - 1 shares of the other logs."""
+    x, most = exp(s[i, j]), CLASSES.size / 2
+    lowered, raised = _over_others(2 * share(i, j, k)), _over_others(2 * share(i, k, j))
+    others = total(apart(j, k) * exp(s[i, k]), k)
+    labelled = total(apart(j, k) * t[i, k] * exp(-s[i, k]), k)
+    own = 1 + total(apart(i, p) * total(apart(j, k) * term(p, j, k), k), p)
+    other = 1 + total(apart(i, p) * total(apart(j, k) * term(p, k, j), k), p)
+    rest, other_rest = _rest_of_term(k, j), _rest_of_other_term(j, k)
+    below = Bound(
+        most,
+        own / own_class(j) / 2 + _over_others(other_rest / other_class(k)) + raised,
+        x,
+        own / (x * own + t[i, j] * others) / 2
+        + _over_others(other_rest / (other_class(k) * x))
+        + raised / x,
+        "t_ij > 0: the terms of s_ij take all of their logs",
+        _where_apart(other_class(k) * x, other_rest * x + t[i, j] * exp(s[i, k])),
+    )
+    above = Bound(
+        most,
+        other / other_class(j) / 2 + _over_others(rest / own_class(k)) + lowered,
+        1 / x,
+        other / (other / x + labelled) / 2 + _over_others(rest / (own_class(k) / x)) + lowered * x,
+        "all t_ik > 0: likewise",
+        _where_apart(own_class(k) / x, rest / x + t[i, k] * exp(-s[i, k])),
+    )
+    return bounds.derive_bounds(LOSS, below, above, rest / own_class(k))
+
+
+def _where_apart(left: Expr, right: Expr) -> tuple[Expr, Expr]:
+    """An equation that holds for two different classes."""
+    return apart(j, k) * left, apart(j, k) * right
+
+
 LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_mirrored",
     family="grid",
@@ -108,5 +168,9 @@ LOSS: SymbolicLoss = SymbolicLoss(
     flat=apart(j, k) * t[i, j] * slope(i, j, k),
     indices=(i, j),
     others=(p, k),
-    own_topics=derivations.matrix_topics(lambda: LOSS, KINDS),
+    own_topics={
+        "bounds": derive_bounds,
+        **common.topics(lambda: LOSS, S.One),
+        **derivations.matrix_topics(lambda: LOSS, KINDS),
+    },
 )

@@ -8,11 +8,13 @@ of loss 1 with another denominator.
 
 from __future__ import annotations
 
-from sympy import Expr, KroneckerDelta, log
+from sympy import Expr, KroneckerDelta, S, exp, log
 
 from derive.axis import Index, total
-from derive.grid.sums import SOFT, apart, i, j, k, l, p, pair, t, term
-from derive.losses.grid import derivations, shares
+from derive.derivation import Derivation
+from derive.grid.sums import CLASSES, SOFT, apart, i, j, k, l, p, pair, s, t, term
+from derive.losses.grid import bounds, common, derivations, shares
+from derive.losses.grid.bounds import Bound
 from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
@@ -65,6 +67,29 @@ LOGS = Logs(
     weight=apart(j, k),
 )
 
+
+def _rest(own: Index, other: Index) -> Expr:
+    """``P_jk`` without the term of sample i."""
+    return 1 + total(apart(i, p) * term(p, own, other), p)
+
+
+def derive_bounds() -> Derivation:
+    """``|gradient| < m - 1`` from two classes on."""
+    x = exp(s[i, j])
+    lowered, raised = (total(apart(j, k) * share(i, *of), k) for of in ((j, k), (k, j)))
+    lacking, lacking_above = (
+        total(apart(j, k) * _rest(*of) / pair(*of), k) for of in ((j, k), (k, j))
+    )
+    near_zero = _rest(j, k) / (x * _rest(j, k) + t[i, j] * exp(s[i, k]))
+    near_one = _rest(k, j) / (_rest(k, j) / x + t[i, k] * exp(-s[i, k]))
+    bracket, bracket_above = (total(apart(j, k) * part, k) for part in (near_zero, near_one))
+    most = CLASSES.size - 1
+    note, note_above = "t_ij > 0: every share of s_ij goes to 1", "all t_ik > 0: likewise"
+    lower = Bound(most, lacking + raised, x, bracket + raised / x, note)
+    upper = Bound(most, lacking_above + lowered, 1 / x, bracket_above + lowered * x, note_above)
+    return bounds.derive_bounds(LOSS, lower, upper, _rest(j, k) / pair(j, k))
+
+
 LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_pairwise",
     family="grid",
@@ -79,5 +104,9 @@ LOSS: SymbolicLoss = SymbolicLoss(
     flat=apart(j, k) * t[i, j] * slope(i, j, k),
     indices=(i, j),
     others=(p, k),
-    own_topics=derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+    own_topics={
+        "bounds": derive_bounds,
+        **common.topics(lambda: LOSS, S.One),
+        **derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+    },
 )

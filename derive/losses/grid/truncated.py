@@ -9,11 +9,14 @@ s_ij} / D_j`` the gradient is ``sum_{k != j} (w_ikj - w_ijk)``.
 
 from __future__ import annotations
 
-from sympy import Expr, KroneckerDelta, log
+from sympy import Expr, KroneckerDelta, S, exp, log
 
 from derive.axis import Index, total
-from derive.grid.sums import SOFT, apart, h, i, j, k, l, own_class, p, t, term
-from derive.losses.grid import derivations, shares
+from derive.calculus import partial
+from derive.derivation import Derivation
+from derive.grid.sums import CLASSES, SOFT, apart, h, i, j, k, l, own_class, p, s, t, term
+from derive.losses.grid import bounds, common, derivations, origin, shares
+from derive.losses.grid.bounds import Bound
 from derive.losses.grid.derivations import Logs, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
@@ -66,6 +69,54 @@ LOGS = Logs(
     squares=squares_of((i, k), (p, h), own_class(j), _kept, _slope),
 )
 
+
+def _rest_of_class() -> Expr:
+    """``D_j`` without the terms of sample i."""
+    return 1 + total(apart(i, p) * total(apart(j, k) * term(p, j, k), k), p)
+
+
+def _rest_of_term() -> Expr:
+    """``D_k`` without the term ``a_ikj``: what it holds is free of ``s_ij`` where k is not j."""
+    kept = (1 - KroneckerDelta(i, p) * KroneckerDelta(j, h)) * apart(k, h)
+    return 1 + total(total(kept * term(p, k, h), h), p)
+
+
+def _where_apart(sides: tuple[Expr, Expr]) -> tuple[Expr, Expr]:
+    """An equation that holds for two different classes."""
+    return apart(j, k) * sides[0], apart(j, k) * sides[1]
+
+
+def derive_bounds() -> Derivation:
+    """``-1 < gradient < m - 1`` from two classes on."""
+    lowered = total(apart(j, k) * share(i, j, k), k)
+    raised = total(apart(j, k) * share(i, k, j), k)
+    others = total(apart(j, k) * exp(s[i, k]), k)
+    x, own, rest = exp(s[i, j]), _rest_of_class(), _rest_of_term()
+    near_zero = own / (x * own + t[i, j] * others) + raised / x
+    near_one = apart(j, k) * rest / (own_class(k) / x)
+    grown = (own_class(k) / x, rest / x + t[i, k] * exp(-s[i, k]))
+    below, above = (
+        "t_ij > 0: all terms of sample i in D_j grow, and its share of the log goes to 1",
+        "all t_ik > 0: in each other log the term that holds s_ij goes to share 1",
+    )
+    lower = Bound(S.One, own / own_class(j) + raised, x, near_zero, below)
+    distance = total(apart(j, k) * rest / own_class(k), k) + lowered
+    bracket = total(near_one, k) + lowered * x
+    upper = Bound(CLASSES.size - 1, distance, 1 / x, bracket, above, _where_apart(grown))
+    return bounds.derive_bounds(LOSS, lower, upper, rest / own_class(k))
+
+
+def derive_gradient() -> Derivation:
+    """Shares that raise the score less shares that lower it, and as document 000 prints it."""
+    start = partial(VALUE, s[i, j])
+    chain = LOSS.begin("gradient", "Gradient", start).differentiate()
+    chain = chain.to("collect the terms", LOSS.gradient)
+    others = total(apart(j, k) * exp(s[i, k]), k)
+    own = -t[i, j] * exp(-s[i, j]) * others / own_class(j)
+    raised = t[i, h] * exp(-s[i, h]) * exp(s[i, j]) / own_class(h)
+    return chain.lemma("as printed (eq. 3)", LOSS.gradient, own + total(apart(j, h) * raised, h))
+
+
 LOSS: SymbolicLoss = SymbolicLoss(
     name="grid_truncated",
     family="grid",
@@ -80,5 +131,19 @@ LOSS: SymbolicLoss = SymbolicLoss(
     flat=apart(j, k) * t[i, j] * slope(i, j, k),
     indices=(i, j),
     others=(p, k),
-    own_topics=derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+    claims={
+        "from-softmax": ("9158-1a", "9158-1b", "9158-1c", "9158-2"),
+        "gradient": ("9158-3",),
+        "general-form": ("9158-e", "9158-4"),
+        "two-classes": ("9158-k",),
+    },
+    own_topics={
+        "from-softmax": lambda: origin.derive_from_softmax(LOSS),
+        "remainder": lambda: origin.derive_remainder(LOSS),
+        "general-form": lambda: origin.derive_general_form(LOSS),
+        "gradient": derive_gradient,
+        "bounds": derive_bounds,
+        **common.topics(lambda: LOSS, S.One),
+        **derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+    },
 )
