@@ -38,36 +38,42 @@ and labels down to e^-900; random K with entries from e^-600 to 1e12 took up to 
 singular to the last digit, where only the residual can be made small."""
 
 NEAR = 1e-6
-"""Below this size of a Newton step the next one is at its square, 1e-12: two more end it."""
+"""Below this size of a Newton step the next one would be at its square, 1e-12, were it not for the
+roundings of the residual: from there on they are kept."""
+
+STANDING = 2.0**-50
+"""Steps below 8 roundings of y move it no more."""
 
 CERTAIN = 2.0**-46
 """The largest residual that is accepted.  y itself is rounded: |y_j (K y)_j - 1| is then up to
 2^-52 for the exact y, rounded; a residual of 2^-46 leaves room for steps in plain floats."""
 
 
-def balance(k: Floats) -> Floats:
-    """y > 0 with y_j (K y)_j = 1: (batch, m, m) -> (batch, m), to the last few digits.
+def balance(k: Floats) -> tuple[Floats, Floats]:
+    """y > 0 with y_j (K y)_j = 1, and the residual left: (batch, m, m) -> two of (batch, m).
 
     Raises RuntimeError if the residual, with twice the digits, does not end near 0.
     """
     y = 1.0 / np.sqrt(k.sum(axis=-1))
-    finishing = 0
+    finishing = False
     for _ in range(STEPS):
         # The last steps see the residual with twice the digits: a matrix H that is nearly
         # singular then costs steps and no digits.
         left = residual(k, y) if finishing else _plain_residual(k, y)
         step = _newton_step(k, y, left)
         y = y * np.exp(step)
-        finishing += bool(finishing or np.max(np.abs(step), initial=0.0) <= NEAR)
-        if finishing == 3:
+        size = np.max(np.abs(step), initial=0.0)
+        if finishing and size <= STANDING:
             break
-    worst = np.max(np.abs(residual(k, y)), initial=0.0)
+        finishing = finishing or bool(size <= NEAR)
+    left = residual(k, y)
+    worst = np.max(np.abs(left), initial=0.0)
     if not worst <= CERTAIN:
         raise RuntimeError(
             f"the class constants did not converge in {STEPS} Newton steps: "
             f"max |y_j (K y)_j - 1| = {worst:.1e}, expected at most {CERTAIN:.1e}"
         )
-    return y
+    return y, left
 
 
 def _plain_residual(k: Floats, y: Floats) -> Floats:

@@ -104,15 +104,14 @@ def solve(labels: Array, *, check: bool = True) -> Minimum:
     gram = xp.matmul(xp.matrix_transpose(roots), roots)
     k = np.array(on_host(gram), dtype=np.float64).reshape((-1, m, m))
     k[:, np.arange(m), np.arange(m)] = 1.0
-    y = balancing.balance(k)
+    y, left = balancing.balance(k)
     constants = np.log1p(balancing.excess(k, y)).reshape((*t.shape[:-2], m))
     scores = _centred(xp, t, _beside(xp, constants, t))
-    left = np.max(np.abs(balancing.residual(k, y)), axis=-1, initial=0.0)
     return Minimum(
         round_to(xp, scores, labels.dtype),
         _rounded(xp, constants, labels),
         _rounded(xp, np.sum(constants, axis=-1), labels),
-        left.reshape(t.shape[:-2]),
+        np.max(np.abs(left), axis=-1, initial=0.0).reshape(t.shape[:-2]),
     )
 
 
@@ -180,9 +179,10 @@ def soft_labels(scores: Array, start: Array | None = None, *, check: bool = True
 
     have three, with log D near (3.13, 3.13, 2.49), (2.79, 2.79, 4.57) and (1.20, 1.20, 6.24), and
     the last row is decoded as (.472, .472, .056), (.300, .300, .400) or (.027, .027, .945).
-    Different starts find them; start=0 finds one.  (The fewest rows that were found to have several
-    are 30 for m = 3, and 23 for m = 7: a search, no proof.)  So whoever trains with this loss keeps the
-    log_constants of the training labels, and decodes with them: `grid_truncated.probabilities`.
+    Different starts find them; start=0 finds one.  (The fewest rows that were found to have
+    several are 30 for m = 3, and 23 for m = 7: a search, no proof.)  So whoever trains with this
+    loss keeps the log_constants of the training labels, and decodes with them:
+    `grid_truncated.probabilities`.
 
     Error: 1e-12 / |det M| or so, M the derivative of `decoding`, which is nearly singular where
     two solutions nearly meet.  Time: some ten matrix products n m^2.
