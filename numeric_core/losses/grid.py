@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numeric_core import checks
+from numeric_core import checks, moderate
 from numeric_core.classwise import ClassSums, class_sums
 from numeric_core.distribution import center, probabilities, weigh
 from numeric_core.exact import Pair, accurate_sum, rounded, sum_to_infinity, two_sum
@@ -87,9 +87,14 @@ class GridTruncated(GridLoss):
         return _softmax(scores, 2.0, log_constants)
 
     def _value(self, rows: Rows) -> Array:
+        if moderate.fits(rows):
+            return moderate.truncated(rows)[0]
         return _total(rows.xp, _own_class(rows).logs())
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        if moderate.fits(rows):
+            value, gradient = moderate.truncated(rows)
+            return value, gradient()
         sums = _own_class(rows)
         return _total(rows.xp, sums.logs()), sums.gradient()
 
@@ -113,9 +118,14 @@ class GridMirrored(GridLoss):
         return _softmax(scores, 2.0)
 
     def _value(self, rows: Rows) -> Array:
+        if moderate.fits(rows):
+            return moderate.mirrored(rows)[0]
         return 0.5 * _total(rows.xp, _own_class(rows).logs(), _other_class(rows).logs())
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        if moderate.fits(rows):
+            value, gradient = moderate.mirrored(rows)
+            return value, gradient()
         own, other = _own_class(rows), _other_class(rows)
         gradient = 0.5 * own.gradient() - 0.5 * other.gradient()
         return 0.5 * _total(rows.xp, own.logs(), other.logs()), gradient
@@ -178,9 +188,14 @@ class GridCentered(GridLoss):
         return _softmax(scores, 1.0)
 
     def _value(self, rows: Rows) -> Array:
+        if moderate.fits(rows):
+            return moderate.centered(rows)[0]
         return _total(rows.xp, log_partition(rows.xp, _centered(rows)))
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        if moderate.fits(rows):
+            value, gradient = moderate.centered(rows)
+            return value, gradient()
         xp, state = rows.xp, _centered(rows)
         p, unit = shares(xp, state, rows.exact)
         gradient = _mean_less_own(rows, xp.matrix_transpose(rounded(p))) * unit
