@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
+from math import prod
 
 from flint import arb, ctx, fmpq
 from sympy import (
@@ -185,11 +187,19 @@ def _power(power: Pow, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
     if base == 0 and power.exp.is_negative:
         raise OutsideDomain(str(power))
     if isinstance(power.exp, Integer):
-        return base ** int(power.exp)
+        return _whole_power(base, int(power.exp))
     exponent = _ball(power.exp, values, seen)
     if base < 0 and not exponent.is_integer():
         raise OutsideDomain(str(power))
     return base**exponent
+
+
+def _whole_power(base: arb, exponent: int) -> arb:
+    """``base^exponent``, also where the ball holds 0: ``arb.__pow__`` takes a log, which is nan."""
+    if not base.contains(0):
+        return base**exponent
+    positive = prod(repeat(base, abs(exponent)), start=arb(1))
+    return positive if exponent >= 0 else 1 / positive
 
 
 def _power_of_series(base: Laurent, exponent: Scalar) -> Scalar:

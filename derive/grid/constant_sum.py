@@ -94,9 +94,14 @@ def derive_minimum() -> Derivation:
     argument = 1 + total(exp(-x[p, j]), p)
     start = total(log(argument), j) - CLASSES.size * log(_whole())
     title = "A constant sum of f is enough: t = softmax(f) is a minimum over all scores"
-    chain = begin("constant-sum-minimum", title, start)
-    entry = t[i, j] * exp(-f[i, j]), exp(-(f[i, j] - log(t[i, j])))
-    chain = chain.lemma("in x = f - log t", *entry)
+    names = (
+        (Symbol("X_j"), _excess(j)),
+        (Symbol("M_j"), _mean_apart(j)),
+        (Symbol("W"), _whole()),
+        (Symbol("xbar_i"), mean(i)),
+        (Symbol("xbar_p"), mean(p)),
+    )
+    chain = begin("constant-sum-minimum", title, start, names=names)
     chain = _means_taken_out(chain, argument)
     gap = total(log(1 + _excess(j)), j)
     chain = chain.nonnegative("never negative", gap)
@@ -111,7 +116,8 @@ def derive_minimum() -> Derivation:
 def _means_taken_out(chain: Derivation, argument: Expr) -> Derivation:
     apart = _mean_apart(j)
     moved = exp(apart) + total(exp(apart - x[p, j]), p)
-    chain = chain.rewrite("the mean distance taken out", argument, exp(-apart) * moved)
+    note = "x = f - log t, so that e^-x = t e^-f"
+    chain = chain.rewrite("the mean distance taken out", argument, exp(-apart) * moved, note)
     logs = total(log(moved / _whole()), j) - total(apart, j)
     chain = chain.generally("of the log", logs, {moved: shifted[j], _whole(): W})
     chain = chain.rewrite("over the classes the means cancel", total(apart, j), S.Zero)

@@ -12,7 +12,7 @@ one class. So both losses have a lower bound without scores, which they meet whe
 
 from __future__ import annotations
 
-from sympy import Expr, S, exp, log, sqrt
+from sympy import Expr, S, Symbol, exp, log, sqrt
 
 from derive.axis import Index, array, total
 from derive.derivation import Derivation
@@ -21,6 +21,18 @@ from derive.grid.theory import at_softmax2, begin, overlap, softmax2
 
 # Names of what stands under the logs.
 D_j, E_j, floor_j = (array(name, positive=True)[j] for name in "DEF")
+
+#: Abbreviations in print.
+PAIR_NAMES = (
+    (Symbol("P_jk"), pair(j, k)),
+    (Symbol("P_kj"), pair(k, j)),
+    (Symbol("G_jk"), overlap(j, k)),
+)
+CLASS_NAMES = (
+    (Symbol("D_j"), own_class(j)),
+    (Symbol("E_j"), other_class(j)),
+    (Symbol("G_jk"), overlap(j, k)),
+)
 
 
 def root(sample: Index, own: Index, other: Index) -> Expr:
@@ -67,7 +79,8 @@ def derive_pairwise_optimum() -> Derivation:
     value, floor = over_pairs(log(pair(j, k))), 1 + overlap(j, k)
     least, gap = over_pairs(log(floor)), gap_of_pair()
     title = "The pairwise loss has its minimum at t = softmax(2s)"
-    chain = begin("pairwise-optimum", title, value - least)
+    names = (*PAIR_NAMES, (Symbol("Q_jk"), gap))
+    chain = begin("pairwise-optimum", title, value - least, names=names)
     both = pair(j, k) * pair(k, j)
     chain = chain.to("each pair with its mirror image", over_pairs(log(both / floor**2)) / 2)
     chain = chain.lemma("Lagrange's identity", both - floor**2, gap)
@@ -87,9 +100,10 @@ def derive_mirrored_optimum() -> Derivation:
     value, least = total(log(own_class(j)) + log(other_class(j)), j) / 2, total(log(floor), j)
     gap = gap_of_class()
     title = "The mirrored loss has its minimum at t = softmax(2s)"
-    chain = begin("mirrored-optimum", title, value - least)
-    names = {own_class(j): D_j, other_class(j): E_j, floor: floor_j}
-    chain = chain.generally("the two logs of a class", total(log(both / floor**2), j) / 2, names)
+    names = (*CLASS_NAMES, (Symbol("Q_j"), gap))
+    chain = begin("mirrored-optimum", title, value - least, names=names)
+    named = {own_class(j): D_j, other_class(j): E_j, floor: floor_j}
+    chain = chain.generally("the two logs of a class", total(log(both / floor**2), j) / 2, named)
     chain = chain.lemma("Lagrange's identity", both - floor**2, gap)
     excess = total(log(1 + gap / floor**2), j) / 2
     chain = chain.rewrite("inserted", both / floor**2, 1 + gap / floor**2)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sympy import Expr, Rational, S, exp, log
+from sympy import Expr, S, Symbol, exp, log
 
 from derive.axis import Index, array, total
 from derive.calculus import map_entries, partial, replace_index
@@ -27,8 +27,7 @@ from derive.derivation import Derivation
 from derive.grid.sums import apart, h, i, j, k, l, own_class, p, s, t, v
 from derive.grid.theory import begin, overlap, shared
 
-HALF = Rational(1, 2)
-D, y, X = (array(name, positive=True) for name in "DyX")
+D, y, shifted = (array(name, positive=True) for name in "DyQ")
 z, c, rho = array("z"), array("c"), array("rho")
 VALUE = total(log(own_class(j)), j)
 
@@ -177,7 +176,8 @@ def derive_minimum() -> Derivation:
 
     title = "No scores have less of the truncated loss, and no others as little"
     start = stepped(VALUE) + 2 * total(log(y[j]), j)
-    chain = begin("truncated-minimum", title, start)
+    names = ((Symbol("X_j"), _excess(j)), (Symbol("M_j"), mean_step(j)))
+    chain = begin("truncated-minimum", title, start, names=names)
     argument = y[j] ** 2 + _over_others(lambda *where: exp(_step(*where)), j)
     chain = chain.rewrite(
         "a step rho from the solution", stepped(own_class(j)), argument / y[j] ** 2
@@ -185,7 +185,7 @@ def derive_minimum() -> Derivation:
     chain = chain.rewrite("the mean step taken out", argument, exp(mean_step(j)) * _shifted(j))
     means = total(mean_step(j), j)
     apart_logs = means + total(log(_shifted(j)), j)
-    chain = chain.generally("of the log", apart_logs, {_shifted(j): X[j]})
+    chain = chain.generally("of the log", apart_logs, {_shifted(j): shifted[j]})
     chain = chain.rewrite(
         "the weights are symmetric in the classes: the means cancel", means, S.Zero
     )

@@ -157,3 +157,13 @@ def test_the_point_is_described_by_name():
     assert described["s[1]"] == "0"
     assert described["M[1, 2]"] == "3"
     assert described["gamma"] == "3/2"
+
+
+def test_a_power_of_a_ball_around_zero_is_a_ball():
+    """A sum that cancels: its ball holds 0, and so does its square, which is no nan."""
+    zero = log(exp(s[i]) + exp(s[j])) - log(1 + exp(s[j] - s[i])) - s[i]
+    for power in (2, 3, 4):
+        ball = enclose(zero**power, POINT, 128)
+        assert ball.contains(0)
+        assert ball.rad() < 1e-60
+    assert not enclose(zero**-1, POINT, 128).is_finite()
