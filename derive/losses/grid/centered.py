@@ -79,7 +79,7 @@ HESSIAN = _hessian()
 #: The logs by class, the terms of each by sample.
 LOGS = Logs(
     grouping="terms grouped by class",
-    value=VALUE,
+    argument=centred(j),
     hessian=HESSIAN,
     indices=(j,),
     variance=variance_of((i,), _share, _slope),

@@ -10,17 +10,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from sympy import Add, Expr, S
+from sympy import Add, Expr, S, log
 
 from derive.axis import Index, array
-from derive.calculus import partial
+from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
-from derive.grid.sums import STRICTLY_SOFT, centred, h, j, k, l, other_class, own_class, pair, t, v
+from derive.grid.sums import (
+    STRICTLY_SOFT,
+    centred,
+    h,
+    j,
+    k,
+    l,
+    other_class,
+    own_class,
+    pair,
+    s,
+    t,
+    v,
+)
+from derive.lattice.convexity import TAU
 from derive.losses.loss import SymbolicLoss, Topic, over_all
 
 CLASS_INDICES = (j, k, h, l)
 _D, _E, _P, _C = (array(letter, positive=True) for letter in "DEPC")
-_X, _Y = array("X"), array("Y")
 
 #: What each argument of a log is called.
 NAMES: dict[Expr, Expr] = {
@@ -35,18 +48,23 @@ NAMES: dict[Expr, Expr] = {
 class Logs:
     """Logs of one kind: one for each value of the indices, with its part of the quadratic form.
 
-    ``value`` is the sum of all and ``hessian`` its Hessian. ``variance`` is that of the slopes of
-    the terms of one log along v, under their shares and with slope 0 of the constant term;
-    ``squares`` the same as squares. ``weight`` stands before each log, 0 where there is none.
+    ``hessian`` is that of the sum of all. ``variance`` is that of the slopes along v of the terms
+    of one log, under their shares and with slope 0 of the constant term; ``squares`` the same as
+    squares. ``weight`` stands before each log, 0 where there is none.
     """
 
     grouping: str
-    value: Expr
+    argument: Expr
     hessian: Expr
     indices: tuple[Index, ...]
     variance: Expr
     squares: Expr
     weight: Expr = S.One
+
+    @property
+    def value(self) -> Expr:
+        """The sum of the logs."""
+        return self.over_all(log(self.argument))
 
     def over_all(self, form: Expr) -> Expr:
         """The sum of a form of each log."""
@@ -113,42 +131,30 @@ def derive_hvp(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
 
 
 def derive_convexity(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
-    """A variance for each log, each as squares; and what no curvature asks of v."""
+    """On each line ``s + tau v`` a variance for each log, as squares; and where these vanish."""
     if loss.squares is None or loss.flat is None:
         raise TypeError(f"{loss.name} has no squares: give it the squares and what they leave flat")
     title = "Convexity, and the directions without curvature"
-    chain = loss.begin("convexity", title, _form(loss, loss.unevaluated_hessian))
-    chain = _forms_of_kinds(chain, loss, kinds)
+    chain = loss.begin("convexity", title, partial(_on_line(loss.value), TAU, TAU))
+    bends = [partial(log(_on_line(kind.argument)), TAU, TAU) for kind in kinds]
+    each = [kind.over_all(bend) for kind, bend in zip(kinds, bends, strict=True)]
+    chain = chain.to("second derivative along a line, log by log", mean_of(each))
+    for kind, bend in zip(kinds, bends, strict=True):
+        chain = chain.rewrite(f"a variance, {kind.grouping}", bend, _on_line(kind.variance))
     for kind in kinds:
-        form = _form(loss, kind.hessian)
-        chain = chain.rewrite(
-            "a variance for each log", form, kind.over_all(kind.variance), named=NAMES
-        )
+        sides = _on_line(kind.variance), _on_line(kind.squares)
+        chain = chain.rewrite(f"as squares, {kind.grouping}", *sides)
     for kind in kinds:
-        chain = chain.rewrite("complete the squares", kind.variance, kind.squares)
-    chain = chain.nonnegative("every term is non-negative: the loss is convex", loss.squares)
+        chain = chain.nonnegative("at each s: the loss is convex", kind.squares)
     chain = chain.forces("no curvature only along directions with", loss.squares, loss.flat)
     chain = chain.assuming(STRICTLY_SOFT)
-    rule = "where no label is 0, only along shifts of rows"
+    rule = "where no label is 0, only with"
     return chain.forces(rule, loss.squares, loss.flat / t[loss.indices])
 
 
-def _form(loss: SymbolicLoss, matrix: Expr) -> Expr:
-    """``sum v H v`` over all scores and all others."""
-    summand = matrix * v[loss.indices] * v[loss.others]
-    return over_all(summand, (*loss.indices, *loss.others))
-
-
-def _forms_of_kinds(chain: Derivation, loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
-    """The quadratic form of each kind of logs, its Hessian in closed form."""
-    matrices = _matrices(loss, kinds)
-    if len(kinds) > 1:
-        chain = chain.rewrite("each kind of logs", loss.unevaluated_hessian, mean_of(matrices))
-        scores = (*loss.indices, *loss.others)
-        names = {matrix: name[scores] for matrix, name in zip(matrices, (_X, _Y), strict=True)}
-        forms = [_form(loss, matrix) for matrix in matrices]
-        chain = chain.generally("by itself", mean_of(forms), names)
-    return _insert_each(chain, kinds, matrices)
+def _on_line(expression: Expr) -> Expr:
+    """The expression at ``s + tau v``."""
+    return map_entries(expression, s, lambda *at: s[at] + TAU * v[at])
 
 
 def matrix_topics(loss: Callable[[], SymbolicLoss], kinds: Sequence[Logs]) -> dict[str, Topic]:

@@ -82,7 +82,7 @@ MIRRORED_HESSIAN = _mirrored_hessian()
 #: The logs of the mirror by other class, the terms of each by sample and class of the label.
 MIRRORED_LOGS = Logs(
     grouping="terms grouped by the other class",
-    value=MIRROR,
+    argument=other_class(k),
     hessian=MIRRORED_HESSIAN,
     indices=(k,),
     variance=variance_of((i, j), _kept, _slope),

@@ -59,7 +59,7 @@ def _slope(sample: Index) -> Expr:
 #: The logs by ordered pair of classes, the terms of each by sample.
 LOGS = Logs(
     grouping="terms grouped by the pair of classes",
-    value=VALUE,
+    argument=pair(j, k),
     hessian=HESSIAN,
     indices=(j, k),
     variance=variance_of((i,), _share, _slope),

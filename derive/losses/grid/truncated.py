@@ -62,7 +62,7 @@ def _slope(sample: Index, other: Index) -> Expr:
 #: The logs by class of the label, the terms of each by sample and other class.
 LOGS = Logs(
     grouping="terms grouped by the class of the label",
-    value=VALUE,
+    argument=own_class(j),
     hessian=HESSIAN,
     indices=(j,),
     variance=variance_of((i, k), _kept, _slope),
