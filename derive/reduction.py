@@ -15,7 +15,6 @@ index, and a sum over all indices but some, ``sum_k (1 - delta_jk) f_k``, is nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sympy import (
@@ -258,76 +257,6 @@ def _first_free(index: Index, used: set[Index], slots: list[Index]) -> Index:
     slot = index if index not in slots else index.axis.fresh(slots)
     slots.append(slot)
     return slot
-
-
-# --- the sums, named ---
-
-
-@dataclass(frozen=True)
-class Reductions:
-    """Named sums, inner ones first, and the elementwise expression in terms of them."""
-
-    sums: tuple[tuple[Symbol, Expr], ...]
-    elementwise: Expr
-
-
-def named_reductions(
-    expression: Expr, outputs: tuple[Index, ...], names: Iterable[str]
-) -> Reductions:
-    """The sums that hold once for a whole row, under the given names, and what is made of them.
-
-    A sum that depends on an output index stays where it is. ``1 + sum`` and ``sum`` are named
-    alike: the name stands for the largest expression without a free index.
-    """
-    assigned, _ = assign_axes(reduction_form(expression), outputs)
-    supply, found = iter(names), dict[Expr, Symbol]()
-    elementwise = _name_sums(assigned, supply, found)
-    return Reductions(tuple((symbol, total) for total, symbol in found.items()), elementwise)
-
-
-def _name_sums(expression: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
-    if not expression.has(Sum, Product) or isinstance(expression, Indexed):
-        return expression
-    if not _is_row_sum(expression):
-        if isinstance(expression, Coefficient):
-            return _with_order_named(expression, supply, found)
-        return expression.func(*(_name_sums(part, supply, found) for part in expression.args))
-    # What is inside is named first, so that later names may use it.
-    parts = expression.args if isinstance(expression, Add) else (expression,)
-    inner = [_name_inside(part, supply, found) for part in parts]
-    return _named(Add(*inner), supply, found)
-
-
-def _with_order_named(node: Coefficient, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
-    """What stands in the series depends on its variable: only the order may have a name."""
-    series, z, order = node.args
-    return Coefficient(series, z, _name_sums(order, supply, found))
-
-
-def _name_inside(term: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Expr:
-    if isinstance(term, Coefficient):
-        return _with_order_named(term, supply, found)
-    if not isinstance(term, Sum | Product):
-        return term
-    index, body = opened(term)
-    return over(term, index, _name_sums(body, supply, found))
-
-
-def _named(total: Expr, supply: Iterator[str], found: dict[Expr, Symbol]) -> Symbol:
-    if total not in found:
-        found[total] = Symbol(next(supply), positive=True)
-    return found[total]
-
-
-def _is_row_sum(expression: Expr) -> bool:
-    """A sum or a coefficient without free index, or a number plus such a sum."""
-    if free_indices(expression):
-        return False
-    if isinstance(expression, Sum | Product | Coefficient):
-        return True
-    return isinstance(expression, Add) and all(
-        term.is_Number or isinstance(term, Sum) for term in expression.args
-    )
 
 
 def is_reciprocal(factor: Expr) -> bool:

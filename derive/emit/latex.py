@@ -13,7 +13,7 @@ from derive.calculus import resolve
 from derive.coefficients import Coefficient
 from derive.emit.formula import Formula
 from derive.emit.text import header
-from derive.reduction import named_reductions
+from derive.named import named_reductions
 
 # The letters that the documents use for these sums.
 LETTERS = "ABCDEFGH"
@@ -36,7 +36,7 @@ def latex_source(formula: Formula) -> str:
     """An ``align*`` block; it needs the package amsmath."""
     form = named_reductions(formula.expression, formula.outputs, _letters(formula))
     left = _left(formula)
-    rows = [f"{name} &= {_latex(total)}" for name, total in form.sums]
+    rows = [f"{_latex(name)} &= {_latex(total)}" for name, total in form.sums]
     rows.append(f"{left} &= {_latex(form.elementwise)}")
     if form.sums:
         rows.append(f"&= {_latex(_whole(formula))}")

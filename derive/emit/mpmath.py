@@ -30,11 +30,12 @@ from sympy import (
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
+from derive.axis import Index
 from derive.calculus import free_indices, opened
 from derive.coefficients import Coefficient, is_power_series
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.text import documentation, header
-from derive.reduction import named_reductions
+from derive.named import named_reductions
 
 FUNCTIONS = {exp: "mpmath.exp", log: "mpmath.log", Abs: "abs", tanh: "mpmath.tanh"}
 CHOICES = {Max: "max", Min: "min"}
@@ -196,10 +197,8 @@ def mpmath_source(formula: Formula) -> str:
         f"{axis.size} = len({array}{'[0]' * (_rank(formula, array) + place)})"
         for axis, (array, place) in formula.sizes().items()
     ]
-    sums = [f"{name} = {printer.doprint(total)}" for name, total in form.sums]
-    result = printer.doprint(form.elementwise)
-    for index in reversed(formula.outputs):
-        result = f"[{result} for {index} in range({index.axis.size})]"
+    sums = [_assigned(printer, name, total) for name, total in form.sums]
+    result = _listed(printer.doprint(form.elementwise), formula.outputs)
     limits = formula.limits("len({array})")
     lists = [f"{name} = {text}" for text, name in printer.lists.items()]
     shapes = ["One row; arrays are lists, the result has one level of list for each output index."]
@@ -210,6 +209,19 @@ def mpmath_source(formula: Formula) -> str:
         *(f"    {line}" for line in [*limits, *sizes, *lists, *sums, f"return {result}"]),
     ]
     return "\n".join([*header(formula, "mpmath"), "import mpmath", "", "", *function]) + "\n"
+
+
+def _assigned(printer: MpmathPrinter, name: Symbol | Indexed, total: Expr) -> str:
+    """The line of a sum: a number, or a list with an entry for each index of its name."""
+    if isinstance(name, Indexed):
+        return f"{name.base} = {_listed(printer.doprint(total), name.indices)}"
+    return f"{name} = {printer.doprint(total)}"
+
+
+def _listed(entry: str, indices: tuple[Index, ...]) -> str:
+    for index in reversed(indices):
+        entry = f"[{entry} for {index} in range({index.axis.size})]"
+    return entry
 
 
 def _rank(formula: Formula, array: str) -> int:

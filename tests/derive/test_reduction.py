@@ -19,8 +19,9 @@ from derive.emit import coverage as cover
 from derive.emit.coverage import A, B, a, gamma, i, j, k, m, s, t, v, x
 from derive.facts import Facts
 from derive.losses import LOSSES
+from derive.named import named_reductions
 from derive.nodes import plain
-from derive.reduction import assign_axes, named_reductions, reduction_form, split_factor
+from derive.reduction import assign_axes, reduction_form, split_factor
 from derive.stable import stable_form
 
 FACTS = Facts(unit=frozenset({t}), hard=frozenset({cover.y}))
