@@ -7,12 +7,23 @@ the pairwise and the mirrored loss have their minimum (:mod:`~derive.grid.pairs`
 have it there, and why the 2 (:mod:`~derive.grid.symmetry`); how smooth the pairwise loss is
 (:mod:`~derive.grid.smooth`); what a small loss says about hard labels (:mod:`~derive.grid.hard`);
 how much a log per class balances (:mod:`~derive.grid.balance`), and what is left of it at the
-minimum (:mod:`~derive.grid.frequencies`).
+minimum (:mod:`~derive.grid.frequencies`). With two classes three of the losses are soft ZLPR
+(:mod:`~derive.grid.two_classes`).
 """
 
 from __future__ import annotations
 
-from derive.grid import balance, constant_sum, frequencies, hard, pairs, smooth, solution, symmetry
+from derive.grid import (
+    balance,
+    constant_sum,
+    frequencies,
+    hard,
+    pairs,
+    smooth,
+    solution,
+    symmetry,
+    two_classes,
+)
 from derive.lattice.theory import Theory
 
 GRID = Theory(
@@ -39,6 +50,7 @@ GRID = Theory(
         "balance-smoothing": balance.derive_smoothing,
         "frequencies-pairwise": frequencies.derive_pairwise,
         "frequencies-truncated": frequencies.derive_truncated,
+        "two-classes": two_classes.derive_two_classes,
     },
 )
 

@@ -94,6 +94,7 @@ def derive_minimum() -> Derivation:
     argument = 1 + total(exp(-x[p, j]), p)
     start = total(log(argument), j) - CLASSES.size * log(_whole())
     title = "A constant sum of f is enough: t = softmax(f) is a minimum over all scores"
+    claims = ("9158-7", "9158-g")
     names = (
         (Symbol("X_j"), _excess(j)),
         (Symbol("M_j"), _mean_apart(j)),
@@ -101,7 +102,7 @@ def derive_minimum() -> Derivation:
         (Symbol("xbar_i"), mean(i)),
         (Symbol("xbar_p"), mean(p)),
     )
-    chain = begin("constant-sum-minimum", title, start, names=names)
+    chain = begin("constant-sum-minimum", title, start, claims=claims, names=names)
     chain = _means_taken_out(chain, argument)
     gap = total(log(1 + _excess(j)), j)
     chain = chain.nonnegative("never negative", gap)
@@ -143,7 +144,7 @@ def derive_hard_labels() -> Derivation:
     chosen = A * t[p, j] + (1 - t[p, j]) * g[p, j]
     loss = map_entries(VALUE, f, lambda *at: chosen.xreplace(dict(zip((p, j), at, strict=True))))
     title = "A constant sum fails on hard labels from three classes on"
-    chain = begin("constant-sum-hard", title, loss, hard_rows(t), ("9158-i",))
+    chain = begin("constant-sum-hard", title, loss, hard_rows(t), ("9158-i", "9158-j1"))
     rule = "f = A at the labels, anything elsewhere"
     chain = chain.to(rule, total(log(1 + exp(-A) * COUNT), j), "the loss does not see the rest")
     below = total(exp(-A) * COUNT - log(1 + exp(-A) * COUNT), j)

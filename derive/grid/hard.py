@@ -42,7 +42,7 @@ def derive_hard_labels() -> Derivation:
     """``l >= log(1 + a_ijk)`` for the three losses, and what it says about hard labels."""
     title = "With hard labels a loss below log 2 has every argmax right"
     facts = hard_rows(t)
-    chain = begin("hard-labels", title, own_class(j), facts, ("9158-c",))
+    chain = begin("hard-labels", title, own_class(j), facts, ("9158-c", "9158-q"))
     chain = chain.to("D_j, one term apart", SEEN + _others_of_class())
     chain = chain.nonnegative("the others are not negative", _others_of_class())
     chain = chain.lemma("likewise E_k", other_class(k), SEEN + _others_of_other())

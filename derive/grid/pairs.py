@@ -80,7 +80,7 @@ def derive_pairwise_optimum() -> Derivation:
     least, gap = over_pairs(log(floor)), gap_of_pair()
     title = "The pairwise loss has its minimum at t = softmax(2s)"
     names = (*PAIR_NAMES, (Symbol("Q_jk"), gap))
-    chain = begin("pairwise-optimum", title, value - least, names=names)
+    chain = begin("pairwise-optimum", title, value - least, claims=("9158-p",), names=names)
     both = pair(j, k) * pair(k, j)
     chain = chain.to("each pair with its mirror image", over_pairs(log(both / floor**2)) / 2)
     chain = chain.lemma("Lagrange's identity", both - floor**2, gap)
@@ -101,7 +101,7 @@ def derive_mirrored_optimum() -> Derivation:
     gap = gap_of_class()
     title = "The mirrored loss has its minimum at t = softmax(2s)"
     names = (*CLASS_NAMES, (Symbol("Q_j"), gap))
-    chain = begin("mirrored-optimum", title, value - least, names=names)
+    chain = begin("mirrored-optimum", title, value - least, claims=("9158-p",), names=names)
     named = {own_class(j): D_j, other_class(j): E_j, floor: floor_j}
     chain = chain.generally("the two logs of a class", total(log(both / floor**2), j) / 2, named)
     chain = chain.lemma("Lagrange's identity", both - floor**2, gap)

@@ -10,7 +10,8 @@ term of value 0 included, and
                         + (1 - 4ab) / (2 (1 + 2a)(1 + 2b)) ]
 
 is not negative, for ``a b = t_ij t_ik <= 1/4``. Over all pairs of classes ``1/2 sum d^2`` is
-``m/2 |v|^2`` or less. Two equal samples with scores ``c_j x``, all ``c_j`` different, and opposite
+``m/2 |v|^2`` or less; the mirrored loss has the same bound, class by class. For the pairwise loss
+it is the best: two equal samples with scores ``c_j x``, all ``c_j`` different, and opposite
 directions that sum to 0 over the classes come as near to it as one likes.
 """
 
@@ -96,6 +97,9 @@ def _over_pairs(chain: Derivation) -> Derivation:
     chain = chain.lemma(rule, logs, total(total(both, k), j) / 2)
     differences = total(total(total((v[i, k] - v[i, j]) ** 2, k), j), i) / 4
     norm = CLASSES.size * total(total(v[i, j] ** 2, j), i) / 2
+    of_class = total(total(apart(j, k) * (v[i, k] - v[i, j]) ** 2, k), i) / 2
+    rule = "mirrored: half of the bounds of its classes, D_j with the terms a_ijk, E_j with a_ikj"
+    chain = chain.lemma(rule, total(of_class, j) / 2, differences, "so its bound is the same")
     rest = total(total(v[i, j], j) ** 2, i) / 2
     chain = chain.lemma("m/2 |v|^2 less the bounds of all pairs", norm - differences, rest)
     return chain.nonnegative("hence v' H v <= m/2 |v|^2", rest)

@@ -84,7 +84,8 @@ def balanced(own: Index, entry: Entry = lambda to: y[to]) -> Expr:
 def derive_solution() -> Derivation:
     """From labels to scores: m equations in m unknowns."""
     title = "The scores that minimise the truncated loss"
-    chain = begin("truncated-solution", title, _at_scores(own_class(j)))
+    start = _at_scores(own_class(j))
+    chain = begin("truncated-solution", title, start, claims=("9158-d", "9158-j2"))
     others = total(apart(j, l) * overlap(j, l) * y[l], l)
     chain = chain.to("at s = log(t)/2 + log y + c", 1 + others / y[j])
     residual = (balanced(j) - 1) / y[j] ** 2
