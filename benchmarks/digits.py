@@ -23,7 +23,8 @@ Reported, on the test set, with the standard error over the repeats:
     as trained accuracy where the classes are as frequent as in training
     rare       mean recall of the three rarest classes
     frequent   mean recall of the three most frequent
-    log-loss   mean of -log of the probability of the right class, classes as in training
+    log-loss   mean of -log of the probability of the right class, classes as in training (of the
+               truncated loss: with its constants, also where the answer is the argmax of s)
     ECE        expected calibration error of the likeliest class in ten bins, classes as in training
 """
 

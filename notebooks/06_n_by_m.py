@@ -68,9 +68,9 @@ def softmax(scores):
     return np.asarray(lossproof.softmax_cross_entropy.probabilities(scores))
 
 
-def soft_rows(n, m):
-    """Random positive labels."""
-    return softmax(rng.normal(0, 1.5, size=(n, m)))
+def soft_rows(samples, m):
+    """Random positive labels: (samples, m)."""
+    return softmax(rng.normal(0, 1.5, size=(*np.atleast_1d(samples), m)))
 
 
 # %% [markdown]
@@ -85,6 +85,23 @@ def soft_rows(n, m):
 # So sample $i$ has one term $a_{ijk}$ for each ordered pair of classes, and the log of class $j$
 # collects those of its own labels.
 
+# %%
+proved(truncated, "from-softmax")
+
+# %% [markdown]
+# Nothing negative is dropped for hard labels, so loss 1 is then never larger than cross-entropy.
+# For soft labels the remainder may have either sign.
+
+# %%
+print(repr(proved(truncated, "remainder")))
+s, soft = rng.normal(0, 2, size=(2000, 6, 4)), soft_rows((2000, 6), 4)
+hard = np.eye(4)[rng.integers(0, 4, size=(2000, 6))]
+for name, labels in (("hard", hard), ("soft", soft)):
+    whole = lossproof.softmax_cross_entropy(s, labels).sum(axis=-1)
+    larger = grid_truncated(s, labels) > whole
+    print(f"{name} labels: loss 1 is the larger one in {larger.sum()} of 2000 tables")
+    assert larger.any() == (name == "soft") and not larger.all()
+
 # %% [markdown]
 # The gradient (eq. 3), as the document prints it:
 
@@ -94,6 +111,12 @@ proved(truncated, "gradient")
 # %% [markdown]
 # With two classes it is soft ZLPR of the difference of the two scores. So are the two losses that
 # come below, and the centered one is soft ZLPR of half the difference. The generalisation is one.
+
+# %%
+proved(truncated, "two-classes")
+
+# %%
+proved(centered, "two-classes")
 
 # %%
 s, t = rng.normal(0, 2, size=(50, 2)), soft_rows(50, 2)
@@ -233,6 +256,13 @@ assert SHARED.distinct == 3
 proved(theory, "constant-sum")
 
 # %% [markdown]
+# Loss 1 is of the general form too, with $f_{ij} = s_{ij} - \log \sum_{k \neq j} e^{s_{ik}}$. Its
+# sum over the classes is not constant, so $\operatorname{softmax}(f)$ was not to be had.
+
+# %%
+proved(truncated, "general-form")
+
+# %% [markdown]
 # Stationary is not minimal, and the document leaves it there. But here it is enough: the loss is
 # convex in $f$, and $f$ cannot leave the plane $\sum_j f_{ij} = \text{const}$.
 
@@ -240,10 +270,17 @@ proved(theory, "constant-sum")
 proved(theory, "constant-sum-minimum")
 
 # %% [markdown]
-# So why does loss 3, with $f_{ij} = s_{ij} - \bar s_i$ (eq. 7, 8), not work on hard labels? The
-# document blames the optimisers. They are innocent. For a hard label the loss wants $f$ large at
-# the label, and since the sum is constant, any class may be larger still if a third one pays for
-# it. That needs three classes and nothing else: *no* choice of $f$ helps.
+# So loss 3, with $f_{ij} = s_{ij} - \bar s_i$ (eq. 7, 8), has its minimum at $t =
+# \operatorname{softmax}(s)$, and at no other scores but shifted ones:
+
+# %%
+proved(centered, "optimum")
+
+# %% [markdown]
+# Why then does it not work on hard labels? The document blames the optimisers. They are innocent.
+# For a hard label the loss wants $f$ large at the label, and since the sum is constant, any class
+# may be larger still if a third one pays for it. That needs three classes and nothing else: *no*
+# choice of $f$ helps.
 
 # %%
 proved(theory, "constant-sum-hard")
@@ -260,6 +297,9 @@ for A in (1, 5, 10, 20):
 # %% [markdown]
 # The loss goes to 0 while the answer stays wrong. Its Hessian shows the same: at a hard label it
 # has rank one in each row, and does not see the other $m - 1$ directions at all.
+
+# %%
+proved(centered, "hard-labels")
 
 # %%
 s, t = rng.normal(size=(4, 5)), np.eye(5)[[0, 2, 2, 4]]
@@ -451,6 +491,19 @@ with plt.rc_context(STYLE):
 
 # %%
 proved(theory, "balance-smoothing")
+
+# %% [markdown]
+# The last step says what this does to the pairwise loss: at its minimum the load of a pair is
+# $G_{jk}$, in which samples of neither class have a part. For the rarest pair it is the larger one.
+
+# %%
+number, low, high = experiment.counts(), 0.01, 0.91
+for name, (j, k) in (("two most frequent", (0, 1)), ("two rarest", (8, 9))):
+    own = (number[j] + number[k]) * np.sqrt(high * low)
+    others = (number.sum() - number[j] - number[k]) * low
+    part = others / (own + others)
+    print(f"{name:18} G = {own + others:6.2f}, samples of neither class: {part:.0%}")
+assert others > 3 * own
 
 # %%
 number = experiment.counts()
