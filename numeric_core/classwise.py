@@ -22,10 +22,11 @@ With p_ij = a_ij / A_j and c_ij = p_ij / V_ij, the share of the pair (j, k) is c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from numeric_core.distribution import is_top
-from numeric_core.exact import Pair, as_pair_of, last_sum, leading, rounded, two_diff
+from numeric_core.exact import Pair, as_pair_of, last_sum, leading, rounded, sum_pair, two_diff
 from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
 from numeric_core.reductions import (
     Exponents,
@@ -34,10 +35,11 @@ from numeric_core.reductions import (
     exponential_sum,
     log_partition,
     split_terms,
+    with_null,
 )
 from numeric_core.shares import counted, shares
 
-__all__ = ["ClassSums", "class_sums", "excluding_own"]
+__all__ = ["ClassSums", "SampleBlocks", "class_sums", "excluding_own", "sample_blocks"]
 
 Number: TypeAlias = Array | Pair
 """Pairs where each rounding counts, else arrays; all formulas serve both."""
@@ -88,25 +90,36 @@ class ClassSums(NamedTuple):
             up = up + e * _only(xp, self.far, c)
         return (rounded(up) * e_unit - rounded(p)) * unit
 
-    def hvp(self, v: Array) -> Array:
-        """sum_j Hessian of log A_j, times v: (*batch, n, m)."""
+    def slopes(self, v: Array) -> Number:
+        """m_j, the mean of v_ik - v_ij in A_j, as far as these samples make it: (*batch, 1, m)."""
+        _, c, unit = self._shares()
+        b, _, e_unit = self._inner_deviations(v)
+        total = last_sum(self.xp, _transposed(self.xp, c * b))
+        return _scaled(_transposed(self.xp, total), e_unit * unit)
+
+    def hvp(self, v: Array, mean: Number | None = None) -> Array:
+        """sum_j Hessian of log A_j, times v: (*batch, n, m).  mean: m_j of more samples."""
         xp = self.xp
         p, c, unit = self._shares()
-        e, e_unit = counted(xp, self.inner.e, self.inner.made_of, self.exact)
-        b = _deviation(xp, e, self.inner.here, v)
-        if self.second is not None:
-            e_second, _ = counted(xp, self.second.e, self.second.made_of, self.exact)
-            b = _where(xp, self.far, _deviation(xp, e_second, self.second.here, v), b)
-        own = c * b
-        total = last_sum(xp, _transposed(xp, own))
-        mean = _scaled(_transposed(xp, total), e_unit * unit)
+        b, e_second, e_unit = self._inner_deviations(v)
+        e, _ = counted(xp, self.inner.e, self.inner.made_of, self.exact)
+        mean = self.slopes(v) if mean is None else mean
         near = self._near(c)
         up = e * (_spread(xp, near, v) - excluding_own(xp, near * mean))
-        if self.second is not None:
-            pivot = _sum_only(xp, self.far, v)
-            step = as_pair_of(xp, v, pivot, c) - _only(xp, self.far, mean)
+        if e_second is not None:
+            step = as_pair_of(xp, v, _sum_only(xp, self.far, v), c) - _only(xp, self.far, mean)
             up = up + e_second * _only(xp, self.far, c) * step
-        return rounded(_scaled(up - own, e_unit) + p * mean) * unit
+        return rounded(_scaled(up - c * b, e_unit) + p * mean) * unit
+
+    def _inner_deviations(self, v: Array) -> tuple[Number, Number | None, float]:
+        """B / unit, the second e / unit, and the unit."""
+        xp = self.xp
+        e, unit = counted(xp, self.inner.e, self.inner.made_of, self.exact)
+        b = _deviation(xp, e, self.inner.here, v)
+        if self.second is None:
+            return b, None, unit
+        e, _ = counted(xp, self.second.e, self.second.made_of, self.exact)
+        return _where(xp, self.far, _deviation(xp, e, self.second.here, v), b), e, unit
 
     def _shares(self) -> tuple[Number, Number, float]:
         """p / unit, c / unit and the unit of `shares`."""
@@ -119,6 +132,57 @@ class ClassSums(NamedTuple):
     def _near(self, c: Number) -> Number:
         """c, 0 where a leader is far."""
         return c if self.second is None else _where(self.xp, self.far, _zeros(self.xp, c), c)
+
+
+class SampleBlocks(NamedTuple):
+    """`ClassSums` of many samples, a block of them at a time, whose temporaries stay in a cache.
+
+    make: the sums of a block; it is called anew for each pass.  state: A_j of all samples.
+    """
+
+    xp: Namespace
+    make: Callable[[slice], ClassSums]
+    blocks: list[slice]
+    state: RowSum
+
+    def logs(self) -> Array:
+        """log A_j: (*batch, m)."""
+        return log_partition(self.xp, self.state)
+
+    def gradient(self) -> Array:
+        """sum_j dlog A_j / dx: (*batch, n, m)."""
+        return self.xp.concat([self._sums(block).gradient() for block in self.blocks], axis=-2)
+
+    def hvp(self, v: Array) -> Array:
+        """sum_j Hessian of log A_j, times v: (*batch, n, m)."""
+        mean = None
+        for block in self.blocks:
+            slopes = self._sums(block).slopes(v[..., block, :])
+            mean = slopes if mean is None else mean + slopes
+        parts = [self._sums(block).hvp(v[..., block, :], mean) for block in self.blocks]
+        return self.xp.concat(parts, axis=-2)
+
+    def _sums(self, block: slice) -> ClassSums:
+        """The sums of a block, with shares of all samples' A_j."""
+        sums, whole = self.make(block), self.state
+        norm = {"total": whole.total, "norm": whole.norm, "norm_low": whole.norm_low}
+        return sums._replace(state=sums.state._replace(**norm))
+
+
+def sample_blocks(
+    xp: Namespace, make: Callable[[slice], ClassSums], blocks: list[slice]
+) -> SampleBlocks | None:
+    """The sums of all blocks; None where one of them needs a shift of its exponents."""
+    totals = []
+    for block in blocks:
+        state = make(block).state
+        if known(xp.all(state.shift == 0)) is not True:
+            return None
+        totals.append(state.total)
+    high, low = sum_pair(xp, xp.concat(totals, axis=-1), exact=True)
+    one, zero = xp.ones_like(high), xp.zeros_like(high)
+    whole = with_null(xp, state.terms, None, high, low, zero, one, state.exponents)
+    return SampleBlocks(xp, make, blocks, whole)
 
 
 def class_sums(

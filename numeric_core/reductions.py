@@ -47,6 +47,7 @@ __all__ = [
     "log_partition",
     "softmax_sum",
     "split_terms",
+    "with_null",
 ]
 
 
@@ -148,7 +149,7 @@ def softmax_sum(xp: Namespace, scores: Array, *, exact: bool = False) -> RowSum:
     high, low = sum_pair(xp, xp.where(at_top, xp.zeros_like(terms), terms), exact=exact)
     high, error = two_sum(high, xp.where(ties > 1, ties - 1, xp.zeros_like(ties)))
     made_of = Exponents(d, delta, None)
-    return _with_null(xp, terms, lack, high, low + error, top, xp.ones_like(top), made_of)
+    return with_null(xp, terms, lack, high, low + error, top, xp.ones_like(top), made_of)
 
 
 def _state(
@@ -161,10 +162,10 @@ def _state(
 ) -> RowSum:
     """The row state of given terms."""
     high, low = sum_pair(xp, terms, exact=lack is not None)
-    return _with_null(xp, terms, lack, high, low, shift, null, made_of)
+    return with_null(xp, terms, lack, high, low, shift, null, made_of)
 
 
-def _with_null(
+def with_null(
     xp: Namespace,
     terms: Array,
     lack: Array | None,

