@@ -39,17 +39,18 @@ from verify.samples import Sample, quick, thorough
 
 __all__ = ["Comparison", "compare_routes"]
 
-# The plain formula loses as many bits as the scores have (|s| / log 2 for 1 - sigma(s), twice for
-# a product): with |s| <= 800 that is under 2400 of these bits.
-MPMATH_BITS = 4000
-MPMATH_LARGEST_SCORE = 800.0
+# The plain formula loses as many bits as its exponents have (|x| / log 2 for 1 - sigma(x), twice
+# for a product). In rows they are scores: with |s| <= 800 that is under 2400 of these bits. Over
+# grids, where sums are long, they are differences of scores: with |s| <= 200 under 1200.
+MPMATH_BITS = {"rows": 4000, "grids": 1600}
+MPMATH_LARGEST_SCORE = {"rows": 800.0, "grids": 200.0}
 MPMATH_LARGEST = 6
 # Products of all labels but one, for every label, take a tenth of a second at that precision: of
 # the loss with two of them and three kinds of labels, every third row.
 MPMATH_EVERY = {"order_r": 3}
 # And sums over samples and classes for every entry of a product with the Hessian: of the losses
-# that have many of them, every third or fourth.
-MPMATH_PRODUCT_EVERY = {"grid_truncated": 3, "grid_mirrored": 4}
+# that have many of them, every second or third.
+MPMATH_PRODUCT_EVERY = {"grid_truncated": 2, "grid_mirrored": 3}
 # Parameters that are no power of two and no float32, so that every product is rounded.
 VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
     "zlpr": ({"threshold": 0.3}, {"threshold": -40.7}),
@@ -79,14 +80,15 @@ EMITTED_STEPS = 64
 class Family:
     """Losses of one kind of input: what they are tried on, their truth, what is to be covered."""
 
+    name: str
     quick: Callable[[str], Sequence[Sample]]
     thorough: Callable[[str], Sequence[Sample]]
     oracle: Callable[[str], Callable[..., Reference]]
     coverage: type[Coverage]
 
 
-ROWS = Family(quick, thorough, BallOracle, Coverage)
-SAMPLES_BY_CLASSES = Family(quick_grids, thorough_grids, GridOracle, GridCoverage)
+ROWS = Family("rows", quick, thorough, BallOracle, Coverage)
+SAMPLES_BY_CLASSES = Family("grids", quick_grids, thorough_grids, GridOracle, GridCoverage)
 
 
 def family_of(loss: str) -> Family:
@@ -172,12 +174,13 @@ def _measure_emitted(
 def _measure_mpmath(
     route: EmittedRoute, loss: str, samples: Sequence[Sample], references: References
 ) -> AccuracyTable:
-    exact = bool(loss_named(loss).facts.distribution)
-    chosen = [x for x in samples if _is_small(x) and not (exact and label_sum(x) != 1)]
+    exact, family = bool(loss_named(loss).facts.distribution), family_of(loss).name
+    reach = MPMATH_LARGEST_SCORE[family]
+    chosen = [x for x in samples if _is_small(x, reach) and not (exact and label_sum(x) != 1)]
     chosen = chosen[:: MPMATH_EVERY.get(loss, 1)]
     products = chosen[:: MPMATH_PRODUCT_EVERY.get(loss, 1)]
     parts = {("value", "gradient"): chosen, ("hvp",): products}
-    with mpmath.workprec(MPMATH_BITS):
+    with mpmath.workprec(MPMATH_BITS[family]):
         tables = [
             measure(loss, route, some, references, arrays=MpfArrays(), quantities=quantities)
             for quantities, some in parts.items()
@@ -224,7 +227,7 @@ def _is_ordinary(sample: Sample) -> bool:
     return sample.dtype in ("float32", "float64") and len(within) > 0 and bool(within.all())
 
 
-def _is_small(sample: Sample) -> bool:
-    within = np.abs(sample.scores) <= MPMATH_LARGEST_SCORE
+def _is_small(sample: Sample, reach: float) -> bool:
+    within = np.abs(sample.scores) <= reach
     size = sample.scores.size
     return sample.dtype == "float64" and 0 < size <= MPMATH_LARGEST and bool(within.all())
