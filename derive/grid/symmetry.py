@@ -25,9 +25,9 @@ from derive.calculus import map_entries, partial, resolve
 from derive.coefficients import Z as z
 from derive.coefficients import coefficient, order
 from derive.derivation import Derivation
-from derive.facts import NOTHING_ASSUMED, strictly_soft
-from derive.grid.sums import SAMPLES, apart, h, i, j, k, l, p, s, term
-from derive.grid.theory import at_softmax2, begin
+from derive.facts import strictly_soft
+from derive.grid.sums import SAMPLES, apart, h, i, j, k, l, p, s, t, term
+from derive.grid.theory import at_softmax2, begin, shared
 
 #: ``F'_ijk``, and a term of which nothing is known but that it is not negative.
 slope, a = array("F"), array("a", nonnegative=True)
@@ -97,7 +97,7 @@ def derive_members() -> Derivation:
     """The pairwise and the mirrored loss are symmetric, the order-r ones too."""
     pairwise = _both(log(1 + total(a[p, j, k], p)))
     title = "Losses that do not tell a term from its mirror image"
-    chain = begin("symmetric-losses", title, pairwise, NOTHING_ASSUMED)
+    chain = begin("symmetric-losses", title, pairwise)
     chain = chain.to("pairwise", _mirrored(pairwise))
     own = total(log(1 + total(total(apart(j, k) * a[p, j, k], k), p)), j)
     other = total(log(1 + total(total(apart(j, k) * a[p, j, k], j), p)), k)
@@ -105,9 +105,34 @@ def derive_members() -> Derivation:
     chain = chain.lemma("mirrored", mirrored, _mirrored(mirrored))
     rule = "of which the truncated loss is one half, the other its image"
     chain = chain.lemma(rule, other, _mirrored(own))
-    elements = SAMPLES.product(1 + a[p, j, k] * z, p)
-    orders = _both(log(coefficient(elements / (1 - z), order("r"))))
-    return chain.lemma("pairwise with sums up to order r", orders, _mirrored(orders))
+    chain = chain.lemma("pairwise with sums up to order r", *(_orders(of) for of in (_bare, _back)))
+    return _minimum_of_orders(chain)
+
+
+def _bare(sample: Index, own: Index, other: Index) -> Expr:
+    return a[sample, own, other]
+
+
+def _back(sample: Index, own: Index, other: Index) -> Expr:
+    return a[sample, other, own]
+
+
+def _orders(of: Term) -> Expr:
+    """``sum_{j != k} log sum_{b <= r} e_b(a_jk)``, elementary symmetric polynomials over i."""
+    elements = SAMPLES.product(1 + of(p, j, k) * z, p)
+    return _both(log(coefficient(elements / (1 - z), order("r"))))
+
+
+def _minimum_of_orders(chain: Derivation) -> Derivation:
+    """Each pair is a loss of the lattice, with v and w a term and its mirror image."""
+    offset = s[i, j] - s[i, k] - (log(t[i, j]) - log(t[i, k])) / 2
+    split = term(i, j, k), shared(i, j, k) * exp(-offset)
+    chain = chain.lemma("a term is h e^-rho, with h = sqrt(t_ij t_ik)", *split)
+    mirror = term(i, k, j), shared(i, j, k) * exp(offset)
+    note = "the sums over subsets of lattice.minimum: least where every rho is 0, at softmax(2s)"
+    chain = chain.lemma("its mirror image h e^rho", *mirror, note)
+    least = _orders(term), _orders(shared)
+    return chain.lemma("the minimum", *(at_softmax2(of) for of in least))
 
 
 def derive_truncated() -> Derivation:
