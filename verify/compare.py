@@ -48,9 +48,6 @@ MPMATH_LARGEST = 6
 # Products of all labels but one, for every label, take a tenth of a second at that precision: of
 # the loss with two of them and three kinds of labels, every third row.
 MPMATH_EVERY = {"order_r": 3}
-# And sums over samples and classes for every entry of a product with the Hessian: of the losses
-# that have many of them, every second or third.
-MPMATH_PRODUCT_EVERY = {"grid_truncated": 2, "grid_mirrored": 3}
 # Parameters that are no power of two and no float32, so that every product is rounded.
 VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
     "zlpr": ({"threshold": 0.3}, {"threshold": -40.7}),
@@ -178,14 +175,8 @@ def _measure_mpmath(
     reach = MPMATH_LARGEST_SCORE[family]
     chosen = [x for x in samples if _is_small(x, reach) and not (exact and label_sum(x) != 1)]
     chosen = chosen[:: MPMATH_EVERY.get(loss, 1)]
-    products = chosen[:: MPMATH_PRODUCT_EVERY.get(loss, 1)]
-    parts = {("value", "gradient"): chosen, ("hvp",): products}
     with mpmath.workprec(MPMATH_BITS[family]):
-        tables = [
-            measure(loss, route, some, references, arrays=MpfArrays(), quantities=quantities)
-            for quantities, some in parts.items()
-        ]
-    return AccuracyTable().merge(*tables)
+        return measure(loss, route, chosen, references, arrays=MpfArrays())
 
 
 def label_sum(sample: Sample) -> Fraction:

@@ -7,14 +7,10 @@ here or in worker processes. A report passes only when every step is proved, eve
 
 from __future__ import annotations
 
-import json
-import os
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from time import perf_counter
 
 from joblib import Parallel, delayed
@@ -25,11 +21,12 @@ from derive.losses import LOSSES, SUBJECTS, subject_named
 from verify.accuracy import AccuracyTable
 from verify.compare import Comparison, compare_routes
 from verify.coverage import Coverage
+from verify.files import write_atomically
 from verify.grid.solutions import SolutionReport, check_solutions
 from verify.mutation import Trial, try_derivation
 from verify.subset import SubsetReport, check_subsets
 
-__all__ = ["DerivationOutcome", "Report", "Task", "plan", "run_task", "verify"]
+__all__ = ["DerivationOutcome", "Report", "Task", "plan", "run_task", "verify", "write_atomically"]
 
 # Mutants tried on each step in the short run; the long run and the tests try all of them.
 MUTANTS_A_STEP = 6
@@ -255,15 +252,3 @@ def _outcomes(tasks: Sequence[Task], jobs: int) -> Iterable[tuple[Task, Outcome]
 
 def _with_task(task: Task) -> tuple[Task, Outcome]:
     return task, run_task(task)
-
-
-def write_atomically(path: Path, data: Mapping[str, object]) -> None:
-    """Write JSON so that the file is either the old one or the whole new one."""
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    with NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as handle:
-        handle.write(text + "\n")
-    try:
-        os.replace(handle.name, path)
-    except OSError:
-        os.unlink(handle.name)
-        raise

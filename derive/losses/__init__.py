@@ -9,6 +9,7 @@ from __future__ import annotations
 from derive.grid import GRID
 from derive.lattice import LATTICE, Theory
 from derive.losses import order_r, softmax, subset, unified, zlpr
+from derive.losses.grid import GRID_LOSSES
 from derive.losses.loss import SymbolicLoss
 
 LOSSES: dict[str, SymbolicLoss] = {
@@ -22,6 +23,7 @@ LOSSES: dict[str, SymbolicLoss] = {
         subset.COMBINATION,
         subset.PADDED,
         order_r.ORDER,
+        *GRID_LOSSES.values(),
     )
 }
 
