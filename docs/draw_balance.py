@@ -92,8 +92,8 @@ def draw_ratio(axes: Axes, courses: dict[str, np.ndarray]) -> None:
     for ratio, text in ((1, "equal"), (counts()[0] / counts()[-1], "as the counts")):
         axes.axhline(ratio, color=GREY, lw=0.8, ls=":")
         axes.text(len(STEPS) - 1, ratio * 1.08, text, ha="right", color=INK, fontsize=9)
-    axes.set(yscale="log", ylim=(0.8, 40))
-    axes.set_yticks([1, 2, 5, 10, 25], ["1", "2", "5", "10", "25"])
+    axes.set(yscale="log", ylim=(0.8, 120))
+    axes.set_yticks([1, 2, 5, 10, 25, 100], ["1", "2", "5", "10", "25", "100"])
     axes.minorticks_off()
     axes.set_title("Pull, most frequent / rarest", pad=12)
 
