@@ -1,0 +1,1 @@
+"""Our own results, among them what holds in place of each refuted statement."""
