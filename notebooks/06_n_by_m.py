@@ -42,8 +42,7 @@ from scipy.optimize import minimize
 
 import lossproof
 from derive.formulas import proved
-from derive.losses import SUBJECTS
-from derive.losses.grid import GRID_LOSSES
+from derive.losses import LOSSES, SUBJECTS
 from lossproof import grid, grid_centered, grid_mirrored, grid_pairwise, grid_truncated
 from verify.grid.solutions import SHARED
 
@@ -58,7 +57,7 @@ plt.rcParams.update({"svg.hashsalt": "lossproof"})
 np.set_printoptions(precision=4, suppress=True)
 
 truncated, centered, pairwise_loss, mirrored, theory = (
-    *(GRID_LOSSES[f"grid_{name}"] for name in ("truncated", "centered", "pairwise", "mirrored")),
+    *(LOSSES[f"grid_{name}"] for name in ("truncated", "centered", "pairwise", "mirrored")),
     SUBJECTS["grid"],
 )
 rng = np.random.default_rng(6)
@@ -480,10 +479,10 @@ with plt.rc_context(STYLE):
 
 # %% [markdown]
 # Left: at scores 0 the classes pull alike in loss 1 and in the pairwise loss, by their counts in
-# cross-entropy. The mirrored loss lies between: its half with $E_k$ sums over all labels, and there
-# the counts matter. Right: what this is good for. After three steps the rare classes are
-# recognised, when cross-entropy has not yet found one of them. Then it catches up, and the balance
-# is gone (middle): what pulls now is what is still wrong.
+# cross-entropy. The mirrored loss lies between: its half with $E_k$ sums over the labels of all
+# classes, and there the counts matter. Right: what this is good for. After three steps loss 1 and
+# the pairwise loss recognise the rare classes, of which cross-entropy has not found one. Then it
+# catches up, and the balance is gone (middle): what pulls now is what is still wrong.
 #
 # Smoothing the labels evens out the loads $N_j$, and yet it takes part of the balance away: much of
 # the load of a rare class is now made of samples of the others. Here, with 0.1, a hundredth of each
