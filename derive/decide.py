@@ -140,7 +140,9 @@ def _decide(
     prove: Callable[[], bool],
 ) -> Decision:
     """Examine at a few points, prove, and only then search long for a counterexample."""
-    found = _separating_point(left, right, facts, EXAMINATIONS, separates)
+    axes = len(_unknowns((left, right)).axes)
+    examinations = EXAMINATIONS * max(axes, 1)
+    found = _separating_point(left, right, facts, examinations, separates)
     if found is None and prove():
         return Proved(how)
     found = found or _separating_point(left, right, facts, POINTS_A_LENGTH, separates)
@@ -201,7 +203,7 @@ def sample_points(
         shapes = _shapes(len(unknowns.axes), length)
         for number in range(count):
             sizes = dict(zip(unknowns.axes, shapes[number % len(shapes)], strict=True))
-            yield _point(unknowns, facts, sizes, random, distinct=number % 2 == 0)
+            yield _point(unknowns, facts, sizes, random, number)
 
 
 def _shapes(axes: int, longest: int) -> list[tuple[int, ...]]:
@@ -244,9 +246,9 @@ def _arrays(entries: Iterable[Indexed]) -> list[Indexed]:
 
 
 def _point(
-    unknowns: _Unknowns, facts: Facts, sizes: dict[Axis, int], random: Random, distinct: bool
+    unknowns: _Unknowns, facts: Facts, sizes: dict[Axis, int], random: Random, number: int
 ) -> Point:
-    indices = _index_values(unknowns.free, sizes, random, distinct)
+    indices = _index_values(unknowns.free, sizes, random, number)
     scalars = {symbol: _scalar(symbol, facts, sizes, random) for symbol in unknowns.scalars}
     entries: dict[Entry, Rational] = {}
     for array in unknowns.arrays:
@@ -255,14 +257,21 @@ def _point(
 
 
 def _index_values(
-    free: list[Index], sizes: dict[Axis, int], random: Random, distinct: bool
+    free: list[Index], sizes: dict[Axis, int], random: Random, number: int
 ) -> dict[Index, int]:
-    """Values of the free indices; distinct ones where the axis is long enough and it is asked."""
+    """Values of the free indices; distinct ones at every other point, where there are enough.
+
+    With several axes each has its own turn, so that the points go through all combinations: terms
+    of one sample and two classes tell other things than those of two samples. At the first round
+    of the rest all indices of an axis are equal.
+    """
     values: dict[Index, int] = {}
-    for axis in sizes:
+    for place, axis in enumerate(sizes):
         own = [index for index in free if index.axis == axis]
-        if distinct and len(own) <= sizes[axis]:
+        if not number >> place & 1 and len(own) <= sizes[axis]:
             drawn = random.sample(range(sizes[axis]), len(own))
+        elif len(sizes) > 1 and number < 2 * EXAMINATIONS:
+            drawn = [random.randrange(sizes[axis])] * len(own)
         else:
             drawn = [random.randrange(sizes[axis]) for _ in own]
         values |= dict(zip(own, drawn, strict=True))

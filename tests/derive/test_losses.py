@@ -6,15 +6,17 @@ The id of a test is the id of the derivation, so that a red test names the mathe
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import product
 
 import pytest
 from sympy import diff
 
-from derive.balls import enclose, write_out
+from derive.balls import Point, enclose, write_out
 from derive.calculus import free_indices
 from derive.decide import Proved, sample_points
 from derive.losses import LOSSES, SymbolicLoss, loss_named
-from derive.losses.symbols import LABELS, i, j, s, v
+from derive.losses.symbols import s, v
 
 TOPICS = [(name, topic) for name, loss in LOSSES.items() for topic in loss.topics]
 CLAIM = re.compile(r"(9158|9064|7359|SCE|SURVEY)-\w+")
@@ -53,50 +55,54 @@ def test_claims_are_ids_of_the_documents(loss: SymbolicLoss):
 def test_has_value_gradient_hessian_and_product(loss: SymbolicLoss):
     assert {"gradient", "hessian", "hvp", "convexity"} <= set(loss.topics)
     assert free_indices(loss.value) == frozenset()
-    assert free_indices(loss.gradient) == {i}
-    assert free_indices(loss.hessian) == {i, j}
-    assert free_indices(loss.hvp) == {i}
+    assert free_indices(loss.gradient) == set(loss.indices)
+    assert free_indices(loss.hessian) == {*loss.indices, *loss.others}
+    assert free_indices(loss.hvp) == set(loss.indices)
     assert loss.squares is None or free_indices(loss.squares) == frozenset()
 
 
 @each_loss
 def test_gradient_is_that_of_the_written_out_loss(loss: SymbolicLoss):
-    for point in sample_points((loss.value, s[i]), loss.facts, 4, SEED):
-        plain = diff(write_out(loss.value, point), write_out(s[i], point))
+    for point in sample_points((loss.value, loss.score), loss.facts, 4, SEED):
+        plain = diff(write_out(loss.value, point), write_out(loss.score, point))
         assert_meet(loss.gradient, plain, point)
 
 
 @each_loss
 def test_hessian_is_that_of_the_written_out_loss(loss: SymbolicLoss):
-    for point in sample_points((loss.value, s[i], s[j]), loss.facts, 3, SEED):
-        entries = write_out(s[i], point), write_out(s[j], point)
+    for point in sample_points((loss.value, loss.score, loss.other_score), loss.facts, 3, SEED):
+        entries = write_out(loss.score, point), write_out(loss.other_score, point)
         assert_meet(loss.hessian, diff(write_out(loss.value, point), *entries), point)
 
 
 @each_loss
 def test_product_is_the_hessian_times_the_vector(loss: SymbolicLoss):
-    for point in sample_points((loss.value, s[i], v[j]), loss.facts, 2, SEED):
-        value = write_out(loss.value, point)
-        row = diff(value, write_out(s[i], point))
-        places = [{**point.indices, j: place} for place in range(point.sizes[LABELS])]
-        at = [type(point)(point.sizes, where, point.entries, point.scalars) for where in places]
-        plain = sum(diff(row, write_out(s[j], q)) * write_out(v[j], q) for q in at)
+    entries = loss.value, loss.score, v[loss.others]
+    for point in sample_points(entries, loss.facts, 2, SEED):
+        row = diff(write_out(loss.value, point), write_out(loss.score, point))
+        at = everywhere(loss, point)
+        plain = sum(diff(row, write_out(loss.score, q)) * write_out(v[loss.indices], q) for q in at)
         assert_meet(loss.hvp, plain, point)
 
 
 @pytest.mark.parametrize("loss", WITH_SQUARES.values(), ids=WITH_SQUARES)
 def test_squares_are_the_quadratic_form(loss: SymbolicLoss):
     """``sum_ij H_ij v_i v_j``: SymPy's Hessian of the written-out loss on both sides of it."""
-    for point in sample_points((loss.value, v[i]), loss.facts, 1, SEED):
-        value, size = write_out(loss.value, point), point.sizes[LABELS]
-        at = [type(point)(point.sizes, {i: p}, point.entries, point.scalars) for p in range(size)]
-        scores, vector = ([write_out(base[i], q) for q in at] for base in (s, v))
+    for point in sample_points((loss.value, v[loss.indices]), loss.facts, 1, SEED):
+        value, at = write_out(loss.value, point), everywhere(loss, point)
+        scores, vector = ([write_out(base[loss.indices], q) for q in at] for base in (s, v))
         plain = sum(
             diff(value, a, b) * x * z
             for a, x in zip(scores, vector, strict=True)
             for b, z in zip(scores, vector, strict=True)
         )
         assert_meet(loss.squares, plain, point)
+
+
+def everywhere(loss: SymbolicLoss, point: Point) -> list[Point]:
+    """The point at the place of each score."""
+    places = product(*(range(point.sizes[index.axis]) for index in loss.indices))
+    return [replace(point, indices=dict(zip(loss.indices, at, strict=True))) for at in places]
 
 
 def assert_meet(ours, plain, point):
@@ -115,6 +121,10 @@ def test_names_of_the_losses():
         "combination_softmax",
         "padded_combination_softmax",
         "order_r",
+        "grid_truncated",
+        "grid_mirrored",
+        "grid_pairwise",
+        "grid_centered",
     }
     assert all(loss_named(name).name == name for name in LOSSES)
 
