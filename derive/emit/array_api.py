@@ -34,7 +34,6 @@ NAMES = {
     "log": "log",
     "div": "ratio",
     "loop": "by_elements",
-    "others": "others",
 }
 # A bound of a maximum is written around it, on the same line and under the same name.
 BOUNDS = {"clip", "finite"}
@@ -69,7 +68,7 @@ class Lines:
     def write(self) -> list[str]:
         """Every line up to the return statement."""
         reachable = self._reachable()
-        used = Counter(number for k in reachable for number in self.work.ops[k].operands)
+        used = self._uses(reachable)
         for number, op in enumerate(self.work.ops):
             if number not in reachable:
                 self.texts.append(Text(""))
@@ -84,11 +83,20 @@ class Lines:
     def _fitted(self, op: Op) -> Text:
         """The text of an operation; what makes it too long for a line is written before it."""
         text = self._text(op)
-        for number in op.operands:
+        # An exponential last: without a name its memory is reused.
+        for number in sorted(op.operands, key=lambda k: self.work.ops[k].kind == "exp"):
             if len(text.source) > WIDTH:
                 self._shorten(number)
                 text = self._text(op)
-        return text
+        return self._halved(op) if op.kind == "add" and len(text.source) > WIDTH else text
+
+    def _halved(self, op: Op) -> Text:
+        """A sum of so many names that they fill more than a line: the first half gets one."""
+        half = len(op.operands) // 2
+        first = Op("add", op.operands[:half], op.data[:half], op.frame)
+        name = self._assign(first, self._text(first))
+        rest = Op("add", op.operands[half:], op.data[half:], op.frame)
+        return Text(self._signed_sum(name.source, rest), SUM)
 
     def _shorten(self, number: int) -> None:
         """Give an operand a name, or what is lifted in it."""
@@ -107,6 +115,15 @@ class Lines:
                 found.add(number)
                 open_ += self.work.ops[number].operands
         return found
+
+    def _uses(self, reachable: set[int]) -> Counter[int]:
+        """How often the text of each operation stands in others; lifted, it is still the same."""
+        uses: Counter[int] = Counter()
+        for number in sorted(reachable, reverse=True):
+            op = self.work.ops[number]
+            for operand in op.operands:
+                uses[operand] += uses[number] if op.kind in {"lift", "rename"} else 1
+        return uses
 
     def _deserves_line(self, number: int, text: Text, uses: int) -> bool:
         op = self.work.ops[number]
@@ -135,6 +152,8 @@ class Lines:
         inner = {self.work.ops[number].kind for number in op.operands}
         if op.kind in BOUNDS:
             return "peak"
+        if op.data == OTHERS:
+            return "others"
         if op.kind == "add" and "sum" in inner:
             return "sum"
         return NAMES.get(op.kind, "term")
@@ -190,7 +209,10 @@ class Lines:
         return Text(f"-{self._operands(op)[0].within(UNARY)}", UNARY)
 
     def _add(self, op: Op) -> Text:
-        source = ""
+        return Text(self._signed_sum("", op), SUM)
+
+    def _signed_sum(self, source: str, op: Op) -> str:
+        """The operands added to what is written, or subtracted."""
         for text, sign in zip(self._operands(op), op.data, strict=True):
             # What is subtracted must not be a bare sum; a sum of a sum keeps its order too.
             operand = text.within(PRODUCT)
@@ -198,7 +220,7 @@ class Lines:
                 source += f" + {operand}" if sign > 0 else f" - {operand}"
             else:
                 source = operand if sign > 0 else f"-{text.within(UNARY)}"
-        return Text(source, SUM)
+        return source
 
     def _mul(self, op: Op) -> Text:
         first, *rest = self._operands(op)

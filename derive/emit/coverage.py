@@ -2,7 +2,7 @@
 
 Two axes (labels and features), arrays of one and two indices, sums that factor and sums that do
 not, deltas, rational powers, products, coefficients of products, results that do not depend on
-their output index. A new printer is run on all of them by ``tests/derive/test_emit.py``.
+their output index; and what has two axes in each array (``coverage_grid.py``). A new printer is run on all of them by ``tests/derive/test_emit.py``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sympy import (
 from derive.axis import Axis, Index, array, labels_axis, total
 from derive.coefficients import Z as z
 from derive.coefficients import coefficient
+from derive.emit.coverage_grid import CLASSES, GRID, SAMPLES
 from derive.emit.formula import Formula
 
 LABELS = labels_axis()
@@ -40,7 +41,7 @@ n = LABELS.size
 r = Symbol("r", integer=True, positive=True)
 
 # Lengths at which the set is evaluated; they differ, so that a wrong axis shows.
-LENGTHS = {LABELS: 4, FEATURES: 3}
+LENGTHS = {LABELS: 4, FEATURES: 3, SAMPLES: 2, CLASSES: 3}
 
 A = 1 + total(t[j] * exp(-s[j]), j)
 B = 1 + total((1 - t[j]) * exp(s[j]), j)
@@ -163,4 +164,5 @@ COVERAGE: tuple[Formula, ...] = (
     formula("padded", log(coefficient(_subsets(exp(s[i])) / (1 - exp(s0) * z), r))),
     formula("at_most_two", log(coefficient(_subsets(DOWN) / (1 - z), sympify(2)))),
     formula("at_most_none", log(coefficient(_subsets(UP) / (1 - z), sympify(0)))),
+    *GRID,
 )

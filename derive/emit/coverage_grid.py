@@ -69,9 +69,6 @@ def _between(lost: Expr, gained: Expr) -> Expr:
 _MEAN_D = {
     c: total(total(_other(c, l) * _a(q, c, l) * _slope(q, c, l), l), q) / _d(c) for c in (j, k)
 }
-_MEAN_E = {
-    c: total(total(_other(c, l) * _a(q, l, c) * _slope(q, l, c), l), q) / _e(c) for c in (j, k)
-}
 _MEAN_P = {(b, c): total(_a(q, b, c) * _slope(q, b, c), q) / _p(b, c) for b, c in ((j, k), (k, j))}
 
 TRUNCATED = total(log(_d(j)), j)
@@ -82,13 +79,6 @@ TRUNCATED_HVP = _between(
 )
 MIRRORED = (total(log(_d(j)), j) + total(log(_e(j)), j)) / 2
 MIRRORED_GRADIENT = (TRUNCATED_GRADIENT + _between(_a(i, k, j) / _e(j), _a(i, j, k) / _e(k))) / 2
-MIRRORED_HVP = (
-    TRUNCATED_HVP
-    + _between(
-        _a(i, k, j) / _e(j) * (_slope(i, k, j) - _MEAN_E[j]),
-        _a(i, j, k) / _e(k) * (_slope(i, j, k) - _MEAN_E[k]),
-    )
-) / 2
 PAIRWISE = total(total(_other(j, k) * log(_p(j, k)), k), j)
 PAIRWISE_GRADIENT = _between(_a(i, k, j) / _p(k, j), _a(i, j, k) / _p(j, k))
 PAIRWISE_HVP = _between(
@@ -124,7 +114,6 @@ GRID: tuple[Formula, ...] = (
     _grid("truncated_hvp", TRUNCATED_HVP, (i, j)),
     _grid("mirrored", MIRRORED),
     _grid("mirrored_gradient", MIRRORED_GRADIENT, (i, j)),
-    _grid("mirrored_hvp", MIRRORED_HVP, (i, j)),
     _grid("pairwise", PAIRWISE),
     _grid("pairwise_gradient", PAIRWISE_GRADIENT, (i, j)),
     _grid("pairwise_hvp", PAIRWISE_HVP, (i, j)),
