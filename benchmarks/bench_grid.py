@@ -44,8 +44,9 @@ SEED = 12
 SPREAD = 3.0
 # The sums by hand make n roundings, of numbers up to 1e6 (float32: n = 1e6 leaves 3 digits).
 TOLERANCE = {"float64": 1e-9, "float32": 2e-2}
-# Seconds for all runs of one contender, and the most and fewest runs.
-BUDGET, MOST, FEWEST = 3.0, 21, 3
+# Seconds for all runs of one contender, and the most and fewest runs; beyond SLOW seconds one is
+# enough.
+BUDGET, MOST, FEWEST, SLOW = 3.0, 21, 3, 2.0
 
 
 @dataclass
@@ -79,7 +80,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 def runs_for(seconds: float) -> int:
     """How often to run what takes so long."""
-    return int(np.clip(BUDGET / seconds, FEWEST, MOST))
+    return 1 if seconds > SLOW else int(np.clip(BUDGET / seconds, FEWEST, MOST))
 
 
 def often(call: Callable[[], Any]) -> float:
