@@ -1,14 +1,16 @@
-"""The command line: ``lossproof verify | derive | emit | losses``.
+"""The command line: ``lossproof verify | claims | derive | emit | losses``.
 
 The heavy packages are imported inside the commands, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import ParamSpec, TypeVar
 
 import click
@@ -33,7 +35,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--only", metavar="LOSS", multiple=True, help="This loss only; may be repeated.")
+@click.option(
+    "--only",
+    metavar="LOSS|ID",
+    multiple=True,
+    help="This loss, or this statement of the ledger, only; may be repeated.",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -48,21 +55,59 @@ def main() -> None:
     help="Write the whole report here, atomically.",
 )
 @click.option("--thorough", is_flag=True, help="All samples and all mutants: minutes, not seconds.")
-def verify(only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: bool) -> None:
-    """Re-derive every loss, decide every step, measure the accuracy; exit 1 if anything fails."""
+@click.option(
+    "--fresh", is_flag=True, help="Decide the statements of the ledger anew, all of them."
+)
+def verify(
+    only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: bool, fresh: bool
+) -> None:
+    """Re-derive every loss, decide every step, measure the accuracy; exit 1 if anything fails.
+
+    The statements of the ledger are decided where anything they rest on has changed.
+    """
+    from lossproof.claims import split
     from lossproof.screen import progress_bar, show_report
+    from verify.ledger.judge import judge_all
     from verify.run import plan, write_atomically
     from verify.run import verify as run
 
     _check_writable(json_file)
-    tasks = _or_problem(plan, only or None, thorough)
+    subjects, ids = _or_problem(split, only)
+    tasks = _or_problem(plan, subjects, thorough)
     console = Console()
-    with progress_bar(console, len(tasks)) as advance:
+    start = perf_counter()
+    with progress_bar(console, len(tasks) + len(ids)) as advance:
         report = run(tasks, jobs, advance)
+        report.ledger = judge_all(ids, jobs, thorough, fresh, progress=advance)
+    report.seconds = perf_counter() - start
     show_report(console, report)
     if json_file is not None:
         write_atomically(json_file, report.as_dict())
     sys.exit(0 if report.passed else 1)
+
+
+@main.command()
+@click.argument("name", metavar="[ID]", required=False)
+@click.option("--document", multiple=True, help="Of this document only, such as 9158.")
+@click.option("--verdict", multiple=True, help="With this verdict only, such as refuted.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects, with evidence.")
+def claims(
+    name: str | None, document: tuple[str, ...], verdict: tuple[str, ...], as_json: bool
+) -> None:
+    """List the statements of the ledger with their verdicts, or tell the whole story of one."""
+    from lossproof.claims import as_objects, show_table, tell_story
+    from verify.ledger import entry_named, select
+
+    if name is None:
+        entries = _or_problem(select, document, verdict)
+    else:
+        entries = [_or_problem(entry_named, name)]
+    if as_json:
+        click.echo(json.dumps(as_objects(entries), indent=2, ensure_ascii=False))
+    elif name is None:
+        show_table(Console(), entries)
+    else:
+        click.echo(tell_story(entries[0]))
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from derive.losses import SymbolicLoss, Theory
     from verify.accuracy import Line
     from verify.grid.solutions import SolutionReport
+    from verify.ledger.judge import Judgement
     from verify.run import DerivationOutcome, Report, Task
     from verify.subset import SubsetLine, SubsetReport
 
@@ -29,8 +31,8 @@ SHOWN_PROBLEMS = 12
 
 
 @contextmanager
-def progress_bar(console: Console, total: int) -> Iterator[Callable[[Task], object]]:
-    """A bar over the tasks of a run; yields what is to be called with each task done."""
+def progress_bar(console: Console, total: int) -> Iterator[Callable[[Task | Judgement], object]]:
+    """A bar over what a run does; yields what is to be called with each task or statement done."""
     columns = (
         TextColumn("{task.description}", justify="left"),
         BarColumn(),
@@ -55,6 +57,8 @@ def show_report(console: Console, report: Report) -> None:
         console.print(_draws_line(subsets))
     for solutions in report.solutions:
         console.print(_solutions_line(solutions))
+    if report.ledger:
+        console.print(_ledger_line(report.ledger), highlight=False)
     for problem in report.problems[:SHOWN_PROBLEMS]:
         console.print(f"[red]failed[/red] {problem}", highlight=False)
     hidden = len(report.problems) - SHOWN_PROBLEMS
@@ -197,6 +201,20 @@ def _solutions_line(report: SolutionReport) -> str:
     words = f"grid_truncated: {report.samples} x {report.classes} scores are optimal for "
     words += f"{report.distinct} arrays of labels, certified; "
     return words + f"the largest score is not at the largest label in {report.flipped} samples"
+
+
+def _ledger_line(judgements: list[Judgement]) -> str:
+    """How many statements stand, by verdict, and what became of their mutants."""
+    standing = sum(not judgement.problems for judgement in judgements)
+    counts = Counter(str(judgement.computed) for judgement in judgements)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    tried = sum(len(judgement.trials) for judgement in judgements)
+    refuted = sum(judgement.refuted for judgement in judgements)
+    still_true = sum(judgement.still_true for judgement in judgements)
+    kept = sum(judgement.from_cache for judgement in judgements)
+    words = f"ledger: {standing} of {len(judgements)} statements as recorded ({told}); "
+    words += f"{tried} mutants: {refuted} refuted, {still_true} proved true as well"
+    return words + (f"; {kept} unchanged since the last run" if kept else "")
 
 
 def show_losses(console: Console, losses: Iterable[SymbolicLoss | Theory]) -> None:

@@ -23,6 +23,7 @@ from verify.compare import Comparison, compare_routes
 from verify.coverage import Coverage
 from verify.files import write_atomically
 from verify.grid.solutions import SolutionReport, check_solutions
+from verify.ledger.judge import Judgement
 from verify.mutation import Trial, try_derivation
 from verify.subset import SubsetReport, check_subsets
 
@@ -110,6 +111,7 @@ class Report:
     comparisons: list[Comparison] = field(default_factory=list)
     subsets: list[SubsetReport] = field(default_factory=list)
     solutions: list[SolutionReport] = field(default_factory=list)
+    ledger: list[Judgement] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
@@ -146,6 +148,7 @@ class Report:
         lines += [line for comparison in self.comparisons for line in comparison.problems]
         lines += [line for subsets in self.subsets for line in subsets.problems]
         lines += [line for solutions in self.solutions for line in solutions.problems]
+        lines += [line for judgement in self.ledger for line in judgement.problems]
         return lines + [f"no sample of any loss has {name}" for name in self.not_covered]
 
     @property
@@ -164,8 +167,8 @@ class Report:
     @property
     def passed(self) -> bool:
         """True when something was done and nothing is wrong with it."""
-        done = self.derivations or self.comparisons or self.subsets or self.solutions
-        return bool(done) and not self.problems
+        kinds = (self.derivations, self.comparisons, self.subsets, self.solutions, self.ledger)
+        return any(kinds) and not self.problems
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain data for JSON."""
@@ -177,6 +180,7 @@ class Report:
             "accuracy": [comparison.as_dict() for comparison in self.comparisons],
             "subsets": [subsets.as_dict() for subsets in self.subsets],
             "solutions": [solutions.as_dict() for solutions in self.solutions],
+            "ledger": [judgement.as_dict() for judgement in self.ledger],
             "versions": versions(),
             "seed": SEED,
             "seconds": self.seconds,

@@ -61,6 +61,10 @@ class Finding:
 class Evidence(Protocol):
     """A way of deciding a statement."""
 
+    @property
+    def derivations(self) -> tuple[tuple[str, str], ...]:
+        """The derivations it rests on, by subject and topic."""
+
     def weigh(self, most: int | None) -> Finding:
         """Decide the statement now, with at most so many mutants of each of its formulas."""
 

@@ -28,12 +28,22 @@ __all__ = ["All", "Contrary", "Decided", "Derived", "Empirical", "IllPosed"]
 __all__ += ["Outcome", "Tried", "Unsupported", "Witnessed"]
 
 
+#: Subjects and topics as ``lossproof derive`` has them.
+Topics = tuple[tuple[str, str], ...]
+
+
+def _derivations(parts: Iterable[Evidence]) -> Topics:
+    return tuple(dict.fromkeys(chain.from_iterable(part.derivations for part in parts)))
+
+
 class Decided:
     """Statements in symbols, each decided for every length."""
 
     def __init__(self, *statements: Statement) -> None:
         """One statement, or several that are all to hold."""
         self.statements = statements
+
+    derivations: Topics = ()
 
     def weigh(self, most: int | None) -> Finding:
         """Proved where every statement is; refuted where one is, at the smallest point found."""
@@ -83,6 +93,11 @@ class Derived:
         """The subject and the topic as ``lossproof derive`` has them, the steps by their rules."""
         self.subject, self.topic, self.rules = subject, topic, rules
 
+    @property
+    def derivations(self) -> Topics:
+        """Its own."""
+        return ((self.subject, self.topic),)
+
     def weigh(self, most: int | None) -> Finding:
         """Proved where every step of the derivation is and each named step is among them."""
         derivation = _derivation(self.subject, self.topic)
@@ -115,6 +130,8 @@ class Witnessed:
         """The numbers are computed when the statement is weighed."""
         self.example = example
 
+    derivations: Topics = ()
+
     def weigh(self, most: int | None) -> Finding:
         """``proved-for`` these inputs, ``confirmed`` to some digits, or refuted by them."""
         with ctx.workprec(BITS):
@@ -145,6 +162,11 @@ class All:
         """The verdict is the weakest of theirs."""
         self.parts = parts
 
+    @property
+    def derivations(self) -> Topics:
+        """Those of all parts."""
+        return _derivations(self.parts)
+
     def weigh(self, most: int | None) -> Finding:
         """The findings put together."""
         found = [part.weigh(most) for part in self.parts]
@@ -163,6 +185,11 @@ class Contrary:
         """``why`` says how it contradicts; the example has numbers, ``shown`` all else."""
         self.why, self.example, self.shown = why, example, shown
 
+    @property
+    def derivations(self) -> Topics:
+        """Those of what is shown."""
+        return _derivations(self.shown)
+
     def weigh(self, most: int | None) -> Finding:
         """Refuted where the contrary and its example hold, undecided where either does not."""
         numbers = self.example.weigh(0).lines
@@ -179,6 +206,11 @@ class Unsupported:
     def __init__(self, conclusion: Evidence, reason: Evidence) -> None:
         """Both are weighed as statements of their own."""
         self.conclusion, self.reason = conclusion, reason
+
+    @property
+    def derivations(self) -> Topics:
+        """Those of both."""
+        return _derivations((self.conclusion, self.reason))
 
     def weigh(self, most: int | None) -> Finding:
         """Unsupported where the conclusion holds and the reason is refuted."""
@@ -197,6 +229,7 @@ class IllPosed:
 
     symbol: str
     why: str
+    derivations: Topics = ()
 
     def weigh(self, most: int | None) -> Finding:
         """There is nothing to decide."""
@@ -208,6 +241,7 @@ class Empirical:
     """No mathematics decides it: which experiment would."""
 
     experiment: str
+    derivations: Topics = ()
 
     def weigh(self, most: int | None) -> Finding:
         """There is nothing to decide here."""
@@ -228,6 +262,8 @@ class Tried:
     def __init__(self, experiment: str, run: Callable[[], Outcome]) -> None:
         """What is done, in words, and the function that does it."""
         self.experiment, self.run = experiment, run
+
+    derivations: Topics = ()
 
     def weigh(self, most: int | None) -> Finding:
         """``empirical`` where the outcome speaks for the statement, refuted where against."""

@@ -44,6 +44,11 @@ class Judgement:
     from_cache: bool = False
 
     @property
+    def title(self) -> str:
+        """What a progress bar calls it."""
+        return self.id
+
+    @property
     def refuted(self) -> int:
         """Mutants that were refuted."""
         return sum(trial.caught for trial in self.trials)
