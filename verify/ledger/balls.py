@@ -23,6 +23,11 @@ _RELATIONS: dict[str, Callable[[arb, arb], bool]] = {
     ">": lambda a, b: bool(a > b),
 }
 
+_CONTRARIES: dict[str, Callable[[arb, arb], bool]] = {
+    "<": lambda a, b: bool(a >= b),
+    ">": lambda a, b: bool(a <= b),
+}
+
 
 @dataclass(frozen=True)
 class Enclosure:
@@ -49,7 +54,7 @@ class Enclosure:
         """Certainly."""
         if self.relation == "=":
             return not self.left.overlaps(self.right)
-        return _RELATIONS[{"<": ">", ">": "<"}[self.relation]](self.left, self.right)
+        return _CONTRARIES[self.relation](self.left, self.right)
 
     @property
     def digits(self) -> int:

@@ -1,0 +1,46 @@
+"""Every statement of the finished documents is in the ledger and stands; an id is a test id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from verify.ledger import DOCUMENTS, ENTRIES, select
+from verify.ledger.entry import DEMANDED_MUTANTS, TRUE, Verdict
+from verify.ledger.judge import judge
+
+FINISHED = ("9158",)
+
+
+@pytest.mark.parametrize("document", FINISHED)
+def test_every_statement_of_the_document_is_in_the_ledger_in_its_order(document: str) -> None:
+    listed = Path(__file__).with_name(f"ids_{document}.txt").read_text().split()
+    assert sorted(entry.id for entry in select([document])) == sorted(listed)
+    assert document in DOCUMENTS
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_statement(name: str) -> None:
+    entry = ENTRIES[name]
+    judgement = judge(entry)
+    assert judgement.problems == []
+    if entry.verdict in TRUE:
+        assert len(judgement.trials) >= DEMANDED_MUTANTS
+    if entry.verdict is Verdict.REFUTED:
+        assert any(letter.isdigit() for letter in judgement.counterexample)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.correction])
+def test_a_correction_is_a_true_statement_of_its_own(name: str) -> None:
+    correction = ENTRIES[ENTRIES[name].correction]
+    assert correction.verdict in TRUE
+    assert correction.document == "own"
+
+
+def test_texts_are_whole_and_statements_are_latex_with_closed_braces() -> None:
+    for entry in ENTRIES.values():
+        assert entry.says and entry.place and entry.statement, entry.id
+        for formula in (entry.statement, *entry.assumptions):
+            assert formula.count("{") == formula.count("}"), entry.id
+            assert "$" not in formula, entry.id
