@@ -34,7 +34,7 @@ from derive.grid.sums import (
 )
 from derive.losses.grid import bounds, common, derivations
 from derive.losses.grid.bounds import Bound
-from derive.losses.grid.derivations import Logs, squares_of, variance_of
+from derive.losses.grid.derivations import Logs, shown, squares_of, variance_of
 from derive.losses.loss import SymbolicLoss
 
 VALUE = total(log(centred(j)), j)
@@ -135,15 +135,19 @@ def derive_bounds() -> Derivation:
 
 LIFT, LEAD = Symbol("A", real=True), Symbol("B", real=True)
 other_scores = array("u")
+#: A class bound where every other letter is in reach.
+g = CLASSES.index("g")
 
 
 def derive_general_form() -> Derivation:
     """Loss 2 at ``f = s - sbar``, the simplest f whose sum over the classes is constant."""
     f = s[p, j] - mean_score(p)
-    start = total(log(1 + total(t[p, j] * exp(-f), p)), j)
-    chain = LOSS.begin("general-form", "From a sum of f that is constant", start)
-    chain = chain.lemma("the sum over the classes is 0 (eq. 7)", total(f, j), S.Zero)
-    return chain.to("f = s_ij - sbar_i (eq. 8)", VALUE)
+    title = "From a sum of f that is constant"
+    chain = LOSS.begin("general-form", title, total(f, j))
+    chain = chain.to("the mean is taken m times", total(s[p, j], j) - SIZE * mean_score(p))
+    chain = chain.to("so the sum of f over the classes is 0 (eq. 7)", S.Zero)
+    general = total(log(1 + total(t[p, j] * exp(-f), p)), j)
+    return chain.lemma("the general form with this f (eq. 8)", general, VALUE)
 
 
 def derive_optimum() -> Derivation:
@@ -166,9 +170,9 @@ def derive_optimum() -> Derivation:
 
 
 def _free_of(entry: Expr) -> Expr:
-    """``(1 - t_ij) ((m - 1) u_ij - sum_l (1 - t_il) u_il)``: 0 at the label, and so is the sum."""
+    """``(1 - t_ij) ((m - 1) u_ij - sum_g (1 - t_ig) u_ig)``: 0 at the label, and so is the sum."""
     sample, of = entry.indices
-    kept = total((1 - t[sample, l]) * other_scores[sample, l], l)
+    kept = total((1 - t[sample, g]) * other_scores[sample, g], g)
     return (1 - t[sample, of]) * ((SIZE - 1) * other_scores[sample, of] - kept)
 
 
@@ -206,6 +210,7 @@ LOSS: SymbolicLoss = SymbolicLoss(
     hvp=_product(),
     squares=LOGS.over_all(LOGS.squares),
     flat=t[i, j] * slope(i, j),
+    names=shown("C", centred, (j,), (k,)),
     indices=(i, j),
     others=(p, k),
     claims={

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from sympy import Add, Expr, S, log
+from sympy import Add, Expr, S, Symbol, log
 
 from derive.axis import Index, array
 from derive.calculus import map_entries, partial
@@ -35,6 +35,8 @@ from derive.losses.loss import SymbolicLoss, Topic, over_all
 CLASS_INDICES = (j, k, h, l)
 _D, _E, _P, _C = (array(letter, positive=True) for letter in "DEPC")
 
+Names = tuple[tuple[Symbol, Expr], ...]
+
 #: What each argument of a log is called.
 NAMES: dict[Expr, Expr] = {
     **{own_class(index): _D[index] for index in CLASS_INDICES},
@@ -42,6 +44,11 @@ NAMES: dict[Expr, Expr] = {
     **{pair(*indices): _P[indices] for indices in permutations(CLASS_INDICES, 2)},
     **{centred(index): _C[index] for index in CLASS_INDICES},
 }
+
+
+def shown(letter: str, argument: Callable[..., Expr], *indices: tuple[Index, ...]) -> Names:
+    """The argument at each of the indices under its letter, for a derivation that is shown."""
+    return tuple((Symbol(f"{letter}_{''.join(map(str, at))}"), argument(*at)) for at in indices)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from derive.grid.sums import (
 )
 from derive.losses.grid import bounds, common, derivations, shares, truncated
 from derive.losses.grid.bounds import Bound
-from derive.losses.grid.derivations import Logs, squares_of, variance_of
+from derive.losses.grid.derivations import Logs, shown, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
 
@@ -166,6 +166,7 @@ LOSS: SymbolicLoss = SymbolicLoss(
     hvp=_product(),
     squares=derivations.mean_of([kind.over_all(kind.squares) for kind in KINDS]),
     flat=apart(j, k) * t[i, j] * slope(i, j, k),
+    names=shown("D", own_class, (j,), (k,)) + shown("E", other_class, (j,), (k,)),
     indices=(i, j),
     others=(p, k),
     own_topics={

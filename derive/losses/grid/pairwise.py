@@ -15,7 +15,7 @@ from derive.derivation import Derivation
 from derive.grid.sums import CLASSES, SOFT, apart, i, j, k, l, p, pair, s, t, term
 from derive.losses.grid import bounds, common, derivations, shares
 from derive.losses.grid.bounds import Bound
-from derive.losses.grid.derivations import Logs, squares_of, variance_of
+from derive.losses.grid.derivations import Logs, shown, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
 
@@ -102,6 +102,7 @@ LOSS: SymbolicLoss = SymbolicLoss(
     hvp=shares.product(share, mean_slope),
     squares=LOGS.over_all(LOGS.squares),
     flat=apart(j, k) * t[i, j] * slope(i, j, k),
+    names=shown("P", pair, (j, k), (k, j)),
     indices=(i, j),
     others=(p, k),
     own_topics={

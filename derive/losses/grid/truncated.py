@@ -17,7 +17,7 @@ from derive.derivation import Derivation
 from derive.grid.sums import CLASSES, SOFT, apart, h, i, j, k, l, own_class, p, s, t, term
 from derive.losses.grid import bounds, common, derivations, origin, shares
 from derive.losses.grid.bounds import Bound
-from derive.losses.grid.derivations import Logs, squares_of, variance_of
+from derive.losses.grid.derivations import Logs, shown, squares_of, variance_of
 from derive.losses.grid.shares import slope
 from derive.losses.loss import SymbolicLoss
 
@@ -113,8 +113,8 @@ def derive_gradient() -> Derivation:
     chain = chain.to("collect the terms", LOSS.gradient)
     others = total(apart(j, k) * exp(s[i, k]), k)
     own = -t[i, j] * exp(-s[i, j]) * others / own_class(j)
-    raised = t[i, h] * exp(-s[i, h]) * exp(s[i, j]) / own_class(h)
-    return chain.lemma("as printed (eq. 3)", LOSS.gradient, own + total(apart(j, h) * raised, h))
+    raised = t[i, k] * exp(-s[i, k]) * exp(s[i, j]) / own_class(k)
+    return chain.lemma("as printed (eq. 3)", LOSS.gradient, own + total(apart(j, k) * raised, k))
 
 
 LOSS: SymbolicLoss = SymbolicLoss(
@@ -129,6 +129,7 @@ LOSS: SymbolicLoss = SymbolicLoss(
     hvp=shares.product(share, lambda own, other: mean_slope(own)),
     squares=LOGS.over_all(LOGS.squares),
     flat=apart(j, k) * t[i, j] * slope(i, j, k),
+    names=shown("D", own_class, (j,), (k,)),
     indices=(i, j),
     others=(p, k),
     claims={
