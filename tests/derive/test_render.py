@@ -15,7 +15,7 @@ import pytest
 from mpmath import mp
 from sympy import Expr, KroneckerDelta, Rational, S, Symbol, exp, log, sqrt
 
-from derive.axis import Axis, array, labels_axis, total
+from derive.axis import Axis, Index, array, labels_axis, total
 from derive.balls import OutsideDomain, Point, enclose
 from derive.calculus import Partial, partial
 from derive.coefficients import Z, coefficient, order
@@ -53,24 +53,23 @@ def broken() -> Derivation:
 # Reading the text back ------------------------------------------------------------------------
 
 
-def read_back(line: str, point: Point) -> float:
-    """The number that the printed text means at a point."""
+def read_back(line: str, point: Point, lengths: dict[str, int]) -> float:
+    """The number that the printed text means at a point, with the length of each letter's axis."""
     source = line.replace("γ", "gamma").replace("e^(", "exp(")
-    source = re.sub(r"Σ_([a-z])\(", r"SUM(lambda \1: ", source)
-    source = re.sub(r"Π_([a-z])\(", r"PRODUCT(lambda \1: ", source)
+    source = re.sub(r"Σ_([a-z])\(", r"SUM('\1', lambda \1: ", source)
+    source = re.sub(r"Π_([a-z])\(", r"PRODUCT('\1', lambda \1: ", source)
     source = re.sub(r"δ_([a-z])([a-z])", r"int(\1 == \2)", source)
     source = re.sub(r"\b([stvyqxWb])_([a-z])([a-z])?", r"entry('\1', '\2\3', locals())", source)
     source = re.sub(r"entry\('(\w)', '(\w+)', locals\(\)\)", _as_lookup, source)
-    size = point.sizes[LABELS]
     names = {
-        "SUM": lambda term: mp.fsum(map(term, range(size))),
-        "PRODUCT": lambda factor: mp.fprod(map(factor, range(size))),
+        "SUM": lambda index, term: mp.fsum(map(term, range(lengths[index]))),
+        "PRODUCT": lambda index, factor: mp.fprod(map(factor, range(lengths[index]))),
         "COEFFICIENT": _coefficient,
         "at": lambda name, *where: _number(point.entries[name, where]),
         **{function: getattr(mp, function) for function in ("exp", "log", "sqrt")},
         **{index.name: place for index, place in point.indices.items()},
         **{symbol.name: _number(value) for symbol, value in point.scalars.items()},
-        str(LABELS.size): size,
+        **{str(axis.size): size for axis, size in point.sizes.items()},
     }
     with mp.workdps(DIGITS):
         return float(mp.re(eval(_coefficients_as_calls(source).replace("^", "**"), names)))
@@ -136,7 +135,8 @@ def assert_read_back(side: Expr, facts: Facts) -> None:
             value = float(enclose(side, point, 128))
         except OutsideDomain:
             continue
-        read = read_back(line, point)
+        lengths = {index.name: point.sizes[index.axis] for index in side.atoms(Index)}
+        read = read_back(line, point, lengths)
         assert math.isclose(read, value, rel_tol=1e-11, abs_tol=1e-11), f"{line}: {read}, {value}"
 
 
