@@ -52,7 +52,7 @@ class GridLoss(ABC):
     def __call__(self, scores: Array, labels: Array, *, check: bool = True) -> Array:
         """The loss of every grid: (*batch,)."""
         rows = prepared(scores, labels, check)
-        if 0 in rows.scores.shape[-2:]:
+        if 0 in rows.scores.shape:
             return rows.per_row(_zero(rows))
         return rows.per_row(self._value(rows))
 
@@ -61,7 +61,7 @@ class GridLoss(ABC):
     ) -> tuple[Array, Array]:
         """The loss of every grid, (*batch,), and its gradient, the shape of scores."""
         rows = prepared(scores, labels, check)
-        if 0 in rows.scores.shape[-2:]:
+        if 0 in rows.scores.shape:
             return rows.per_row(_zero(rows)), rows.per_label(rows.scores)
         value, gradient = self._value_and_gradient(rows)
         return rows.per_row(value), rows.per_label(gradient)
@@ -74,7 +74,7 @@ class GridLoss(ABC):
         checks.same_shape("vector", vector, scores)
         if check:
             checks.finite_vector(xp, vector)
-        if 0 in rows.scores.shape[-2:]:
+        if 0 in rows.scores.shape:
             return rows.per_label(rows.scores)
         v, factor = _tamed(xp, xp.astype(vector, rows.scores.dtype))
         return rows.per_label(self._hvp(rows, v) * factor)

@@ -70,8 +70,9 @@ class Rows:
         dtype = wider_dtype(self.xp, self.scores)
         if dtype is None:
             return self
-        scores, labels = (self.xp.astype(x, dtype) for x in (self.scores, self.labels))
-        return replace(self, scores=scores, labels=labels)
+        arrays = {"scores": self.scores, "labels": self.labels}
+        wide = {k: self.xp.astype(x, dtype) for k, x in arrays.items() if x is not None}
+        return replace(self, **wide)
 
     def flat(self) -> Rows:
         """The batch as one dimension."""

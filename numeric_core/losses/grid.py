@@ -73,7 +73,7 @@ class GridTruncated(GridLoss):
     def log_constants(self, scores: Array, labels: Array, *, check: bool = True) -> Array:
         """log D_j, the share of class j in the loss: (*batch, m), 0 for a class without samples."""
         rows = prepared(scores, labels, check)
-        if 0 in rows.scores.shape[-2:]:
+        if 0 in rows.scores.shape:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-2))
         return rows.per_row(_own_class(rows).logs())
 
