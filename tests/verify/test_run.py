@@ -14,6 +14,7 @@ from derive.losses import LOSSES, SUBJECTS
 from verify import accuracy, compare, subset
 from verify.accuracy import AccuracyTable
 from verify.formats import format_of
+from verify.grid import solutions
 from verify.run import Report, Task, plan, run_task, verify, write_atomically
 
 GRADIENT = Task("soft_zlpr", "gradient")
@@ -21,7 +22,7 @@ GRADIENT = Task("soft_zlpr", "gradient")
 
 def test_plan_names_every_topic_of_every_subject() -> None:
     planned = {(task.loss, task.topic) for task in plan()}
-    accurate = [*LOSSES, "subset", *(["solutions"] if "grid_truncated" in LOSSES else [])]
+    accurate = [*LOSSES, "subset", "solutions"]
     topics = {(name, topic) for name, subject in SUBJECTS.items() for topic in subject.topics}
     assert planned == topics | {(name, None) for name in accurate}
 
@@ -30,6 +31,12 @@ def test_the_distribution_over_subsets_goes_with_its_loss() -> None:
     assert Task("subset") in plan(["combination_softmax"])
     assert Task("subset") not in plan(["zlpr"])
     assert all(task.topic for task in plan(["lattice"]))
+
+
+def test_the_certified_examples_go_with_their_loss() -> None:
+    assert Task("solutions") in plan(["grid_truncated"])
+    assert Task("solutions") not in plan(["grid_pairwise"])
+    assert verify([Task("solutions")]).passed
 
 
 def test_plan_refuses_a_loss_that_is_not_known() -> None:
@@ -104,6 +111,15 @@ def test_a_distribution_that_is_off_fails_the_run(monkeypatch: pytest.MonkeyPatc
     report = verify([Task("subset")])
     assert not report.passed and not json.loads(json.dumps(report.as_dict()))["passed"]
     assert any("subset: inclusion of ties in float64 is off by" in x for x in report.problems)
+
+
+def test_labels_that_are_not_certified_fail_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = solutions.SHARED.starts[0]
+    same = replace(solutions.SHARED, starts=(start, start))
+    monkeypatch.setattr(solutions, "SHARED", same)
+    report = verify([Task("solutions")])
+    assert report.problems == ["solutions: 0 of 2 are distinct"]
+    assert not json.loads(json.dumps(report.as_dict()))["passed"]
 
 
 def test_worker_processes_find_the_same() -> None:
