@@ -392,9 +392,9 @@ assert np.isclose(value, floor, rtol=1e-12) and np.allclose(softmax(2 * scores),
 # At $t = \operatorname{softmax}(2 s)$ the terms are $a_{ijk} = e^{s_{ij} + s_{ik}} / Z_i$:
 # *symmetric in the two classes*. If a smooth function $F$ of the whole table of terms does not
 # change when all pairs are turned round, its derivatives are symmetric there too, and the gradient
-# $\sum_k (F_{ikj}\, a_{ikj} - F_{ijk}\, a_{ijk})$ cancels. So every such $F$ has the link, convex
-# or not. Soft ZLPR and the order-$r$ losses are members for two classes; pairwise and mirrored are
-# two members for $m$.
+# $\sum_k (F_{ikj}\, a_{ikj} - F_{ijk}\, a_{ijk})$ cancels. So every such $F$ is stationary there,
+# and has its minimum there if it is convex. Soft ZLPR and the order-$r$ losses are members for two
+# classes; pairwise and mirrored are two members for $m$.
 
 # %%
 proved(theory, "why-two")
@@ -547,8 +547,8 @@ assert np.abs(grid_pairwise.value_and_grad(half_logs, t)[1]).max() < 1e-15
 assert np.ptp(softmax(2 * solution.scores)[0]) < 0.11
 
 # %% [markdown]
-# So a loss that has the second property cannot keep the first at its minimum, whatever it looks
-# like: balanced it is on the way there. Whoever wants balanced answers at the end must leave the
+# So a loss of this kind that has the second property cannot keep the first at its minimum. It is
+# balanced on the way there. Whoever wants balanced answers at the end must leave the
 # frequencies out of the scores. Loss 1 read without its constants does this by itself; *logit
 # adjustment*, cross-entropy of $s_j + \log c_j$, does it openly.
 #
@@ -610,7 +610,7 @@ assert abs(advantage("rare", "pairwise", plain, "linear", "hard")[0]) < 0.02
 # more: they are as faithful to the frequencies as cross-entropy is. What helps the rare classes is
 # to leave the frequencies out. Loss 1 without its constants does, and logit adjustment, which is
 # simpler, does it better. Loss 3 fails on hard labels as predicted; smoothing keeps the labels off
-# the hard corners, and with a hidden layer it is then as good as the others.
+# the hard corners, and with a hidden layer it is then as good as the pairwise loss.
 #
 # ## What to remember
 #
@@ -625,6 +625,6 @@ assert abs(advantage("rare", "pairwise", plain, "linear", "hard")[0]) < 0.02
 #   sum over samples is inside, and $t = \operatorname{softmax}(2 s)$ for every soft table. Hard
 #   labels are safe.
 # * The 2 comes from a symmetry: at $t = \operatorname{softmax}(2 s)$ a term and its mirror image
-#   are equal. Every smooth $F$ that does not tell them apart has this link.
+#   are equal. Every smooth $F$ that does not tell them apart is stationary there.
 # * A log for each class balances the start of training, where its argument is large. It speeds the
 #   rare classes up. At the minimum a loss with the link reproduces the frequencies.
