@@ -1,0 +1,154 @@
+"""Document 7359, its Keras code, its conclusion, and the answers under it."""
+
+from __future__ import annotations
+
+from functools import partial as with_place
+
+from sympy import S, exp, log
+
+from derive.facts import hard
+from derive.losses.symbols import y
+from verify.ledger.entry import Verdict, entry_at
+from verify.ledger.evidence import Contrary, Decided, Empirical, IllPosed, Witnessed
+from verify.ledger.formulas import d7359 as of
+from verify.ledger.own.labels import SIGN_SEEN
+from verify.ledger.statement import at_least, equation
+
+__all__ = ["ENTRIES"]
+
+_at = with_place(entry_at, "7359")
+_code = with_place(_at, "Keras code")
+_end, _comment = with_place(_at, "conclusion"), with_place(_at, "comments")
+HARD = hard(y)
+
+ENTRIES = (
+    _code(
+        "r",
+        "the code implements eq. 11",
+        r"\mathrm{code}(y, s) = \log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
+        Verdict.REFUTED,
+        Contrary("a small loss is lost beside the 1", Witnessed(of.code_loses_small_losses)),
+        correction="own-labels-code",
+        note="In float32. In exact arithmetic it adds e^-1e12 for each label that does not count.",
+    ),
+    _code(
+        "s",
+        "the labels must be exactly 0 or 1",
+        r"\mathrm{code}(\tfrac12, 0) = 0 < 2 \log \tfrac32",
+        Verdict.PROVED_FOR,
+        Witnessed(of.soft_labels_in_code),
+        note="A label of 1/2 is masked in both sums, and any other soft label too.",
+    ),
+    _code(
+        "t",
+        "the scores must not go through a sigmoid or softmax",
+        r"l \ge \log(1 + \#neg) \text{ for scores in } (0, 1)",
+        Verdict.PROVED,
+        Decided(
+            equation(of.NEGATIVES - of.COUNTS[1], of.ABOVE_COUNT, HARD),
+            at_least(of.ABOVE_COUNT, S.Zero, of.SQUASHED),
+        ),
+        (*HARD.describe(), r"s_i \in (0, 1)"),
+        note="The loss cannot become small, and every label is predicted.",
+    ),
+    _code(
+        "u",
+        "predict the labels with a score above 0",
+        r"e^l - 1 \ge e^{-s_i} \text{ for positives}, \; e^l - 1 \ge e^{s_i} \text{ for negatives}",
+        Verdict.PROVED,
+        SIGN_SEEN,
+        HARD.describe(),
+        note="So l < log 2 has every sign right. What 0 is worth where labels are noisy is another "
+        "question.",
+    ),
+    _code(
+        "v",
+        "the mask constant 1e12",
+        r"10^{12} \text{ is a number}",
+        Verdict.REFUTED,
+        Contrary("it is infinite in float16", Witnessed(of.constant_in_half_precision)),
+        correction="own-labels-code",
+        note="0 times infinity is nan. In float32 and float64 the constant does what it should.",
+    ),
+    _code(
+        "w",
+        "scores may be masked by -inf or -1e12",
+        r"\mathrm{code}(y, (s, -\infty)) = \mathrm{code}(y, s) \text{ for a negative}",
+        Verdict.CONFIRMED,
+        Witnessed(of.masked_scores_in_code),
+        note="In float64 and float32; with a positive label there see 7359-C3.",
+    ),
+    _at(
+        "section 3",
+        "z",
+        "scale and margin are usually considered only in metric learning",
+        r"\gamma, m",
+        Verdict.EMPIRICAL,
+        Empirical("a survey of the literature"),
+    ),
+    _end(
+        "x",
+        "it matches finely weighted binary cross-entropy in several tasks",
+        r"\text{accuracy(ZLPR)} \approx \text{accuracy(weighted BCE)}",
+        Verdict.EMPIRICAL,
+        Empirical("training both on the same tasks, the weights chosen on a validation set"),
+    ),
+    _end(
+        "y",
+        "no improvement is guaranteed, little is gained where imbalance was dealt with",
+        r"\text{accuracy(ZLPR)} \gtrless \text{accuracy(weighted BCE)}",
+        Verdict.EMPIRICAL,
+        Empirical("the same: one task in which the weighted loss is as good shows it"),
+    ),
+    _comment(
+        "C1",
+        "to draw k of n, draw one by softmax, remove it, and repeat",
+        r"P(S) \propto e^{\sum_S s_i}",
+        Verdict.REFUTED,
+        Contrary("drawn one by one, subsets have other shares", Witnessed(of.draws_one_by_one)),
+        correction="own-labels-elements",
+        note="One by one it is the Plackett-Luce distribution.",
+    ),
+    _comment(
+        "C2",
+        "with a positive label and all scores negative the loss must be very large",
+        r"s_i < 0 \text{ for all } i, \; y \ne 0 \Rightarrow l \gg 1",
+        Verdict.REFUTED,
+        Contrary("it is above log 2, and no more", Witnessed(of.wrong_and_cheap)),
+        HARD.describe(),
+        "own-labels-wrong-sign",
+    ),
+    _comment(
+        "C3",
+        "an infinite loss comes from a positive label at a masked position",
+        r"l \ge \log(1 + e^{M}) \ge M \text{ at } s = -M, \; y = 1",
+        Verdict.PROVED,
+        Decided(
+            equation(log(1 + exp(of.LEAD)) - of.LEAD, log(1 + exp(-of.LEAD))),
+            at_least(log(1 + exp(-of.LEAD))),
+            *SIGN_SEEN.statements[:2],
+        ),
+        HARD.describe(),
+        note="It is one cause, and the true value. Another is float16, where 1e12 is infinite.",
+    ),
+    _comment(
+        "C4",
+        "in eq. 8 the number of labels is not fixed",
+        r"\log(1 + \sum_{neg} e^{s_i} \sum_{pos} e^{-s_j}) \text{ for every } y \in \{0, 1\}^n",
+        Verdict.PROVED,
+        Decided(equation(log(1 + of.PAIRS), log(1 + of.NEGATIVES * of.POSITIVES), HARD)),
+        HARD.describe(),
+        note="No k is in the loss. To predict, one needs a number or a threshold.",
+    ),
+    _comment(
+        "C5",
+        "F1 is 0, precision 1, recall 0",
+        r"\text{precision} = TP / (TP + FP) = 1",
+        Verdict.ILL_POSED,
+        IllPosed(
+            "precision",
+            "0 / 0 where nothing is predicted; the 1 is a convention, as of code that adds 1e-10 "
+            "above and below",
+        ),
+    ),
+)
