@@ -2,7 +2,8 @@
 
 Two axes (labels and features), arrays of one and two indices, sums that factor and sums that do
 not, deltas, rational powers, products, coefficients of products, results that do not depend on
-their output index; and what has two axes in each array (``coverage_grid.py``). A new printer is run on all of them by ``tests/derive/test_emit.py``.
+their output index; and what has two axes in each array (``coverage_grid.py``). A new printer is run
+on all of them by ``tests/derive/test_emit.py``.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ ROUTES = [(loss, topic) for loss in LOSSES.values() for topic in ("value", "grad
 
 def loss_formula(loss: Any, topic: str) -> Formula:
     """One of the closed forms of a derived loss."""
-    outputs = () if topic == "value" else (i,)
+    outputs = () if topic == "value" else loss.indices
     parameters = tuple(symbol for symbol, _ in loss.parameters)
     vector = (v,) if topic == "hvp" else ()
     defaults = {str(symbol): value for symbol, value in loss.parameters}
@@ -176,7 +176,7 @@ def direct(formula: Formula, scores: np.ndarray, labels: np.ndarray) -> np.ndarr
 
 @pytest.mark.parametrize(
     ("loss", "topic"),
-    [route for route in ROUTES if route[1] != "hvp"],
+    [route for route in ROUTES if len(route[0].indices) == 1 and route[1] != "hvp"],
     ids=lambda part: getattr(part, "name", part),
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
