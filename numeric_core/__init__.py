@@ -7,8 +7,8 @@
 
 Each loss is an object.  Call it for the value; `.value_and_grad`, `.hvp` and `.hessian` give its
 derivatives, `.probabilities` and `.predict` read scores.  Arrays are (*batch, n), the label axis
-anywhere; results have the dtype and live on the device of the scores.  The grid_ losses take n samples x m
-classes, (*batch, n, m), and have one value for each grid.
+anywhere; results have the dtype and live on the device of the scores.  The grid_ losses
+take n samples x m classes, (*batch, n, m), and have one value for each grid.
 
 `subset` is the distribution over k-subsets: log Z_k, inclusion probabilities, exact draws.
 """
