@@ -146,11 +146,16 @@ def _extreme_scores(form: Format) -> Iterator[GridPattern]:
 
 
 def _overflowing_losses(form: Format) -> Iterator[GridPattern]:
-    """Losses that may exceed the format, whose true value is then inf."""
-    big = 0.75 * form.max
-    yield _pattern("sum-overflows", [[big, 1.0, 0.5], [1.0, 0.9 * big, 0.0]], [1, 0], form)
-    if big < -MASK_CONSTANT:
-        yield _pattern("difference-overflows", [[big, -big], [0.0, 1.0]], [1, 0], form)
+    """Losses that may exceed the format, whose true value is then inf.
+
+    Each score is below half of the largest number, so that differences are numbers.
+    """
+    big = 0.45 * form.max
+    wrong = [[big, 1.0, 0.5], [1.0, 0.9 * big, 0.0], [0.5, 0.0, 0.8 * big]]
+    yield _pattern("sum-overflows", wrong, [1, 2, 0], form)
+    if form.max < -MASK_CONSTANT:
+        far = 0.75 * form.max
+        yield _pattern("difference-overflows", [[far, -far], [0.0, 1.0]], [1, 0], form)
 
 
 def _masks(form: Format) -> Iterator[GridPattern]:
