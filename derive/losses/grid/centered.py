@@ -225,6 +225,6 @@ LOSS: SymbolicLoss = SymbolicLoss(
         "hard-labels": derive_hard_labels,
         "bounds": derive_bounds,
         **common.topics(lambda: LOSS, Rational(1, 2)),
-        **derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+        **derivations.derivative_topics(lambda: LOSS, (LOGS,)),
     },
 )

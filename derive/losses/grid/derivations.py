@@ -107,6 +107,12 @@ def mean_of(parts: Sequence[Expr]) -> Expr:
     return Add(*parts) / len(parts)
 
 
+def derive_gradient(loss: SymbolicLoss) -> Derivation:
+    """Differentiated, and the terms collected."""
+    chain = loss.begin("gradient", "Gradient", partial(loss.value, loss.score))
+    return chain.to("differentiate and collect the terms", loss.gradient)
+
+
 def derive_hessian(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
     """Of each kind of logs by itself."""
     return insert_hessian(loss.begin("hessian", "Hessian", loss.unevaluated_hessian), loss, kinds)
@@ -164,9 +170,10 @@ def _on_line(expression: Expr) -> Expr:
     return map_entries(expression, s, lambda *at: s[at] + TAU * v[at])
 
 
-def matrix_topics(loss: Callable[[], SymbolicLoss], kinds: Sequence[Logs]) -> dict[str, Topic]:
-    """The topics about second derivatives; the loss is asked for when one is derived."""
+def derivative_topics(loss: Callable[[], SymbolicLoss], kinds: Sequence[Logs]) -> dict[str, Topic]:
+    """The topics about derivatives; the loss is asked for when one is derived."""
     return {
+        "gradient": lambda: derive_gradient(loss()),
         "hessian": lambda: derive_hessian(loss(), kinds),
         "hvp": lambda: derive_hvp(loss(), kinds),
         "convexity": lambda: derive_convexity(loss(), kinds),

@@ -172,6 +172,6 @@ LOSS: SymbolicLoss = SymbolicLoss(
     own_topics={
         "bounds": derive_bounds,
         **common.topics(lambda: LOSS, S.One),
-        **derivations.matrix_topics(lambda: LOSS, KINDS),
+        **derivations.derivative_topics(lambda: LOSS, KINDS),
     },
 )

@@ -108,6 +108,6 @@ LOSS: SymbolicLoss = SymbolicLoss(
     own_topics={
         "bounds": derive_bounds,
         **common.topics(lambda: LOSS, S.One),
-        **derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+        **derivations.derivative_topics(lambda: LOSS, (LOGS,)),
     },
 )

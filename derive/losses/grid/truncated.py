@@ -12,7 +12,6 @@ from __future__ import annotations
 from sympy import Expr, KroneckerDelta, S, exp, log
 
 from derive.axis import Index, total
-from derive.calculus import partial
 from derive.derivation import Derivation
 from derive.grid.sums import CLASSES, SOFT, apart, h, i, j, k, l, own_class, p, s, t, term
 from derive.losses.grid import bounds, common, derivations, origin, shares
@@ -108,9 +107,7 @@ def derive_bounds() -> Derivation:
 
 def derive_gradient() -> Derivation:
     """Shares that raise the score less shares that lower it, and as document 000 prints it."""
-    start = partial(VALUE, s[i, j])
-    chain = LOSS.begin("gradient", "Gradient", start).differentiate()
-    chain = chain.to("collect the terms", LOSS.gradient)
+    chain = derivations.derive_gradient(LOSS)
     others = total(apart(j, k) * exp(s[i, k]), k)
     own = -t[i, j] * exp(-s[i, j]) * others / own_class(j)
     raised = t[i, k] * exp(-s[i, k]) * exp(s[i, j]) / own_class(k)
@@ -142,9 +139,9 @@ LOSS: SymbolicLoss = SymbolicLoss(
         "from-softmax": lambda: origin.derive_from_softmax(LOSS),
         "remainder": lambda: origin.derive_remainder(LOSS),
         "general-form": lambda: origin.derive_general_form(LOSS),
-        "gradient": derive_gradient,
         "bounds": derive_bounds,
         **common.topics(lambda: LOSS, S.One),
-        **derivations.matrix_topics(lambda: LOSS, (LOGS,)),
+        **derivations.derivative_topics(lambda: LOSS, (LOGS,)),
+        "gradient": derive_gradient,
     },
 )
