@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from sympy import Expr, S, expand, together
 
+from derive.coefficients import Coefficient
 from derive.decide import Decision, Undecided, equal, nonnegative, positive
 from derive.derivation import Relation, Step
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -54,8 +55,14 @@ class Statement:
         elif self.relation is not Relation.FORCES:
             yield "the relation turned round", replace(self, left=self.right, right=self.left)
             yield from self._changed_bound()
-        if self.facts != NOTHING_ASSUMED and self.relation is not Relation.FORCES:
+        if self._has_a_meaning_without_facts and self.relation is not Relation.FORCES:
             yield "without the assumptions", replace(self, facts=NOTHING_ASSUMED)
+
+    @property
+    def _has_a_meaning_without_facts(self) -> bool:
+        """Not so where labels count the order of a coefficient, which must be an integer."""
+        counted = self.left.has(Coefficient) or self.right.has(Coefficient)
+        return self.facts != NOTHING_ASSUMED and not counted
 
     def _changed_sides(self) -> Iterator[tuple[str, Statement]]:
         for mutant in mutants(self.right):

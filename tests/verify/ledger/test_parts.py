@@ -13,6 +13,7 @@ from derive.axis import total
 from derive.decide import Refuted
 from derive.facts import hard_rows
 from derive.grid.sums import CLASSES, SAMPLES, j, p, s, t
+from derive.losses import subset
 from verify.ledger import DOCUMENTS, select
 from verify.ledger.balls import BITS, Enclosure
 from verify.ledger.cache import Cache, cache_folder
@@ -48,6 +49,14 @@ def test_a_counterexample_has_sides_that_do_not_meet() -> None:
     statement = equation(toys.SQUARES, toys.SQUARE)
     found = smallest(statement, statement.decide().counterexample)
     assert not found.left.overlaps(found.right)
+
+
+def test_assumptions_are_taken_away_where_the_statement_has_a_meaning_without_them() -> None:
+    changed = {change for change, _ in equation(toys.SQUARES, toys.SQUARE, hard_rows(t)).mutants()}
+    assert "without the assumptions" in changed
+    of_subsets = subset.COMBINATION.value
+    counted = equation(of_subsets, of_subsets, subset.COMBINATION.facts)
+    assert "without the assumptions" not in {change for change, _ in counted.mutants()}
 
 
 # Balls -------------------------------------------------------------------------------------------

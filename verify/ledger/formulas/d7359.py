@@ -129,11 +129,8 @@ def core_keeps_small_losses() -> list[Enclosure]:
     value = zlpr(np.asarray(ROW, dtype=np.float32), np.asarray(ROW_LABELS, dtype=np.float32))
     truth = _zlpr(ROW, ROW_LABELS)
     error = abs(arb(float(value)) / truth - 1)
-    return [
-        Enclosure(
-            f"float32, {WHERE}", error, "<", arb(2) ** -21, ("relative error of lossproof", "4 ulp")
-        )
-    ]
+    names = ("relative error of lossproof", "4 ulp")
+    return [Enclosure(f"float32, {WHERE}", error, "<", arb(2) ** -21, names)]
 
 
 def soft_labels_in_code() -> list[Enclosure]:
