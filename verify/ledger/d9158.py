@@ -257,7 +257,7 @@ LOSS_3 = (
             above(of.FLATTER),
             equation(*of.GEOMETRIC_TERM, STRICTLY_SOFT),
         ),
-        POSITIVE_ROWS,
+        (*POSITIVE_ROWS, r"\textstyle\sum_j d_j = 0"),
         note="At the minimum each class has the geometric mean g of the labels of a sample under "
         "its log (R is the rest of that sum). The curvature is at most g, which goes to 0 as the "
         "labels become hard: less and less holds the scores at the labels.",
