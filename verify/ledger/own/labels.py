@@ -5,11 +5,12 @@ from __future__ import annotations
 from sympy import KroneckerDelta, S, exp, log
 
 from derive.axis import total
-from derive.facts import hard
-from derive.losses.symbols import i, j, k, s, y
+from derive.facts import hard, soft
+from derive.losses.symbols import i, j, k, s, t, y
 from verify.ledger.entry import Entry, Evidence, Verdict, entry_at
 from verify.ledger.evidence import Decided, Derived, Witnessed
 from verify.ledger.formulas import d7359 as of
+from verify.ledger.formulas import d9064
 from verify.ledger.statement import at_least, equation
 
 __all__ = ["ELEMENTS", "ENTRIES", "PADDED_BEST", "PAIR_SEEN", "PULLS", "RIVAL_SEEN", "SIGN_SEEN"]
@@ -129,5 +130,14 @@ ENTRIES = (
             at_least(log(1 + (exp(of.LEAD) - 1) / 2)),
         ),
         assumptions=(r"a \ge 0",),
+    ),
+    _entry(
+        "mixed",
+        "for 9064-31",
+        "the entries of the Hessian of soft ZLPR off the diagonal",
+        r"\frac{\partial^2 L}{\partial s_i \partial s_j} = -\frac{t_i t_j e^{-s_i - s_j}}{A^2}"
+        r" - \frac{(1 - t_i)(1 - t_j) e^{s_i + s_j}}{B^2}, \; i \ne j",
+        Decided(equation(d9064.MIXED, d9064.MIXED_RIGHT, soft(t))),
+        assumptions=soft(t).describe(),
     ),
 )
