@@ -63,7 +63,7 @@ def _apart(relation: Relation, left: arb, right: arb) -> bool:
 def _candidates(point: Point, statement: Statement) -> Iterator[Point]:
     facts = statement.facts
     yield from _shorter(point, statement)
-    yield from _plainer_entries(point, facts)
+    yield from _plainer_entries(point, statement)
     yield from _plainer_rows(point, facts)
     yield from _plainer_scalars(point, facts)
 
@@ -72,13 +72,18 @@ def _shorter(point: Point, statement: Statement) -> Iterator[Point]:
     """One value of an axis left out, if no free index has it and no row of labels needs it."""
     axes = {
         str(entry.base): tuple(index.axis for index in entry.indices)
-        for entry in (statement.left - statement.right).atoms(Indexed)
+        for entry in _entries(statement)
     }
     for axis, size in point.sizes.items():
         for gone in range(size) if size > 1 else ():
             shorter = _without(point, axis, gone, axes)
             if shorter is not None and _rows_are_whole(shorter, statement.facts):
                 yield shorter
+
+
+def _entries(statement: Statement) -> set[Indexed]:
+    found: set[Indexed] = statement.left.atoms(Indexed) | statement.right.atoms(Indexed)
+    return found
 
 
 def _without(
@@ -107,23 +112,30 @@ def _rows_are_whole(point: Point, facts: Facts) -> bool:
     return all(total == 1 for total in sums.values())
 
 
-def _plainer_entries(point: Point, facts: Facts) -> Iterator[Point]:
+def _plainer_entries(point: Point, statement: Statement) -> Iterator[Point]:
+    arrays = {str(entry.base): entry for entry in _entries(statement)}
     for (name, where), value in point.entries.items():
-        for plain in _below(value):
-            if _is_free(name, facts):
-                yield replace(point, entries={**point.entries, (name, where): plain})
+        for plain in _below(value, _plain_values(arrays[name], statement.facts)):
+            yield replace(point, entries={**point.entries, (name, where): plain})
 
 
-def _below(value: Rational) -> tuple[Rational, ...]:
+def _below(value: Rational, plain: tuple[Rational, ...] = PLAIN) -> tuple[Rational, ...]:
     """The plain numbers before this one."""
-    return PLAIN[: PLAIN.index(value)] if value in PLAIN else PLAIN
+    return plain[: plain.index(value)] if value in plain else plain
 
 
-def _is_free(name: str, facts: Facts) -> bool:
-    """An array of which nothing is assumed may hold any number."""
-    base = array(name)
-    named = (facts.in_unit_interval(base), facts.has_rows(base), facts.is_hard(base))
-    return not any(named)
+def _plain_values(entry: Indexed, facts: Facts) -> tuple[Rational, ...]:
+    """What an entry may become by itself: an entry of a distribution nothing."""
+    base = entry.base
+    if facts.sums_to_one(base):
+        return ()
+    if facts.is_hard(base):
+        return PLAIN[:2]
+    if facts.inside_unit_interval(base):
+        return (Rational(1, 2),)
+    if facts.in_unit_interval(base):
+        return (*PLAIN[:2], Rational(1, 2))
+    return tuple(plain for plain in PLAIN if _allows(entry, plain))
 
 
 def _plainer_rows(point: Point, facts: Facts) -> Iterator[Point]:
@@ -155,6 +167,7 @@ def _plainer_scalars(point: Point, facts: Facts) -> Iterator[Point]:
                 yield replace(point, scalars={**point.scalars, symbol: plain})
 
 
-def _allows(symbol: Symbol, value: Rational) -> bool:
+def _allows(symbol: Symbol | Indexed, value: Rational) -> bool:
+    """The assumptions on the sign are kept."""
     sign_kept = not symbol.is_positive or value > 0
     return sign_kept and (not symbol.is_nonnegative or value >= 0)

@@ -9,9 +9,9 @@ import pytest
 from flint import arb, ctx
 from sympy import exp, log
 
-from derive.axis import total
+from derive.axis import array, total
 from derive.decide import Refuted
-from derive.facts import hard_rows
+from derive.facts import hard_rows, strictly_soft
 from derive.grid.sums import CLASSES, SAMPLES, j, p, s, t
 from derive.losses import subset
 from verify.ledger import DOCUMENTS, select
@@ -36,6 +36,15 @@ def test_the_square_of_a_sum_needs_two_entries_of_one() -> None:
 
 def test_a_false_inequality_is_refuted_at_a_plain_number() -> None:
     assert shrunk(above(toys.SQUARES)) == {"n": "1", "s[0]": "0"}
+
+
+def test_entries_keep_their_sign_and_their_interval() -> None:
+    positive = array("p", positive=True)
+    point = shrunk(equation(total(positive[toys.i], toys.i), positive[toys.j]))
+    assert point == {"n": "2", "j": point["j"], "p[0]": "1", "p[1]": "1"}
+    label = array("u")
+    open_label = shrunk(equation(label[toys.i], label[toys.i] ** 2, strictly_soft(label)))
+    assert open_label == {"n": "1", "i": "0", "u[0]": "1/2"}
 
 
 def test_rows_of_labels_stay_rows() -> None:

@@ -33,6 +33,7 @@ from verify.ledger.evidence import (
     Witnessed,
 )
 from verify.ledger.formulas import d9064 as of
+from verify.ledger.formulas import d9064_code as code
 from verify.ledger.own.labels import SIGN_SEEN
 from verify.ledger.statement import at_least, equation
 
@@ -41,7 +42,8 @@ __all__ = ["ENTRIES"]
 _at = with_place(entry_at, "9064")
 _orig, _impl = with_place(_at, "orig."), with_place(_at, "orig. impl.")
 _one, _two, _three, _four, _five, _six = (with_place(_at, f"s{n}") for n in range(1, 7))
-_seven, _eight, _ten, _eleven = (with_place(_at, f"s{n}") for n in (7, 8, 10, 11))
+_seven, _eight, _nine = (with_place(_at, f"s{n}") for n in (7, 8, 9))
+_ten, _eleven = (with_place(_at, f"s{n}") for n in (10, 11))
 
 SYMMETRY = Decided(equation(of.at_link(of.POSITIVE), of.at_link(of.NEGATIVE)))
 BOUNDED = Derived(
@@ -101,6 +103,13 @@ ORIGINAL = (
         r"-s + \log \varepsilon > 9.99 \cdot 10^6",
         Verdict.PROVED_FOR,
         Witnessed(of.clipped_mask),
+    ),
+    _impl(
+        "w",
+        "asking the labels as they were before the clip repairs it",
+        r"\mathrm{code}(0, -10^7) < 10^{-9}, \; \mathrm{code}(1, 20) < 3 \cdot 10^{-9}",
+        Verdict.PROVED_FOR,
+        Witnessed(code.original_labels_asked),
     ),
 )
 
@@ -279,6 +288,36 @@ LATER = (
         Verdict.PROVED,
         Decided(equation(of.SOFT, of.IN_EXPONENTS, OPEN)),
         GIVEN_OPEN,
+    ),
+    _nine(
+        "39",
+        "the soft loss with the labels in the exponents",
+        r"\log(1 + \sum_i e^{-s_i + \log t_i}) + \log(1 + \sum_i e^{s_i + \log(1 - t_i)})",
+        Verdict.PROVED,
+        Decided(equation(of.SOFT, of.IN_EXPONENTS, OPEN)),
+        GIVEN_OPEN,
+    ),
+    _nine(
+        "39c",
+        "the pseudo-code handles labels below epsilon and above 1 - epsilon by its masks",
+        r"t < \varepsilon \Rightarrow \text{the label takes no part in the first sum}",
+        Verdict.REFUTED,
+        Contrary(
+            "the masks ask the labels after the clip, when none of them is below epsilon",
+            Witnessed(code.masks_never_act),
+        ),
+        correction="own-labels-clip",
+    ),
+    _nine(
+        "39d",
+        "the pseudo-code computes eq. 39 for its inputs",
+        r"\mathrm{code}(t, s) = \log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i})",
+        Verdict.REFUTED,
+        Contrary(
+            "a clipped label 1 leaves eps e^s in the other sum",
+            Witnessed(code.confident_positive_costs),
+        ),
+        correction="own-labels-clip",
     ),
     _ten(
         "40",

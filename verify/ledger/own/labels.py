@@ -10,7 +10,7 @@ from derive.losses.symbols import i, j, k, s, t, y
 from verify.ledger.entry import Entry, Evidence, Verdict, entry_at
 from verify.ledger.evidence import Decided, Derived, Witnessed
 from verify.ledger.formulas import d7359 as of
-from verify.ledger.formulas import d9064
+from verify.ledger.formulas import d9064, d9064_code
 from verify.ledger.statement import at_least, equation
 
 __all__ = ["ELEMENTS", "ENTRIES", "PADDED_BEST", "PAIR_SEEN", "PULLS", "RIVAL_SEEN", "SIGN_SEEN"]
@@ -139,5 +139,14 @@ ENTRIES = (
         r" - \frac{(1 - t_i)(1 - t_j) e^{s_i + s_j}}{B^2}, \; i \ne j",
         Decided(equation(d9064.MIXED, d9064.MIXED_RIGHT, soft(t))),
         assumptions=soft(t).describe(),
+    ),
+    _entry(
+        "clip",
+        "for 9064-39c, 9064-39d",
+        "masks that ask the labels as they were before the clip do what they should",
+        r"\mathrm{code}(0, -10^7) < 10^{-9}, \; \mathrm{code}(1, 20) < 3 \cdot 10^{-9}",
+        Witnessed(d9064_code.original_labels_asked),
+        "In float64, at these two labels. This library clips nothing.",
+        Verdict.PROVED_FOR,
     ),
 )
