@@ -58,6 +58,7 @@ def show_report(console: Console, report: Report) -> None:
     for solutions in report.solutions:
         console.print(_solutions_line(solutions))
     if report.ledger:
+        console.print(_ledger_table(report.ledger))
         console.print(_ledger_line(report.ledger), highlight=False)
     for problem in report.problems[:SHOWN_PROBLEMS]:
         console.print(f"[red]failed[/red] {problem}", highlight=False)
@@ -203,17 +204,50 @@ def _solutions_line(report: SolutionReport) -> str:
     return words + f"the largest score is not at the largest label in {report.flipped} samples"
 
 
-def _ledger_line(judgements: list[Judgement]) -> str:
-    """How many statements stand, by verdict, and what became of their mutants."""
+#: The columns of the table over the ledger.
+VERDICTS = (
+    *("proved", "proved-for", "confirmed", "refuted"),
+    *("unsupported", "ill-posed", "empirical", "undecided"),
+)
+
+
+def _ledger_table(judgements: list[Judgement]) -> Table:
+    """The statements of each document by what was computed, and the mutants of the true ones."""
+    from verify.ledger import entry_named
+
+    title = "Statements of the documents, as computed; refuted mutants of the true ones"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    documents = [entry_named(judgement.id).document for judgement in judgements]
+    found = [name for name in VERDICTS if any(str(j.computed) == name for j in judgements)]
+    for name in ("document", "as recorded", *found, "mutants"):
+        table.add_column(name, justify="left" if name == "document" else "right", no_wrap=True)
+    for document in dict.fromkeys(documents):
+        pairs = zip(judgements, documents, strict=True)
+        own = [judgement for judgement, of in pairs if of == document]
+        table.add_row(document, *_ledger_cells(own, found))
+    if len(set(documents)) > 1:
+        table.add_row("all", *_ledger_cells(judgements, found))
+    return table
+
+
+def _ledger_cells(judgements: list[Judgement], verdicts: list[str]) -> tuple[str, ...]:
     standing = sum(not judgement.problems for judgement in judgements)
     counts = Counter(str(judgement.computed) for judgement in judgements)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    tried = sum(len(judgement.trials) for judgement in judgements)
-    refuted = sum(judgement.refuted for judgement in judgements)
+    tried = sum(len(judgement.trials) - judgement.still_true for judgement in judgements)
+    return (
+        f"{standing} of {len(judgements)}",
+        *(str(counts[verdict] or "-") for verdict in verdicts),
+        f"{sum(judgement.refuted for judgement in judgements)} of {tried}",
+    )
+
+
+def _ledger_line(judgements: list[Judgement]) -> str:
+    """How many statements stand, how many mutants are true, what was kept from the last run."""
+    standing = sum(not judgement.problems for judgement in judgements)
     still_true = sum(judgement.still_true for judgement in judgements)
     kept = sum(judgement.from_cache for judgement in judgements)
-    words = f"ledger: {standing} of {len(judgements)} statements as recorded ({told}); "
-    words += f"{tried} mutants: {refuted} refuted, {still_true} proved true as well"
+    words = f"ledger: {standing} of {len(judgements)} statements as recorded"
+    words += f"; {still_true} mutants proved true as well"
     return words + (f"; {kept} unchanged since the last run" if kept else "")
 
 
