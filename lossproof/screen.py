@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -204,7 +203,7 @@ def _solutions_line(report: SolutionReport) -> str:
     return words + f"the largest score is not at the largest label in {report.flipped} samples"
 
 
-#: The columns of the table over the ledger.
+#: The rows of the table over the ledger, as far as they occur.
 VERDICTS = (
     *("proved", "proved-for", "confirmed", "refuted"),
     *("unsupported", "ill-posed", "empirical", "undecided"),
@@ -215,39 +214,30 @@ def _ledger_table(judgements: list[Judgement]) -> Table:
     """The statements of each document by what was computed, and the mutants of the true ones."""
     from verify.ledger import entry_named
 
-    title = "Statements of the documents, as computed; refuted mutants of the true ones"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    documents = [entry_named(judgement.id).document for judgement in judgements]
-    found = [name for name in VERDICTS if any(str(j.computed) == name for j in judgements)]
-    for name in ("document", "as recorded", *found, "mutants"):
-        table.add_column(name, justify="left" if name == "document" else "right", no_wrap=True)
-    for document in dict.fromkeys(documents):
-        pairs = zip(judgements, documents, strict=True)
-        own = [judgement for judgement, of in pairs if of == document]
-        table.add_row(document, *_ledger_cells(own, found))
-    if len(set(documents)) > 1:
-        table.add_row("all", *_ledger_cells(judgements, found))
+    table = Table(title="Statements by document", title_justify="left", box=SIMPLE_HEAD)
+    of = {judgement.id: entry_named(judgement.id).document for judgement in judgements}
+    groups = [[j for j in judgements if of[j.id] == name] for name in dict.fromkeys(of.values())]
+    columns = [*groups, judgements] if len(groups) > 1 else groups
+    for name in ("", *dict.fromkeys(of.values()), "all")[: len(columns) + 1]:
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    for verdict in VERDICTS:
+        counts = [sum(str(j.computed) == verdict for j in column) for column in columns]
+        if any(counts):
+            table.add_row(verdict, *(str(count or "-") for count in counts))
+    standing = (sum(not j.problems for j in column) for column in columns)
+    table.add_row("as recorded", *map(str, standing))
+    table.add_row("mutants refuted", *(str(sum(j.refuted for j in column)) for column in columns))
+    table.add_row("mutants also true", *(str(sum(j.still_true for j in c)) for c in columns))
+    escaped = (sum(len(j.escaped) for j in column) for column in columns)
+    table.add_row("mutants missed", *map(str, escaped))
     return table
 
 
-def _ledger_cells(judgements: list[Judgement], verdicts: list[str]) -> tuple[str, ...]:
-    standing = sum(not judgement.problems for judgement in judgements)
-    counts = Counter(str(judgement.computed) for judgement in judgements)
-    tried = sum(len(judgement.trials) - judgement.still_true for judgement in judgements)
-    return (
-        f"{standing} of {len(judgements)}",
-        *(str(counts[verdict] or "-") for verdict in verdicts),
-        f"{sum(judgement.refuted for judgement in judgements)} of {tried}",
-    )
-
-
 def _ledger_line(judgements: list[Judgement]) -> str:
-    """How many statements stand, how many mutants are true, what was kept from the last run."""
+    """How many statements stand, and how many were not decided again."""
     standing = sum(not judgement.problems for judgement in judgements)
-    still_true = sum(judgement.still_true for judgement in judgements)
     kept = sum(judgement.from_cache for judgement in judgements)
     words = f"ledger: {standing} of {len(judgements)} statements as recorded"
-    words += f"; {still_true} mutants proved true as well"
     return words + (f"; {kept} unchanged since the last run" if kept else "")
 
 
