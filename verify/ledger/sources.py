@@ -59,19 +59,20 @@ def _source(name: str) -> Path | None:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Every name that is imported, with the packages that it is in."""
+    """Every module that is imported by name, and every package that a name is taken from.
+
+    The packages on the way to a module are not: what they import is not what the module uses.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = (name for node in ast.walk(tree) for name in _imported_by(node))
-    return tuple({prefix for name in names for prefix in _prefixes(name)})
+    return tuple({name for node in ast.walk(tree) for name in _imported_by(node)})
 
 
 def _imported_by(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module:
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    return (".".join(parts[: length + 1]) for length in range(len(parts)))
+        inner = [f"{node.module}.{alias.name}" for alias in node.names]
+        modules = [name for name in inner if _source(name)]
+        yield from modules
+        if len(modules) < len(inner):
+            yield node.module
