@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sympy import Expr, S, expand, together
+from sympy import Expr, Indexed, Pow, S, Sum, exp, expand, log, together
 
 from derive.coefficients import Coefficient
 from derive.decide import Decision, Undecided, equal, nonnegative, positive
@@ -60,9 +60,12 @@ class Statement:
 
     @property
     def _has_a_meaning_without_facts(self) -> bool:
-        """Not so where labels count the order of a coefficient, which must be an integer."""
-        counted = self.left.has(Coefficient) or self.right.has(Coefficient)
-        return self.facts != NOTHING_ASSUMED and not counted
+        """Not where labels count an order, or stand under a root or a log by themselves."""
+        both = self.left, self.right
+        counted = any(side.has(Coefficient) for side in both)
+        partial = {node for side in both for node in side.atoms(Pow, log)}
+        bound = any(_is_of_labels(node) for node in partial if not node.has(Sum))
+        return self.facts != NOTHING_ASSUMED and not counted and not bound
 
     def _changed_sides(self) -> Iterator[tuple[str, Statement]]:
         for mutant in mutants(self.right):
@@ -78,6 +81,12 @@ class Statement:
             yield "factor 2 on the right side", replace(self, right=2 * self.right)
             yield "factor 1/2 on the left side", replace(self, left=self.left / 2)
         yield "equality", replace(self, relation=Relation.EQUAL)
+
+
+def _is_of_labels(node: Expr) -> bool:
+    """A root or a log of entries that no exponential makes positive."""
+    rooted = isinstance(node, log) or not node.exp.is_integer
+    return bool(rooted and node.args[0].has(Indexed) and not node.args[0].has(exp))
 
 
 def _over_one_denominator(difference: Expr) -> Expr:
