@@ -101,6 +101,15 @@ class quotient(Node):
         return self.args[0] / self.args[1]
 
 
+class difference(Node):
+    """``a - b`` kept as one quantity, rounded once, whatever it is added to."""
+
+    nargs = 2
+
+    def meaning(self) -> Expr:
+        return self.args[0] - self.args[1]
+
+
 class off_top(Node):
     """``(1 - delta(index, top)) value``: the value left out at one index of the axis."""
 

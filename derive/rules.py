@@ -24,6 +24,7 @@ from derive.nodes import (
     ArgLargest,
     Largest,
     Shift,
+    difference,
     expm1,
     finite,
     gated,
@@ -70,6 +71,7 @@ _OPEN = Largest(gated(x[j], w[j]), _LIMITS)
 _ABOVE_0 = Shift(larger(_OPEN, 0))
 _ABOVE_ROOM = Shift(larger(_OPEN - ROOM, 0))
 _OF_OPEN = Shift(finite(_OPEN))
+_TOP_ABOVE_ROOM = Shift(larger(Largest(x[j], _LIMITS) - ROOM, 0))
 
 
 def _shifted(shift: Shift) -> Expr:
@@ -81,6 +83,10 @@ def _member(shift: Shift) -> Expr:
     """``w_i e^{x_i - shift}``."""
     return weighted_exp(w[i], x[i] - shift)
 
+
+# By how much a maximum that sees no weights is above the log of the sum, at most itself.
+_EXCESS = Shift(larger(-larger(log(exp(-_ABOVE_ROOM) + _shifted(_ABOVE_ROOM)), -_ABOVE_ROOM), 0))
+_LOWERED = difference(_ABOVE_ROOM, _EXCESS)
 
 # The log of a coefficient is off by ulps of itself, its exponential by as many parts of 1: in the
 # first row the logs are whole numbers.
@@ -138,15 +144,34 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "shift of log(1 + sum)",
+        log(1 + _EXPS),
+        _TOP_ABOVE_ROOM + log1p(expm1(-_TOP_ABOVE_ROOM) + total(exp(x[j] - _TOP_ABOVE_ROOM), j)),
+        "all x",
+        (((1e4, 3.0), (1, 1)), ((-50.0, -60.0), (1, 1)), ((60.5, 61.0), (1, 1))),
+    ),
+    Rule(
+        "shift of log(1 + sum), by weight",
         log(1 + _SUM),
-        _ABOVE_ROOM + log1p(expm1(-_ABOVE_ROOM) + _shifted(_ABOVE_ROOM)),
+        _LOWERED + log1p(expm1(-_LOWERED) + exp(_EXCESS) * _shifted(_ABOVE_ROOM)),
         "w >= 0",
         (
             ((1e4, 3.0), (1, 1)),
             ((1e7, -40.0), (0, 1)),
             ((-50.0, -60.0), (1, 0.5)),
             ((50.0, 0.0), (1e-20, 0)),
+            ((200.0, 0.0), (1.4e-174, 0)),
+            ((420.0, 3.0), (1.4e-174, 0.25)),
+            ((800.0, 700.0), (5e-324, 1e-300)),
         ),
+    ),
+    Rule(
+        "the same shift for weights above e^-60",
+        log(1 + _SUM),
+        _ABOVE_ROOM + log1p(expm1(-_ABOVE_ROOM) + _shifted(_ABOVE_ROOM)),
+        "w >= 0",
+        (((200.0, 0.0), (1.4e-174, 0)),),
+        used=False,
+        why="a shift that sees no weights leaves w e^60 beside expm1(-m) = -1: log1p(-1)",
     ),
     Rule(
         "shift of log(sum)",

@@ -12,11 +12,24 @@ from functools import reduce
 
 from sympy import Add, Expr, Mul, S, expand
 from sympy import exp as exponential
+from sympy import log as logarithm
 
 from derive.axis import Index, total
 from derive.calculus import free_indices, replace_index
 from derive.collect import without
-from derive.nodes import Largest, Shift, finite, gated, larger, quotient, settled, weighted_exp
+from derive.nodes import (
+    Largest,
+    Shift,
+    difference,
+    expm1,
+    finite,
+    gated,
+    larger,
+    log1p,
+    quotient,
+    settled,
+    weighted_exp,
+)
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,25 @@ def _shift(exponents: list[Expr], room: int) -> Shift:
     others = [exponent for exponent in distinct if exponent != 0]
     largest = reduce(larger, others)
     return Shift(larger(largest - room, S.Zero) if S.Zero in distinct else largest)
+
+
+# --- logarithms ---
+
+
+def log_with_one(scaled: Scaled) -> Expr:
+    """The logarithm of a scaled sum that holds a 1: ``m + log1p((e^-m - 1) + rest)``.
+
+    A largest exponent sees no weight but 0, so that tiny weights leave ``m`` too large and nothing
+    of ``rest`` beside -1. Then ``m`` is lowered by ``d``, up to ``-log(e^-m + rest)``, and not
+    below 0. ``m - d`` is rounded relative to the result, ``d`` is not.
+    """
+    shift = scaled.exponent
+    rest = scaled.mantissa - exponential(-shift)
+    if not shift.has(gated):
+        return shift + log1p(expm1(-shift) + rest)
+    excess = Shift(larger(-larger(logarithm(scaled.mantissa), -shift), S.Zero))
+    lowered = difference(shift, excess)
+    return lowered + log1p(expm1(-lowered) + exponential(excess) * rest)
 
 
 # --- quotients ---

@@ -8,7 +8,8 @@ shift, its largest exponent, which leaves the sum::
 so a logarithm of it is ``m + log(...)`` and in a quotient the ``e^m`` cancels: what is left,
 ``w_i e^{x_i - m} / (c e^{-m} + ...)``, is made of numbers in [0, 1]. The shift ``m`` is the maximum
 of 0 (when c is there) and of the ``x_j`` *whose weight is not 0*: a label that is masked by a huge
-score and the weight 0 must not decide the scale of the others.
+score and the weight 0 must not decide the scale of the others. Any other weight is not seen: under
+a logarithm beside 1, ``m`` is lowered once the sum is known (:func:`derive.scaled.log_with_one`).
 
 The rules that are used here, one line each with domain and counterexample, are in
 :mod:`derive.rules`.
@@ -30,7 +31,6 @@ from derive.nodes import (
     Largest,
     Sealed,
     Shift,
-    expm1,
     finite,
     gated,
     log1p,
@@ -42,7 +42,7 @@ from derive.nodes import (
 )
 from derive.recursion import OfElements, left_out_weights, recursion_form
 from derive.reduction import is_reciprocal, left_out, reduction_form, split_sum
-from derive.scaled import Fraction, Part, Scaled, join, term_count, weight_factors
+from derive.scaled import Fraction, Part, Scaled, join, log_with_one, term_count, weight_factors
 
 # Exponents up to this are not shifted inside log(1 + sum): e^60 = 1e26, so a float32 sum of 1e12
 # such terms is finite (3e38), and 1 + sum is formed without cancellation whenever the sum is tiny.
@@ -383,9 +383,7 @@ def _log_of_sum(argument: Expr) -> Expr:
     if S.One not in argument.args:
         scaled = scaled_sum(argument)
         return scaled.exponent + logarithm(scaled.mantissa)
-    scaled = scaled_sum(argument, room=ROOM)
-    rest = scaled.mantissa - exponential(-scaled.exponent)
-    return scaled.exponent + log1p(expm1(-scaled.exponent) + rest)
+    return log_with_one(scaled_sum(argument, room=ROOM))
 
 
 def _log_partition(argument: Sum) -> Expr:

@@ -68,9 +68,6 @@ NO_SAMPLE = "-"
 # An emitted float formula is judged on scores up to the size that the contract names, and where it
 # is a loop over the labels in Python, on rows up to this length.
 EMITTED_LARGEST_SCORE = 1e4
-# Its shifts are largest exponents without the labels (`derive.stable`, room for e^60 = 1e26): a
-# positive label of a grid below this may leave nothing beside them.
-EMITTED_LEAST_LABEL = 1e-20
 EMITTED_LONGEST_LOOP = 2000
 # The bound of emitted code, 8 ulp, is the root of that many roundings of an ulp.
 EMITTED_STEPS = 64
@@ -218,8 +215,6 @@ def _size(loss: str, sample: Sample) -> float:
 def _is_ordinary(sample: Sample) -> bool:
     """Finite scores up to the size of the contract, in a dtype that is computed as it is."""
     within = np.abs(sample.scores) <= EMITTED_LARGEST_SCORE
-    if sample.scores.ndim > 1:
-        within &= (sample.labels == 0) | (sample.labels >= EMITTED_LEAST_LABEL)
     return sample.dtype in ("float32", "float64") and len(within) > 0 and bool(within.all())
 
 

@@ -40,6 +40,7 @@ from derive.nodes import (
     ArgLargest,
     Largest,
     Shift,
+    difference,
     expm1,
     finite,
     gated,
@@ -58,8 +59,8 @@ from derive.stable import stable_form
 
 # Functions that every array namespace has under the same name.
 ELEMENTWISE = {log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
-# Terms that are added first in a sum: entries, maxima and shifts.
-FLAT = (Indexed, Shift, Largest, larger)
+# Terms that are added first in a sum: entries, maxima, shifts and their differences.
+FLAT = (Indexed, Shift, Largest, larger, difference)
 # An expression, and for each of its free indices the one that it stands for.
 Renamed: TypeAlias = tuple[Expr, dict[Index, Index]]
 REDUCTIONS = {Sum: "sum", Product: "prod", ArgLargest: "argmax", Largest: "max"}
@@ -204,6 +205,8 @@ class Lowering(Program):
             return self.lower(definition.args[0] if isinstance(definition, finite) else definition)
         if isinstance(node, quotient):
             return self.apply("div", *map(self.lower, arguments))
+        if isinstance(node, difference):
+            return self.combine("add", list(map(self.lower, arguments)), [1, -1])
         if isinstance(node, weighted_exp):
             return self._lower_weighted_exp(*arguments)
         if isinstance(node, gated):

@@ -97,7 +97,8 @@ FUNCTIONS: dict[type, Callable[[Any], Any]] = {
 
 def evaluate(formula: Formula, point: Point, lengths: Mapping[Axis, int] | None = None) -> Any:
     """Nested lists of mpf, one level for each output index."""
-    sizes = lengths or cover.LENGTHS
+    # Lengths of its own axes only: labels and samples are both n in number.
+    sizes = lengths or {axis: cover.LENGTHS[axis] for axis in formula.sizes()}
 
     def level(indices: tuple[Index, ...], where: dict[Index, int]) -> Any:
         if not indices:
@@ -238,6 +239,22 @@ def test_soft_zlpr_gradient_reads_as_written_by_hand() -> None:
     # One exponential of each side's entries and one of each side's maximum.
     assert source.count("np.exp(") == 4
     assert source.count("None]") == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("power", [0.01, 0.3, 0.9, 1.0, 1.1, 2.0])
+def test_soft_zlpr_of_tiny_labels(power: float, dtype: Any) -> None:
+    """From scores that such a label leaves nothing of to scores that outweigh it."""
+    formula = by_name["soft_zlpr"]
+    label = {np.float64: 1.4e-174, np.float32: 1e-37}[dtype]
+    # -log of the label is where the weighted exponential is 1; a multiple of 1/8 is exact.
+    score = np.round(8 * power * np.log(label)) / 8
+    given = {"s": np.array([score], dtype), "t": np.array([label], dtype)}
+    result = compile_formula(formula)(**given)
+    with mpmath.workdps(600):
+        row = {name: [mpmath.mpf(float(x)) for x in array] for name, array in given.items()}
+        expected = float(compile_formula(formula, "mpmath")(**row))
+    np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
 
 
 def test_once_used_arrays_are_not_named() -> None:

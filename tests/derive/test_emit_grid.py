@@ -94,6 +94,24 @@ def test_a_tiny_loss_keeps_its_digits(loss: str) -> None:
 
 
 @each_loss
+@each_quantity
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_labels_far_below_the_scores_that_they_weigh(loss: str, quantity: str, dtype: Any) -> None:
+    """The largest exponent belongs to a label that leaves nothing of it, or all but nothing."""
+    gap, tiny = (200.0, 1.4e-174) if dtype == np.float64 else (50.0, 1e-37)
+    half = np.array([[gap / 2, -gap / 2]])
+    labels = np.array([[1.0, tiny]])
+    grids = [(half, labels), (4 * half, labels), (np.tile(half, (2, 1)), np.tile(labels, (2, 1)))]
+    for scores, soft in grids:
+        grid = {name: x.astype(dtype) for name, x in zip("stv", (scores, soft, half), strict=False)}
+        grid["v"] = np.sign(grid["s"])
+        size = np.finfo(dtype).eps * (1 + np.ptp(scores))
+        result = compiled(loss, quantity)(**chosen(grid, quantity))
+        expected = truth(loss, quantity, grid)
+        np.testing.assert_allclose(result, expected, rtol=size, atol=size)
+
+
+@each_loss
 def test_hessian_times_vector(loss: str) -> None:
     rng = np.random.default_rng(SEED)
     s, v = rng.normal(0, 1, (2, 2, 3, 4))
