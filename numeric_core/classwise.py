@@ -16,18 +16,45 @@ A_j is a row state over the samples, of exponents x_L - x_j and weights o w_L V,
 With p_ij = a_ij / A_j and c_ij = p_ij / V_ij, the share of the pair (j, k) is c_ij e_ik:
 
     dl/dx_ib = e_ib sum_{k != b} c_ik - p_ib
-    (H v)_ib = e_ib sum_{k != b} c_ik (v_ib - v_ik - m_k) - (c_ib B_ib - p_ib m_b),
-    B_ij = sum_k e_ik (v_ik - v_ij),   m_j = sum_i c_ij B_ij   (the mean of v_ik - v_ij in A_j)
+    (H v)_ib = e_ib sum_{k != b} c_ik (v_ib - v_ik - m_k)
+                 - c_ib sum_{k != b} e_ik (v_ik - v_ib - m_b)
+
+where m_j is the mean of v_ik - v_ij in A_j, its null term included.  It is kept as d*_j + rest_j,
+d*_j that of the largest share: p (1 - p) keeps its digits as p -> 1 (`numeric_core.distribution`).
+For the same reason the sums over k != b leave the own term out (`numeric_core.others`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from numeric_core.distribution import is_top
-from numeric_core.exact import Pair, as_pair_of, last_sum, leading, rounded, sum_pair, two_diff
+from numeric_core.distribution import exact_probabilities, is_top, null_probability, weigh_null
+from numeric_core.exact import (
+    Pair,
+    last_sum,
+    leading,
+    rounded,
+    sum_pair,
+    two_diff,
+)
 from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log
+from numeric_core.others import (
+    Number,
+    as_like,
+    excluding_own,
+    exclusive,
+    ones,
+    only,
+    only_array,
+    only_pair,
+    scaled,
+    sum_apart,
+    transposed,
+    two_largest,
+    where,
+    zeros,
+)
 from numeric_core.reductions import (
     Exponents,
     RowSum,
@@ -39,10 +66,7 @@ from numeric_core.reductions import (
 )
 from numeric_core.shares import counted, shares
 
-__all__ = ["ClassSums", "SampleBlocks", "class_sums", "excluding_own", "sample_blocks"]
-
-Number: TypeAlias = Array | Pair
-"""Pairs where each rounding counts, else arrays; all formulas serve both."""
+__all__ = ["ClassSums", "SampleBlocks", "class_sums", "sample_blocks"]
 
 
 class _Inner(NamedTuple):
@@ -87,51 +111,97 @@ class ClassSums(NamedTuple):
         up = e * excluding_own(xp, self._near(c))
         if self.second is not None:
             e, _ = counted(xp, self.second.e, self.second.made_of, self.exact)
-            up = up + e * _only(xp, self.far, c)
+            up = up + e * only(xp, self.far, c)
         return (rounded(up) * e_unit - rounded(p)) * unit
 
-    def slopes(self, v: Array) -> Number:
-        """m_j, the mean of v_ik - v_ij in A_j, as far as these samples make it: (*batch, 1, m)."""
-        _, c, unit = self._shares()
-        b, _, e_unit = self._inner_deviations(v)
-        total = last_sum(self.xp, _transposed(self.xp, c * b))
-        return _scaled(_transposed(self.xp, total), e_unit * unit)
+    def hvp(self, v: Array) -> Array:
+        """sum_j Hessian of log A_j, times v: (*batch, n, m)."""
+        pivot = self.pivot(*self.largest(v))
+        return self.product(v, pivot, self.beside(v, pivot) - self.null_slope(pivot))
 
-    def hvp(self, v: Array, mean: Number | None = None) -> Array:
-        """sum_j Hessian of log A_j, times v: (*batch, n, m).  mean: m_j of more samples."""
+    def largest(self, v: Array) -> tuple[Array, Pair]:
+        """About the largest share of a pair in A_j, and v_ik - v_ij there: (*batch, 1, m)."""
+        xp, inner = self.xp, self.inner
+        p, c, unit = self._shares()
+        size = xp.where(inner.here, leading(p), leading(c)) * unit
+        first, second = (only_array(xp, here, v) for here in (inner.here, self._following()))
+        upper = xp.where(inner.here, second, first)
+        columns = [xp.matrix_transpose(x) for x in (size, upper, v)]
+        top = is_top(xp, columns[0])
+        share, upper, lower = (xp.matrix_transpose(only_array(xp, top, x)) for x in columns)
+        return share, Pair.difference(xp, upper, lower)
+
+    def pivot(self, share: Array, slope: Pair) -> Pair:
+        """The slope of the largest share of A_j, 0 where that is the null term's."""
+        xp = self.xp
+        null = xp.matrix_transpose(null_probability(xp, self.state))
+        above, zero = share > null, xp.zeros_like(share)
+        return Pair(xp, xp.where(above, slope.high, zero), xp.where(above, slope.low, zero))
+
+    def null_slope(self, pivot: Pair) -> Number:
+        """p_0 d* of every A_j: (*batch, 1, m)."""
+        _, null = exact_probabilities(self.xp, self.state)
+        amount = transposed(self.xp, as_like(null, pivot))
+        return transposed(self.xp, weigh_null(self.xp, self.state, amount))
+
+    def beside(self, v: Array, pivot: Pair) -> Number:
+        """sum of p (d - d*) over these samples: (*batch, 1, m)."""
+        _, c, unit = self._shares()
+        around, e_unit = self._around(v, pivot)
+        total = last_sum(self.xp, transposed(self.xp, c * around))
+        return scaled(transposed(self.xp, total), e_unit * unit)
+
+    def product(self, v: Array, pivot: Pair, rest: Number) -> Array:
+        """H v for the means d* + rest of the A_j."""
         xp = self.xp
         p, c, unit = self._shares()
-        b, e_second, e_unit = self._inner_deviations(v)
+        around, e_unit = self._around(v, pivot)
         e, _ = counted(xp, self.inner.e, self.inner.made_of, self.exact)
-        mean = self.slopes(v) if mean is None else mean
-        near = self._near(c)
-        up = e * (_spread(xp, near, v) - excluding_own(xp, near * mean))
-        if e_second is not None:
-            step = as_pair_of(xp, v, _sum_only(xp, self.far, v), c) - _only(xp, self.far, mean)
-            up = up + e_second * _only(xp, self.far, c) * step
-        return rounded(_scaled(up - c * b, e_unit) + p * mean) * unit
+        near, own = self._near(c), Pair.of(xp, v)
+        shifted = own + pivot
+        top, following = two_largest(xp, leading(near))
+        up = sum_apart(xp, near, shifted, own, top, following) + exclusive(xp, near * rest)
+        up = -(e * up)
+        if self.second is not None:
+            e, _ = counted(xp, self.second.e, self.second.made_of, self.exact)
+            step = as_like(c, own - only_pair(xp, self.far, shifted)) - only(xp, self.far, rest)
+            up = up + e * only(xp, self.far, c) * step
+        return rounded(scaled(up - c * around, e_unit) + p * rest) * unit
 
-    def _inner_deviations(self, v: Array) -> tuple[Number, Number | None, float]:
-        """B / unit, the second e / unit, and the unit."""
-        xp = self.xp
-        e, unit = counted(xp, self.inner.e, self.inner.made_of, self.exact)
-        b = _deviation(xp, e, self.inner.here, v)
+    def _following(self) -> Array:
+        """Where the second class of each sample is."""
+        xp, here = self.xp, self.inner.here
+        e = leading(self.inner.e)
+        second = is_top(xp, xp.where(here, -xp.ones_like(e), e))
         if self.second is None:
-            return b, None, unit
+            return second
+        return xp.where(xp.any(self.far, axis=-1, keepdims=True), self.second.here, second)
+
+    def _around(self, v: Array, pivot: Pair) -> tuple[Number, float]:
+        """sum_{k != j} e_ik (v_ik - v_ij - d*_j) / unit, and the unit."""
+        xp, own = self.xp, Pair.of(self.xp, v)
+        e, unit = counted(xp, self.inner.e, self.inner.made_of, self.exact)
+        shifted = own + pivot
+        around = sum_apart(xp, e, own, shifted, self.inner.here, self._following())
+        if self.second is None:
+            return around, unit
         e, _ = counted(xp, self.second.e, self.second.made_of, self.exact)
-        return _where(xp, self.far, _deviation(xp, e, self.second.here, v), b), e, unit
+        start = only_pair(xp, self.second.here, own)
+        seen = last_sum(xp, e * as_like(e, own - start))
+        seen = seen - last_sum(xp, e) * as_like(e, shifted - start)
+        return where(xp, self.far, seen, around), unit
 
     def _shares(self) -> tuple[Number, Number, float]:
         """p / unit, c / unit and the unit of `shares`."""
         xp = self.xp
         p, unit = shares(xp, self.state, self.exact)
-        p = _transposed(xp, p)
+        p = transposed(xp, p)
         some = leading(self.others) > 0
-        return p, p / _where(xp, some, self.others, _ones(xp, self.others)), unit
+        return p, p / where(xp, some, self.others, ones(xp, self.others)), unit
 
     def _near(self, c: Number) -> Number:
         """c, 0 where a leader is far."""
-        return c if self.second is None else _where(self.xp, self.far, _zeros(self.xp, c), c)
+        return c if self.second is None else where(self.xp, self.far, zeros(self.xp, c), c)
 
 
 class SampleBlocks(NamedTuple):
@@ -155,12 +225,29 @@ class SampleBlocks(NamedTuple):
 
     def hvp(self, v: Array) -> Array:
         """sum_j Hessian of log A_j, times v: (*batch, n, m)."""
-        mean = None
+        first = self._sums(self.blocks[0])
+        pivot = first.pivot(*self._largest(v))
+        rest = -first.null_slope(pivot)
         for block in self.blocks:
-            slopes = self._sums(block).slopes(v[..., block, :])
-            mean = slopes if mean is None else mean + slopes
-        parts = [self._sums(block).hvp(v[..., block, :], mean) for block in self.blocks]
+            rest = rest + self._sums(block).beside(v[..., block, :], pivot)
+        parts = [self._sums(b).product(v[..., b, :], pivot, rest) for b in self.blocks]
         return self.xp.concat(parts, axis=-2)
+
+    def _largest(self, v: Array) -> tuple[Array, Pair]:
+        """`ClassSums.largest` of all samples."""
+        xp = self.xp
+        found = [self._sums(block).largest(v[..., block, :]) for block in self.blocks]
+        share = xp.concat([size for size, _ in found], axis=-2)
+        top = xp.matrix_transpose(is_top(xp, xp.matrix_transpose(share)))
+        share, high, low = (
+            xp.sum(xp.where(top, x, xp.zeros_like(x)), axis=-2, keepdims=True)
+            for x in (
+                share,
+                xp.concat([slope.high for _, slope in found], axis=-2),
+                xp.concat([slope.low for _, slope in found], axis=-2),
+            )
+        )
+        return share, Pair(xp, high, low)
 
     def _sums(self, block: slice) -> ClassSums:
         """The sums of a block, with shares of all samples' A_j."""
@@ -210,7 +297,7 @@ def class_sums(
         far = first.here & (leading(others) < faint) & xp.any(rest > 0, axis=-1, keepdims=True)
         if known(xp.any(far)) is not False:
             second = _seen_from(xp, x, rest, level, hard, exact)
-            others = _where(xp, far, last_sum(xp, second.e), others)
+            others = where(xp, far, last_sum(xp, second.e), others)
             d, delta = xp.where(far, second.d, d), xp.where(far, second.delta, delta)
             weight = xp.where(far, second.weight, weight)
     weights, delta = _outer_weights(xp, outer, weight, others, delta)
@@ -237,8 +324,8 @@ def _seen_from(
     active = weights > 0
     lowest = constant(xp, -finfo_max(xp, x.dtype), x)
     here = is_top(xp, xp.where(active, level, lowest)) & active
-    d, delta = two_diff(x, _sum_only(xp, here, x))
-    weight = _sum_only(xp, here, weights)
+    d, delta = two_diff(x, only_array(xp, here, x))
+    weight = only_array(xp, here, weights)
     # a class without a weight may lie far above those that have one
     floor = xp.full_like(d, -8.0 * exponent_limit(xp, x.dtype))
     seen, error = xp.where(active, d, floor), xp.where(active, delta, xp.zeros_like(delta))
@@ -246,65 +333,3 @@ def _seen_from(
     e, lack = split_terms(xp, seen, error, share, exact)
     inner: Number = e if lack is None else Pair(xp, e, lack)
     return _Inner(inner, Exponents(seen, error, share), here, weight, d, delta)
-
-
-def excluding_own(xp: Namespace, z: Number, top: Array | None = None) -> Number:
-    """sum_{k != j} z_k along the last axis: the total less the own, but for the largest z.
-
-    The sum without the largest |z| is that one's; for all others the largest is a part of the
-    result, so that the difference loses no more than an ulp of the larger sign's sum.
-    """
-    top = is_top(xp, xp.abs(leading(z))) if top is None else top
-    rest = last_sum(xp, _where(xp, top, _zeros(xp, z), z))
-    return _where(xp, top, rest, _only(xp, top, z) + (rest - z))
-
-
-def _only(xp: Namespace, here: Array, x: Number) -> Number:
-    """The value at the one place of each sample, 0 where there is none: (*batch, n, 1)."""
-    if isinstance(x, Pair):
-        return Pair(xp, _sum_only(xp, here, x.high), _sum_only(xp, here, x.low))
-    return _sum_only(xp, here, x)
-
-
-def _sum_only(xp: Namespace, here: Array, x: Array) -> Array:
-    return xp.sum(xp.where(here, x, xp.zeros_like(x)), axis=-1, keepdims=True)
-
-
-def _deviation(xp: Namespace, e: Number, here: Array, v: Array) -> Number:
-    """B_j = sum_k e_k (v_k - v_j), as seen from the class whose e_k is the largest."""
-    apart = as_pair_of(xp, v, _sum_only(xp, here, v), e)
-    return last_sum(xp, e * apart) - apart * last_sum(xp, e)
-
-
-def _spread(xp: Namespace, c: Number, v: Array) -> Number:
-    """sum_k c_k (v_j - v_k), as seen from the class of the largest c_k."""
-    apart = as_pair_of(xp, v, _sum_only(xp, is_top(xp, leading(c)), v), c)
-    return apart * last_sum(xp, c) - last_sum(xp, c * apart)
-
-
-def _where(xp: Namespace, condition: Array, a: Number, b: Number) -> Number:
-    if isinstance(a, Pair) and isinstance(b, Pair):
-        parts = (xp.where(condition, x, y) for x, y in ((a.high, b.high), (a.low, b.low)))
-        return Pair(xp, *parts)
-    return xp.where(condition, a, b)
-
-
-def _transposed(xp: Namespace, x: Number) -> Number:
-    if isinstance(x, Pair):
-        return Pair(xp, xp.matrix_transpose(x.high), xp.matrix_transpose(x.low))
-    return xp.matrix_transpose(x)
-
-
-def _scaled(x: Number, factor: float) -> Number:
-    """x times a power of two."""
-    return Pair(x.xp, x.high * factor, x.low * factor) if isinstance(x, Pair) else x * factor
-
-
-def _ones(xp: Namespace, like: Number) -> Number:
-    one = xp.ones_like(leading(like))
-    return Pair.of(xp, one) if isinstance(like, Pair) else one
-
-
-def _zeros(xp: Namespace, like: Number) -> Number:
-    zero = xp.zeros_like(leading(like))
-    return Pair.of(xp, zero) if isinstance(like, Pair) else zero

@@ -169,7 +169,7 @@ def complements(xp: Namespace, state: RowSum) -> Array:
     return xp.where(dominant, (state.null + others) / norm, 1.0 - state.terms / norm)
 
 
-def center(xp: Namespace, state: RowSum, v: Array, *, null: bool) -> Array | Pair:
+def center(xp: Namespace, state: RowSum, v: Array | Pair, *, null: bool) -> Array | Pair:
     """v_i - sum_j p_j v_j for the p of a state; null: its null class counts, with v = 0.
 
     The mean is written c + sum_j p_j (v_j - c), where c = v_k for the class k of the largest p_k.
@@ -182,7 +182,7 @@ def center(xp: Namespace, state: RowSum, v: Array, *, null: bool) -> Array | Pai
     return as_pair_of(xp, v, c, p) - _mean_deviation(xp, state, null, v, c)
 
 
-def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
+def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array | Pair) -> Array | Pair:
     """v_k for the class of the largest probability; 0 when that is the null class.
 
     Read off, not computed: XLA may evaluate an expression anew in each of its uses, and contract
@@ -191,6 +191,13 @@ def _pivot(xp: Namespace, p: Array, null: Array | None, v: Array) -> Array:
     here = is_top(xp, p)
     if null is not None:
         here = here & (p > null)
+    if isinstance(v, Pair):
+        return Pair(xp, *(_read(xp, here, part) for part in (v.high, v.low)))
+    return _read(xp, here, v)
+
+
+def _read(xp: Namespace, here: Array, v: Array) -> Array:
+    """v at the one place of each row, 0 where there is none."""
     return xp.sum(xp.where(here, v, xp.zeros_like(v)), axis=-1, keepdims=True)
 
 
@@ -200,7 +207,9 @@ def is_top(xp: Namespace, x: Array) -> Array:
     return xp.arange(x.shape[-1], dtype=index.dtype, device=device(x)) == index
 
 
-def _mean_deviation(xp: Namespace, state: RowSum, null: bool, v: Array, c: Array) -> Array | Pair:
+def _mean_deviation(
+    xp: Namespace, state: RowSum, null: bool, v: Array | Pair, c: Array | Pair
+) -> Array | Pair:
     """sum_j p_j (v_j - c); null: the null class with v = 0 is included."""
     like = state.terms if state.terms_low is None else norm_pair(xp, state)
     deviation = last_sum(xp, weigh(xp, state, as_pair_of(xp, v, c, like)))

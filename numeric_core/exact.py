@@ -200,14 +200,14 @@ class Pair:
         return Pair(self.xp, total, low - (total - high))
 
 
-def running_sum(xp: Namespace, x: Array) -> Pair:
+def running_sum(xp: Namespace, x: Array | Pair) -> Pair:
     """x_1, x_1 + x_2, ..., along the last axis: each as exact as `sum_pair`.
 
     log2(n) steps of doubling reach, each with the error terms of two_sum.
     """
-    total, reach = Pair.of(xp, x), 1
-    while reach < x.shape[-1]:
-        before = (xp.zeros_like(x[..., :reach]), xp.zeros_like(x[..., :reach]))
+    total, reach = x if isinstance(x, Pair) else Pair.of(xp, x), 1
+    while reach < total.high.shape[-1]:
+        before = (xp.zeros_like(y[..., :reach]) for y in (total.high, total.low))
         parts = (total.high[..., :-reach], total.low[..., :-reach])
         shifted = (xp.concat([a, b], axis=-1) for a, b in zip(before, parts, strict=True))
         total, reach = total + Pair(xp, *shifted), 2 * reach
@@ -218,8 +218,13 @@ def running_sum(xp: Namespace, x: Array) -> Pair:
 # than its result needs no pairs.  The few other operations on "a pair or an array":
 
 
-def as_pair_of(xp: Namespace, a: Array, b: Array | None, like: Array | Pair) -> Array | Pair:
+def as_pair_of(
+    xp: Namespace, a: Array | Pair, b: Array | Pair | None, like: Array | Pair
+) -> Array | Pair:
     """a - b (a, if b is None) as a pair if `like` is one."""
+    if isinstance(a, Pair):
+        c = a if b is None else a - (b if isinstance(b, Pair) else Pair.of(xp, b))
+        return c if isinstance(like, Pair) else c.rounded()
     if not isinstance(like, Pair):
         return a if b is None else a - b
     return Pair.of(xp, a) if b is None else Pair.difference(xp, a, b)

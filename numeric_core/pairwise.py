@@ -50,8 +50,9 @@ PAIRS = 1 << 15
 
 ROUNDINGS = 2.0**-18
 """A product of matrices, RUN = 2^8 terms at a time, is off by less than 2^-44 of the sum of the
-absolute terms.  Where that sum is up to 2^18 times the larger of result and parts, that is 2^-25 of
-the larger side: half an ulp of float32."""
+absolute terms.  Where that sum is up to 2^18 times the larger of the result and half of each of the
+two sums that it is the difference of, that is 2^-25 of the larger sign's sum: half an ulp of
+float32."""
 
 TINIEST = 2.0**-107
 """2^-44 of a sum up to here is below a quarter of 2^-149, the least float32."""
@@ -96,9 +97,8 @@ class Products(NamedTuple):
         parts, size = self._slopes(v, q, 1.0), self._slopes(xp.abs(v), q, -1.0)
         result = e * (parts[0] - parts[1]) - u * (parts[2] - parts[3])
         bound = e * (size[0] - size[1]) - u * (size[2] - size[3])
-        seen = xp.abs(result)
-        for factor, part in zip((e, e, u, u), parts, strict=True):
-            seen = xp.maximum(seen, factor * xp.abs(part))
+        sides = e * xp.abs(parts[0] - parts[1]), u * xp.abs(parts[2] - parts[3])
+        seen = xp.maximum(xp.abs(result), 0.5 * xp.maximum(*sides))
         lost = bound * ROUNDINGS > seen
         return None if known(xp.any(lost & (bound > TINIEST))) is not False else result
 
@@ -113,24 +113,61 @@ class Products(NamedTuple):
         return up, sign * product(xp, u, q * mean), sign * down, product(xp, e, t(q * mean))
 
     def hvp(self, v: Array) -> Array:
-        """H v, all pairs of some samples at a time: (*batch, n, m)."""
+        """H v, all pairs of some samples at a time: (*batch, n, m).
+
+        d is seen first from the largest share of P_jk, exactly, then from the mean that follows:
+        sum p |d - mean| <= 2 sum_e' p_e' |d_e - d_e'| for every e, so that nothing cancels.
+        """
         xp, q = self.xp, self.null_shares()
         n, m = v.shape[-2:]
         step = max(1, PAIRS // (m * m * max(1, math.prod(v.shape[:-2]))))
         parts = [slice(start, min(start + step, n)) for start in range(0, n, step)]
-        sums = [_sum_over(xp, weight * d, -3) for weight, d in self._pairs(v, parts)]
-        mean = _off_diagonal(xp, _added(xp, sums) * q)[..., None, :, :]
+        pivot, mean = self._pivot(v, q, parts), Pair.of(xp, xp.zeros_like(q))
+        for _ in range(2):
+            sums = [_sum_over(xp, p * d, -3) for p, d in self._pairs(v, q, parts, pivot, mean)]
+            rest = _off_diagonal(xp, _added(xp, sums) - q * (pivot + mean).rounded())
+            mean = mean + Pair.of(xp, rest)
         rows = []
-        for weight, d in self._pairs(v, parts):
-            z = weight * q[..., None, :, :] * (d - mean)
+        for p, d in self._pairs(v, q, parts, pivot, mean):
+            z = p * d
             rows.append(_sum_over(xp, z, -2) - _sum_over(xp, z, -1))
         return xp.concat(rows, axis=-2)
 
-    def _pairs(self, v: Array, parts: list[slice]) -> Iterator[tuple[Array, Array]]:
-        """a_ijk and v_ik - v_ij of some samples: (*batch, part, m, m)."""
+    def _pivot(self, v: Array, q: Array, parts: list[slice]) -> Pair:
+        """v_ik - v_ij of the largest share of P_jk, 0 where that is the null term's."""
+        xp, largest = self.xp, self.xp.ones_like(q)
+        upper = lower = self.xp.zeros_like(q)
         for part in parts:
             u, e, w = (x[..., part, :] for x in (self.u, self.e, v))
-            yield u[..., :, None] * e[..., None, :], w[..., None, :] - w[..., :, None]
+            a = u[..., :, None] * e[..., None, :]
+            at = xp.argmax(a, axis=-3, keepdims=True)
+            ordinal = xp.arange(a.shape[-3], dtype=at.dtype, device=device(a))
+            here = ordinal[:, None, None] == at
+            top = xp.max(a, axis=-3)
+            above = top > largest
+            largest = xp.where(above, top, largest)
+            upper = xp.where(above, _read(xp, here, w[..., None, :]), upper)
+            lower = xp.where(above, _read(xp, here, w[..., :, None]), lower)
+        return Pair.difference(xp, upper, lower)
+
+    def _pairs(
+        self, v: Array, q: Array, parts: list[slice], pivot: Pair, mean: Pair
+    ) -> Iterator[tuple[Array, Array]]:
+        """p_ijk and v_ik - v_ij - pivot - mean of some samples: (*batch, part, m, m)."""
+        xp = self.xp
+        pivot, mean = (
+            Pair(xp, x.high[..., None, :, :], x.low[..., None, :, :]) for x in (pivot, mean)
+        )
+        for part in parts:
+            u, e, w = (x[..., part, :] for x in (self.u, self.e, v))
+            d = Pair.difference(xp, w[..., None, :], w[..., :, None])
+            p = u[..., :, None] * e[..., None, :] * q[..., None, :, :]
+            yield p, ((d - pivot) - mean).rounded()
+
+
+def _read(xp: Namespace, here: Array, x: Array) -> Array:
+    """x at the one sample of each pair of classes: (*batch, m, m)."""
+    return xp.sum(xp.where(here, x, 0.0 * x), axis=-3)
 
 
 def products(rows: Rows) -> Products | None:
@@ -200,7 +237,7 @@ class Elements(NamedTuple):
     def deviations(self, v: Array) -> Array | Pair:
         """z_ijk: (*batch, J, m, n)."""
         xp, columns = self.rows.xp, self.rows.xp.matrix_transpose(v)
-        d = columns[..., None, :, :] - columns[..., self.part, None, :]
+        d = Pair.difference(xp, columns[..., None, :, :], columns[..., self.part, None, :])
         return weigh(xp, self.state, center(xp, self.state, d, null=True))
 
 

@@ -213,8 +213,9 @@ class GridCentered(GridLoss):
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp, state = rows.xp, _centered(rows, exact=rows.exact)
-        d = rounded(_mean(rows, vector) - Pair.of(xp, vector))
-        z = weigh(xp, state, center(xp, state, xp.matrix_transpose(d), null=True))
+        d = _mean(rows, vector) - Pair.of(xp, vector)
+        d = Pair(xp, *(xp.matrix_transpose(part) for part in (d.high, d.low)))
+        z = weigh(xp, state, center(xp, state, d, null=True))
         return _mean_less_own(rows, xp.matrix_transpose(rounded(z)))
 
 

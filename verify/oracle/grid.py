@@ -9,12 +9,12 @@ the list of its groups g, written down as its definition has them, sample by sam
 classes by pair of classes; derivatives are those of any such sum, with d_e = L_e(v):
 
     dl/ds_ab  = sum_g w_g sum_e c_eb p_e,
-    (H v)_ab  = sum_g w_g sum_e c_eb (p_e d_e - p_e sum_{e'} p_e' d_e').
+    (H v)_ab  = sum_g w_g sum_e c_eb p_e sum_{e'} p_e' (d_e - d_e'),
 
-L_e and d_e are exact rational numbers, and only exponentials and sums are balls.  Each term above
-is counted under its sign: the error of a component is relative to the larger of the two sums (to
-the component itself where all terms have one sign).  A sum costs O(n m^2): nothing is shared or
-rearranged, on purpose.
+e' running over the null term too, whose d is 0.  L_e and d_e are exact rational numbers, and only
+exponentials and sums are balls.  Each term above is counted under its sign: the error of a
+component is relative to the larger of the two sums (to the component itself where all terms have
+one sign).  A sum costs O(n m^2), sorted by d: nothing else is shared or rearranged, on purpose.
 
     grid_truncated   one log a class j:          t_ij e^{s_ik - s_ij} over i, k != j         9158-2
     grid_mirrored    half of those, and half of one log a class k over i, j != k
@@ -26,6 +26,7 @@ A class of score -inf in a sample takes no part there: it is in no exponential a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -234,7 +235,9 @@ def _numbers(grid: Grid, groups: Sequence[Group], asked: Sequence[int]) -> Numbe
         shares = [mass / (null + total) for mass in masses]
         _add_gradient(gradient, grid.classes, weight, exponentials, shares)
         if vector:
-            _add_product(hvp, grid.classes, weight, exponentials, shares, vector)
+            _add_product(
+                hvp, grid.classes, weight, exponentials, shares, null / (null + total), vector
+            )
     return Numbers(value, gradient.terms(), hvp.terms() if grid.vector is not None else [])
 
 
@@ -278,19 +281,38 @@ def _add_product(
     weight: fmpq,
     exponentials: Sequence[Exponential],
     shares: Sequence[arb],
+    null: arb,
     vector: Sequence[Sequence[fmpq]],
 ) -> None:
-    """w c_eb p_e d_e, and -w c_eb p_e times the two parts of sum_e' p_e' d_e'."""
+    """w c_eb p_e p_e' (d_e - d_e'), the null term with d = 0 among the e'."""
     slopes = [_apply(e, vector) for e in exponentials]
-    moments = list(zip(slopes, shares, strict=True))
-    rising = sum((p * arb(d) for d, p in moments if d > 0), ZERO)
-    falling = sum((p * arb(-d) for d, p in moments if d < 0), ZERO)
-    for e, (d, p) in zip(exponentials, moments, strict=True):
+    mass = {fmpq(0): null}
+    for d, p in zip(slopes, shares, strict=True):
+        mass[d] = mass.get(d, ZERO) + p
+    below, above = _one_sided(mass)
+    for e, d, p in zip(exponentials, slopes, shares, strict=True):
         for b, c in e.form:
             place = e.sample * m + b
             if c == 0 or not tally.wants(place):
                 continue
             part = arb(weight * abs(c)) * p
-            tally.add(place, part * arb(abs(d)), positive=(c > 0) == (d > 0))
-            tally.add(place, part * rising, positive=c < 0)
-            tally.add(place, part * falling, positive=c > 0)
+            tally.add(place, part * below[d], positive=c > 0)
+            tally.add(place, part * above[d], positive=c < 0)
+
+
+def _one_sided(mass: Mapping[fmpq, arb]) -> tuple[Mapping[fmpq, arb], Mapping[fmpq, arb]]:
+    """For each d: the sum of p' (d - d') over d' < d, and of p' (d' - d) over d' > d.
+
+    From step to step the sum grows by the mass passed so far times the step: nothing is subtracted.
+    """
+    ordered = sorted(mass)
+    return _growing(mass, ordered), _growing(mass, ordered[::-1])
+
+
+def _growing(mass: Mapping[fmpq, arb], ordered: Sequence[fmpq]) -> Mapping[fmpq, arb]:
+    sums, passed, total = {}, ZERO, ZERO
+    for before, d in itertools.pairwise(ordered):
+        passed += mass[before]
+        total += passed * arb(abs(d - before))
+        sums[d] = total
+    return {**dict.fromkeys(ordered[:1], ZERO), **sums}
