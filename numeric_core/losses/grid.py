@@ -152,8 +152,8 @@ class GridPairwise(GridLoss):
     is `soft_zlpr` of s_i0 - s_i1.  Gradient components lie in (-(m - 1), m - 1).
 
     Costs O(n m^2): products of matrices where the scores of each sample lie within 300 of each
-    other (float32 without a float64 at hand: 40) and no label > 0 is below 1e-80, else and for
-    Hessian-vector products element by element.
+    other (float32 without a float64 at hand: 40) and no label > 0 is below 1e-80; else, and for
+    Hessian-vector products of float64, element by element.
 
     Limits: as of `grid_truncated`.  l < log 2 with hard labels: every largest score is right.
     """
@@ -171,10 +171,10 @@ class GridPairwise(GridLoss):
         return element_gradient(rows) if sums is None else (sums.value(), sums.gradient())
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        sums = products(rows)
+        sums = None if rows.exact else products(rows)
         if sums is None:
             return element_hvp(rows, vector)
-        product = None if rows.exact else sums.rough_hvp(vector)
+        product = sums.rough_hvp(vector)
         return sums.hvp(vector) if product is None else product
 
 

@@ -225,6 +225,23 @@ def test_nothing_costs_nothing(kind: str, shape: tuple[int, ...]) -> None:
     assert LOSSES[kind].hessian(x, x).shape == (*shape, *shape[-2:])
 
 
+@pytest.mark.parametrize("kind", ["truncated", "mirrored", "pairwise", "centered"])
+@pytest.mark.parametrize("gap", [-600.0, -40.0, 40.0, 600.0])
+def test_a_product_keeps_its_digits_where_one_term_holds_nearly_all_mass(
+    kind: str, gap: float
+) -> None:
+    """One sample, two classes, label 0: l = log(1 + e^x), and H v = +-c^2 p (1 - p) d.
+
+    With v = (1e3, -1e-3) and q = 1 - p = e^-|x|: p (1 - p) = q / (1 + q)^2.
+    """
+    s, t, v = ([[0.0, gap]], [[1.0, 0.0]], [[1e3, -1e-3]])
+    share = 0.5 if kind == "centered" else 1.0
+    q = math.exp(-abs(share * gap))
+    size = share * share * (v[0][0] - v[0][1]) * q / (1.0 + q) ** 2
+    hvp = LOSSES[kind].hvp(np.asarray(s), np.asarray(t), np.asarray(v))
+    np.testing.assert_allclose(hvp, [[size, -size]], rtol=1e-15)
+
+
 def test_products_of_matrices_and_single_elements_agree() -> None:
     s, t, v = soft_grid(9, 600, 30, 8.0)
     rows = grids.prepared(s, t, True)

@@ -133,6 +133,27 @@ def test_scores_beyond_the_range_of_exp_are_enclosed(loss):
     assert all(x.is_finite() for x in _numbers(found))
 
 
+@pytest.mark.parametrize("loss", GRIDS)
+@pytest.mark.parametrize("gap", [-50.0, 50.0])
+def test_a_product_of_one_term_is_its_own_scale(loss, gap):
+    """log(1 + e^x): p (1 - p) d has one sign, however near p is to 0 or 1."""
+    found = GridOracle(loss)([[0.0, gap]], [[1.0, 0.0]], [[3.0, -2.0]])
+    for product, scale in zip(found.hvp, found.hvp_scale, strict=True):
+        assert abs(product).overlaps(scale) and scale > 0
+
+
+@pytest.mark.parametrize("loss", GRIDS)
+def test_the_scale_of_a_product_does_not_see_a_shift_of_a_sample(loss):
+    scores, labels, vector = _random_grid(random.Random(SEED), 3, 4, 2.0)
+    vector = [[round(8 * math.tanh(v)) / 8 for v in row] for row in vector]
+    shifted = [[v + 1024.0 for v in row] for row in vector]
+    plain, moved = (GridOracle(loss)(scores, labels, v) for v in (vector, shifted))
+    for a, b in zip(
+        _numbers(plain) + plain.hvp_scale, _numbers(moved) + moved.hvp_scale, strict=True
+    ):
+        assert a.overlaps(b)
+
+
 def test_only_the_components_asked_for_are_given():
     scores, labels, vector = _random_grid(random.Random(SEED), 3, 4, 2.0)
     for loss in GRIDS:
