@@ -1,13 +1,13 @@
 """Document 9064, the multi-label loss for soft labels: each statement with a verdict.
 
 Formulas are in :mod:`~verify.ledger.d9064.equations`, what is said about them in
-:mod:`~verify.ledger.d9064.conclusions`.
+:mod:`~verify.ledger.d9064.conclusions` and :mod:`~verify.ledger.d9064.remarks`.
 """
 
 from __future__ import annotations
 
-from verify.ledger.d9064 import conclusions, equations
+from verify.ledger.d9064 import conclusions, equations, remarks
 
 __all__ = ["ENTRIES"]
 
-ENTRIES = (*equations.ENTRIES, *conclusions.ENTRIES)
+ENTRIES = (*equations.ENTRIES, *conclusions.ENTRIES, *remarks.ENTRIES)

@@ -1,0 +1,267 @@
+"""Document 9064: its remarks up to section 10, the original text and the derivations."""
+
+from __future__ import annotations
+
+from functools import partial as with_place
+
+from sympy import S, log
+
+from derive.axis import total
+from derive.losses.symbols import i, j, s, t
+from verify.ledger.d9064.equations import (
+    GIVEN,
+    GIVEN_HARD,
+    HARD,
+    LEAST,
+    OF_LINK,
+    TO_HARD,
+    UNIT,
+)
+from verify.ledger.entry import Verdict, entry_at
+from verify.ledger.evidence import All, Contrary, Decided, Empirical, Unsupported, Witnessed
+from verify.ledger.formulas import d7359
+from verify.ledger.formulas import d9064 as of
+from verify.ledger.formulas import d9064_remarks as remarks
+from verify.ledger.own.soft import BCE_SLOPE, MIXED_HARD, NO_CLIP, PARTS_AT_ZERO, SAME_AS_EQ_5
+from verify.ledger.statement import at_least, equation
+
+__all__ = ["ENTRIES"]
+
+_at = with_place(entry_at, "9064")
+_orig, _impl = with_place(_at, "orig."), with_place(_at, "orig. impl.")
+_two, _three, _seven, _eight = (with_place(_at, f"s{n}") for n in (2, 3, 7, 8))
+_nine, _ten = with_place(_at, "s9"), with_place(_at, "s10")
+
+MIXABLE = Contrary(
+    "a mixture of hard losses has its minimum at the mixed label",
+    Witnessed(remarks.mixture_of_hard_losses),
+    MIXED_HARD,
+)
+CLIP = Decided(
+    at_least(remarks.EPSILON - remarks.BELOW, S.Zero, UNIT),
+    at_least(remarks.EPSILON, remarks.EPSILON - remarks.BELOW, UNIT),
+    at_least(remarks.ABOVE, 1 - remarks.EPSILON, UNIT),
+)
+UNTRAINED = Decided(
+    equation(d7359.UNTRAINED[0], d7359.COUNTS[0] / 2, HARD),
+    equation(d7359.UNTRAINED[1], d7359.COUNTS[1] / 2, HARD),
+)
+OF_TEMPERATURE = Decided(
+    equation(log(remarks.teacher(i) / remarks.teacher(j)), remarks.COLD * (s[i] - s[j]))
+)
+
+ORIGINAL = (
+    _at(
+        "orig. eq.1",
+        "a",
+        "the hard loss works under imbalance",
+        r"\log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
+        Verdict.EMPIRICAL,
+        Empirical(
+            "F1 of a model trained on it and on binary cross-entropy, with ever rarer positives; "
+            "what its gradient does and does not balance is own-labels-pulls"
+        ),
+    ),
+    _orig(
+        "b",
+        "the hard loss fits hard labels only: no smoothing or mixing of labels with it",
+        r"l(s, \lambda y + (1 - \lambda) y') \text{ has no meaning for the hard loss}",
+        Verdict.REFUTED,
+        MIXABLE,
+        GIVEN,
+        "own-soft-mixed-losses",
+        "The formula by sets takes labels 0 and 1 only; the losses can be mixed in place of the "
+        "labels.",
+    ),
+    _orig(
+        "e",
+        "under imbalance the high orders weigh too much, hence bad results",
+        r"-\sum_{pos} \partial_i \mathrm{BCE} = |pos|/2, \; \sum_{neg} \partial_i \mathrm{BCE}"
+        r" = |neg|/2 \text{ at } s = 0",
+        Verdict.EMPIRICAL,
+        All(UNTRAINED, Empirical("F1 with and without the high orders, on imbalanced labels")),
+        GIVEN_HARD,
+        note="That with the high orders the pulls are as the counts at s = 0 is proved; the "
+        "results are not decided by it.",
+    ),
+    _orig(
+        "g",
+        "sums linear in the classes keep the losses of positives and negatives close",
+        r"\log(1 + \sum_{neg} e^{s_i}) \approx \log(1 + \sum_{pos} e^{-s_j})",
+        Verdict.REFUTED,
+        Contrary(
+            "equal counts, and one log is 700 times the other",
+            Witnessed(remarks.parts_differ),
+            PARTS_AT_ZERO,
+        ),
+        GIVEN_HARD,
+        "own-soft-parts",
+        "It is the scores that set the sums; untrained scores have them close.",
+    ),
+    _at(
+        "orig. box 3",
+        "q",
+        "at its minimum it still is several sigmoid problems, with another loss",
+        r"\arg\min l: \; t_i = \sigma(2 s_i) \text{ for each } i",
+        Verdict.PROVED,
+        LEAST,
+        GIVEN,
+        note="The score at the minimum has nothing of the other labels. The loss is no sum over "
+        "labels: off the minimum the gradients depend on each other.",
+    ),
+    _impl(
+        "s",
+        "frameworks cannot handle -inf directly, hence clip",
+        r"\log 0 = -\infty",
+        Verdict.REFUTED,
+        Contrary("NumPy gives the value without a clip", NO_CLIP),
+        correction="own-soft-no-clip",
+    ),
+    _at(
+        "orig. eq.9",
+        "t",
+        "the clip of a label, which moves it by eps at most",
+        r"0 \le \varepsilon - t \le \varepsilon \text{ for } t < \varepsilon",
+        Verdict.PROVED,
+        CLIP,
+        (*GIVEN, r"\varepsilon \in (0, \tfrac12]"),
+        note="A label 0 then has a term eps e^-s, which is large where the score is below log eps.",
+    ),
+)
+
+SECTIONS = (
+    _two(
+        "6b",
+        "the product has 2^|pos| terms, and 2^|neg| of the negatives",
+        r"\prod_{pos} (1 + 1) = 2^{|pos|}",
+        Verdict.PROVED,
+        Decided(
+            equation(log(remarks.at_zero(of.HARD_PRODUCTS[0])), remarks.LOG_TERMS[0], HARD),
+            equation(log(remarks.at_zero(of.HARD_PRODUCTS[1])), remarks.LOG_TERMS[1], HARD),
+        ),
+        GIVEN_HARD,
+        note="At scores 0 each term is 1.",
+    ),
+    _two(
+        "7b",
+        "with far fewer positives the high orders of the negatives dominate",
+        r"\sum_{k \ge 2} \sum_{i_1 < \dots < i_k} e^{s_{i_1} + \dots + s_{i_k}} \gg \sum_i e^{s_i}",
+        Verdict.REFUTED,
+        Contrary(
+            "fitted negatives leave the first order alone, and the slope of binary cross-entropy "
+            "has nothing of the other labels",
+            Witnessed(remarks.high_orders_vanish),
+            BCE_SLOPE,
+        ),
+        GIVEN_HARD,
+        "own-soft-bce-slope",
+        "At scores 0 they do dominate, 2^n - 1 - n against n.",
+    ),
+    _two(
+        "8b",
+        "eq. 8 is eq. 1 of the original",
+        r"\log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
+        Verdict.PROVED,
+        Decided(equation(of.HARD, d7359.ZLPR, HARD)),
+        GIVEN_HARD,
+    ),
+    _three(
+        "16b",
+        "eq. 16 is eq. 7 of the original",
+        r"\text{(16)} = \text{(7)}",
+        Verdict.REFUTED,
+        Contrary(
+            "eq. 7 is t = sigma(2s); it is eq. 5",
+            Witnessed(remarks.score_of_half_label),
+            SAME_AS_EQ_5,
+        ),
+        GIVEN,
+        "own-soft-eq-5",
+    ),
+    _seven(
+        "34",
+        "the labels of a teacher with a temperature",
+        r"t_i = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}}, \; \sum_i t_i = 1",
+        Verdict.PROVED,
+        Decided(equation(total(remarks.teacher(i), i), S.One)),
+        (r"T = 1 / \beta > 0",),
+    ),
+    _seven(
+        "34b",
+        "T > 1 makes them smoother, with the similarity of classes in them",
+        r"\log(t_i / t_j) = (z_i - z_j) / T",
+        Verdict.EMPIRICAL,
+        All(OF_TEMPERATURE, Empirical("accuracy of students by the temperature of the teacher")),
+        (r"T = 1 / \beta > 0",),
+        note="Smoother is proved: the logs of all ratios shrink by T. What of the similarity of "
+        "classes is in them is about data.",
+    ),
+    _seven(
+        "35b",
+        "the factor is 2 as labels are independent binaries without normalisation; from (19)",
+        r"t e^{-s} = (1 - t) e^s \Rightarrow t = \sigma(2s)",
+        Verdict.UNSUPPORTED,
+        Unsupported(
+            OF_LINK,
+            Contrary(
+                "binary cross-entropy has independent binaries too, and the factor 1",
+                Witnessed(remarks.cross_entropy_off_two),
+                MIXED_HARD,
+            ),
+        ),
+        GIVEN,
+        note="The factor comes from (19) alone.",
+    ),
+    _eight(
+        "37b",
+        "a label 0 is left out of the first sum, a label 1 out of the second",
+        r"t_i = 0: \; t_i e^{-s_i} = 0, \; t_i = 1: \; (1 - t_i) e^{s_i} = 0",
+        Verdict.PROVED,
+        TO_HARD,
+        GIVEN_HARD,
+    ),
+    _eight(
+        "38",
+        "the clip with eps = 1e-7",
+        r"0 \le \varepsilon - t \le \varepsilon \text{ for } t < \varepsilon",
+        Verdict.PROVED,
+        CLIP,
+        (*GIVEN, r"\varepsilon \in (0, \tfrac12]"),
+    ),
+    _nine(
+        "39b",
+        "the rules for t < eps and t > 1 - eps handle a masked position",
+        r"\mathrm{code}(t, -10^7) \approx 0",
+        Verdict.REFUTED,
+        Contrary(
+            "for t > 1 - eps the rule acts on the sum that has nothing of the mask",
+            Witnessed(remarks.masked_positive_costs),
+        ),
+        correction="own-labels-clip",
+        note="They do where the masked label is 0.",
+    ),
+    _ten(
+        "41",
+        "a mixed label lies between the two",
+        r"\tilde y - y' = \lambda (y - y'), \; \tilde y - y = (1 - \lambda)(y' - y)",
+        Verdict.PROVED,
+        Decided(
+            equation(remarks.MIXED - t[j], (t[i] - t[j]) / (1 + of.ALPHA), UNIT),
+            equation(remarks.MIXED - t[i], of.ALPHA * (t[j] - t[i]) / (1 + of.ALPHA), UNIT),
+        ),
+        (*GIVEN, r"\lambda = 1 / (1 + \alpha) \in (0, 1]"),
+        note="A definition; how lambda is drawn plays no part.",
+    ),
+    _ten(
+        "41c",
+        "the hard loss cannot use mixed labels",
+        r"l(s, \lambda y + (1 - \lambda) y') \text{ has no meaning for the hard loss}",
+        Verdict.REFUTED,
+        MIXABLE,
+        GIVEN,
+        "own-soft-mixed-losses",
+        "As 9064-b: the losses can be mixed.",
+    ),
+)
+
+ENTRIES = (*ORIGINAL, *SECTIONS)
