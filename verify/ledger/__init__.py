@@ -13,14 +13,15 @@ from difflib import get_close_matches
 
 from verify.ledger import d7359, d9064, d9158, survey
 from verify.ledger.entry import Entry, Verdict
-from verify.ledger.own import grid, labels, softmax, soft
+from verify.ledger.own import grid, labels, soft, softmax
 
 __all__ = ["BY_MODULE", "DOCUMENTS", "ENTRIES", "Entry", "Verdict"]
 __all__ += ["entry_named", "module_of", "select"]
 
 #: Each module of the ledger with its entries.
 BY_MODULE: dict[str, tuple[Entry, ...]] = {
-    module.__name__: module.ENTRIES for module in (d7359, d9064, d9158, grid, labels, soft)
+    module.__name__: module.ENTRIES
+    for module in (d7359, d9064, d9158, survey, grid, labels, soft, softmax)
 }
 ENTRIES: dict[str, Entry] = {entry.id: entry for own in BY_MODULE.values() for entry in own}
 DOCUMENTS = tuple(dict.fromkeys(entry.document for entry in ENTRIES.values()))

@@ -1,0 +1,371 @@
+"""The survey of softmax losses: each statement with a verdict, in the order of the text.
+
+Section 1 defines softmax, section 2 derives its gradient, section 3 builds softmax cross-entropy
+from a comparison of scores by two smoothings.
+"""
+
+from __future__ import annotations
+
+from functools import partial as with_place
+
+from sympy import KroneckerDelta, S, diff, exp, log
+
+from derive.axis import total
+from derive.calculus import partial
+from derive.losses.softmax import Z, p
+from derive.losses.symbols import c, i, s, sigmoid
+from derive.losses.unified import GAMMA
+from verify.ledger.entry import Verdict, entry_at
+from verify.ledger.evidence import All, Contrary, Decided, Derived, Empirical, Witnessed
+from verify.ledger.formulas import survey as of
+from verify.ledger.own.softmax import SLOPE
+from verify.ledger.statement import above, at_least, equation
+
+__all__ = ["ENTRIES"]
+
+_at = with_place(entry_at, "SURVEY")
+_one, _two, _three = (with_place(_at, f"s{n}") for n in (1, 2, 3))
+_derived = with_place(Derived, "softmax_cross_entropy")
+TARGET = KroneckerDelta(i, c)
+
+DEFINITION = (
+    _one(
+        "1",
+        "softmax gives values in [0, 1] that sum to 1",
+        r"0 \le \frac{e^{z_i}}{\sum_c e^{z_c}} \le 1, \quad \sum_i \frac{e^{z_i}}{\sum_c e^{z_c}}"
+        r" = 1",
+        Verdict.PROVED,
+        All(
+            _derived("definition", "take Z out of the sum", "each entry"),
+            Decided(equation(1 - p, of.OTHER_MASS), at_least(of.OTHER_MASS)),
+        ),
+    ),
+    _one(
+        "2",
+        "the weight of a class can be regarded as a representative of all its samples",
+        r"W_k \approx \text{mean of the features of class } k",
+        Verdict.EMPIRICAL,
+        Empirical(
+            "training a classifier and comparing the angle of each W_k to the mean feature of its "
+            "class with the angles to single features and to the means of other classes"
+        ),
+    ),
+    _one(
+        "3",
+        "the logit is the dot product of feature and class weight, a similarity of the two",
+        r"2 \langle x, w \rangle = |x|^2 + |w|^2 - |x - w|^2",
+        Verdict.PROVED,
+        Decided(equation(2 * of.DOT, of.SQUARED_NORMS - of.SQUARED_DISTANCE)),
+        note="The logit is so by definition. It orders by nearness where all weights are of one "
+        "length; else a long weight has a large logit without being near.",
+    ),
+    _one(
+        "4",
+        "softmax enlarges tiny differences of the logits and is very sensitive to them",
+        r"|p - p'| > |z - z'| \text{ for small } |z - z'|",
+        Verdict.REFUTED,
+        Contrary("a step is at most halved", Witnessed(of.tiny_difference), SLOPE),
+        correction="own-softmax-sensitivity",
+        note="Differences of several units are enlarged, as in the survey's example: 8.",
+    ),
+    _one(
+        "5",
+        "of the scores 10, 5, 5 the correct class has only the share 1/2",
+        r"\frac{10}{10 + 5 + 5} = \frac12",
+        Verdict.CONFIRMED,
+        Witnessed(of.share_of_ten),
+    ),
+    _one(
+        "6",
+        "without softmax a higher share needs a score far above the others",
+        r"\frac{x}{x + B} = \frac{q}{1 + q} \text{ at } x = qB, \quad"
+        r" \frac{e^x}{e^x + B} = \frac{q}{1 + q} \text{ at } x = \log q + \log B",
+        Verdict.PROVED_FOR,
+        All(
+            Decided(
+                equation(of.ODDS * of.SUM / (of.ODDS * of.SUM + of.SUM), of.ODDS / (1 + of.ODDS)),
+                equation(
+                    sigmoid(log(of.ODDS) + log(of.SUM) - log(of.SUM)), of.ODDS / (1 + of.ODDS)
+                ),
+            ),
+            Witnessed(of.score_for_that_share),
+        ),
+        note="Above 742 in place of 10: the odds q multiply a score, under softmax their log is "
+        "added to it.",
+    ),
+    _one(
+        "7",
+        "softmax gives the correct class 98.7 %",
+        r"\frac{e^{10}}{e^{10} + e^5 + e^5} = 98.7\,\%",
+        Verdict.PROVED_FOR,
+        Witnessed(of.softmax_of_ten),
+    ),
+    _one(
+        "8",
+        "the exponential makes a probability near 1 much easier: the winner takes all",
+        r"1 - p_c \le \sum_{k \ne c} e^{-(z_c - z_k)}",
+        Verdict.PROVED,
+        Decided(
+            equation(1 - of.P_TARGET, of.RIVALS / (1 + of.RIVALS)),
+            equation(of.RIVALS - of.RIVALS / (1 + of.RIVALS), of.RIVALS**2 / (1 + of.RIVALS)),
+            at_least(of.RIVALS**2 / (1 + of.RIVALS)),
+        ),
+        note="It depends on the scale of the scores: of (1, 0, 0) softmax gives the first 0.58, "
+        "a share of the sum 1.",
+    ),
+)
+
+GRADIENT = (
+    _two(
+        "10",
+        "softmax",
+        r"a_i = \frac{e^{z_i}}{\sum_k e^{z_k}}",
+        Verdict.PROVED,
+        All(
+            _derived("definition", "take Z out of the sum", "each entry"),
+            Decided(equation(p, exp(s[i] - log(Z)))),
+        ),
+        note="The definition: what is decided is that it is a distribution, and e^{z - LSE(z)}.",
+    ),
+    _two(
+        "11",
+        "for a one-hot label the loss is the log of one probability",
+        r"-\sum_i y_i \ln a_i = -\ln a_j",
+        Verdict.PROVED,
+        _derived("one-hot", "one term is left"),
+        (r"y_j = 1, \; y_i = 0 \; (i \ne j)",),
+    ),
+    _two(
+        "12",
+        "the chain rule through the probabilities",
+        r"\frac{\partial L}{\partial z} = \frac{\partial L}{\partial a}"
+        r" \frac{\partial a}{\partial z}",
+        Verdict.PROVED,
+        _derived("chain-rule", "times the Jacobian, at q = p"),
+    ),
+    _two(
+        "13",
+        "the gradient by the probabilities has one entry",
+        r"\frac{\partial L}{\partial a} = [0, \ldots, -1 / a_j, \ldots, 0]",
+        Verdict.PROVED,
+        Decided(equation(partial(-log(of.Q[c]), of.Q[i]), -TARGET / of.Q[c])),
+        (r"a_i > 0",),
+    ),
+    _two(
+        "14",
+        "row i of the Jacobian is the derivative of a_i; only row j is needed",
+        r"\frac{\partial L}{\partial z_i} = -\frac{1}{a_j} \frac{\partial a_j}{\partial z_i}",
+        Verdict.PROVED,
+        _derived("chain-rule", "one-hot: only row c of the Jacobian is used"),
+    ),
+    _two(
+        "15",
+        "off the diagonal",
+        r"i \ne j: \; \frac{\partial a_j}{\partial z_i} = -a_j a_i, \;"
+        r" \frac{\partial L}{\partial z_i} = a_i",
+        Verdict.PROVED,
+        All(
+            _derived("jacobian", "collect", "off the diagonal"),
+            Decided(equation((1 - TARGET) * partial(-log(of.P_TARGET), s[i]), (1 - TARGET) * p)),
+        ),
+    ),
+    _two(
+        "16",
+        "on the diagonal",
+        r"\frac{\partial a_j}{\partial z_j} = a_j - a_j^2, \;"
+        r" \frac{\partial L}{\partial z_j} = a_j - 1",
+        Verdict.PROVED,
+        All(
+            _derived("jacobian", "collect", "on the diagonal"),
+            Decided(equation(partial(-log(of.P_TARGET), s[c]), of.P_TARGET - 1)),
+        ),
+    ),
+    _two(
+        "17",
+        "the gradient is the prediction less the one-hot label",
+        r"\frac{\partial L}{\partial z} = a - y",
+        Verdict.PROVED,
+        All(
+            _derived("gradient", "collect the terms"),
+            Decided(equation(partial(-log(of.P_TARGET), s[i]), p - TARGET)),
+        ),
+        note="For soft labels that sum to 1 as well.",
+    ),
+)
+
+SMOOTHING = (
+    _three(
+        "18",
+        "to output a class number assumes that neighbouring integers are similar classes",
+        r"(d + 1)^2 > d^2 \text{ for numbers that are } d \ge 0 \text{ apart}",
+        Verdict.PROVED,
+        Decided(
+            equation((of.DISTANCE + 1) ** 2 - of.DISTANCE**2, 1 + 2 * of.DISTANCE),
+            above(1 + 2 * of.DISTANCE),
+        ),
+        note="Said of the squared error: a class one number further off costs more.",
+    ),
+    _three(
+        "19",
+        "the goal: the target score above all others",
+        r"z_y > z_j \text{ for all } j \ne y \iff \frac{a_y}{a_j} = e^{z_y - z_j} > 1",
+        Verdict.PROVED,
+        Decided(equation(of.P_TARGET / p, exp(s[c] - s[i]))),
+        note="A goal is a choice; what is decided is that it is the most probable class.",
+    ),
+    _three(
+        "21",
+        "a loss that stops where the target passes the others generalises poorly",
+        r"\text{test error of } \sum_i \max(z_i - z_y, 0)",
+        Verdict.EMPIRICAL,
+        Empirical("training the same model with margins 0 and m > 0, error on held data compared"),
+    ),
+    _three(
+        "24",
+        "to be above the largest non-target is to be above all non-targets",
+        r"z_y = M + a > M - D_k = z_k \text{ for every } k \ne y",
+        Verdict.PROVED,
+        Decided(above(of.TOP + of.LEAD, of.TOP - of.BELOW[i])),
+        (r"M = \max_{k \ne y} z_k, \; a > 0, \; D_k \ge 0",),
+        note="The other way round M is itself one of the non-targets.",
+    ),
+    _three(
+        "26",
+        "with two gradients a step, +1 and -1, training converges extremely slowly",
+        r"\max(\max_{i \ne y} z_i - z_y, 0)",
+        Verdict.EMPIRICAL,
+        Empirical("counting the steps to a given training error against those of cross-entropy"),
+    ),
+    _three(
+        "27",
+        "softmax is the smooth one-hot vector of the maximum, not the smooth maximum",
+        r"1 - \mathrm{softmax}(\gamma z)_c \le \sum_{k \ne c} e^{-\gamma (z_c - z_k)}",
+        Verdict.PROVED,
+        Decided(
+            equation(1 - of.SHARP, of.SHARP_RIVALS / (1 + of.SHARP_RIVALS)),
+            at_least(of.SHARP_RIVALS**2 / (1 + of.SHARP_RIVALS)),
+        ),
+        (r"\gamma > 0",),
+        note="If z_c is the only largest score, each term goes to 0 as gamma grows.",
+    ),
+    _three(
+        "28",
+        "the true smooth maximum is log-sum-exp",
+        r"M \le \tfrac{1}{\gamma} \log \sum_k e^{\gamma z_k} \le M + \tfrac{1}{\gamma} \log n, \;"
+        r" z_k = M - D_k",
+        Verdict.PROVED,
+        Decided(
+            equation(
+                of.CLASSES * exp(GAMMA * of.TOP) - of.OF_BELOW,
+                exp(GAMMA * of.TOP) * of.SHORT_OF_ALL,
+            ),
+            at_least(of.SHORT_OF_ALL),
+            equation(of.SHARP_SUM - exp(GAMMA * s[i]), of.SHARP_OTHERS),
+            at_least(of.SHARP_OTHERS),
+        ),
+        (r"e^{\gamma D_k} = 1 + E_k, \; E_k \ge 0, \; \gamma > 0",),
+        note="The lower bound holds for every single score, the largest too.",
+    ),
+    _three(
+        "30",
+        "the gradient of log-sum-exp is softmax, here over the non-targets",
+        r"\frac{\partial}{\partial z_j} \log \sum_{i \ne y} e^{z_i}"
+        r" = \frac{e^{z_j}}{\sum_{i \ne y} e^{z_i}}",
+        Verdict.PROVED,
+        Decided(equation(partial(of.APART, s[i]), p)),
+        (r"j \ne y, \; \text{at least one non-target}",),
+    ),
+    _three(
+        "31",
+        "the gradients of the non-targets sum to 1, that of the target is -1: sum 0, absolute 2",
+        r"\sum_{i \ne y} \partial_i L = 1, \quad \partial_y L = -1",
+        Verdict.PROVED,
+        Decided(
+            equation(total(partial(of.APART, s[i]), i), S.One),
+            equation(partial(of.APART, of.TARGET_SCORE), S.NegativeOne),
+            above(p),
+        ),
+        (r"\mathrm{LSE}_{i \ne y} > z_y",),
+        note="The non-target gradients are positive, so their absolute values sum to 1 as well. "
+        "Where the loss is 0 all of them are 0.",
+    ),
+    _three(
+        "32",
+        "log-sum-exp is at least the maximum, equality needs very harsh conditions",
+        r"\sum_k e^{z_k} - e^{z_i} = \sum_{k \ne i} e^{z_k} \ge 0 \text{ for every } i",
+        Verdict.PROVED,
+        Decided(equation(Z - exp(s[i]), of.REST), at_least(of.REST)),
+        note="The rest is 0 with one score only, as for the one non-target of two classes: there "
+        "always. With two finite scores or more, never.",
+    ),
+    _three(
+        "33",
+        "log-sum-exp in place of the maximum amounts to some margin m",
+        r"\log \sum_k e^{z_k} = z_i + m, \quad m = \log(1 + \sum_{k \ne i} e^{z_k - z_i})",
+        Verdict.PROVED,
+        Decided(
+            equation(log(Z), s[i] + log(1 + of.REST_BY_OWN)),
+            at_least(log(1 + of.REST_BY_OWN)),
+        ),
+        note="With z_i the largest of n scores m is between 0 and log n (28): no constant, and "
+        "near 0 where one score is far above the others.",
+    ),
+    _three(
+        "34",
+        "that margin is often not enough",
+        r"m = \mathrm{LSE}_{i \ne y} - \max_{i \ne y} z_i",
+        Verdict.EMPIRICAL,
+        Empirical("training with log-sum-exp and added margins, error on held data compared"),
+    ),
+    _three(
+        "35",
+        "softplus is the smooth ReLU",
+        r"0 \le \log(1 + e^x) - \max(x, 0) = \log(1 + e^{-|x|}) \le \log 2",
+        Verdict.PROVED,
+        Decided(
+            equation(of.softplus(of.NUMBER) - of.NUMBER, of.softplus(-of.NUMBER)),
+            equation(of.softplus(-log(1 + of.EXCESS)), log(1 + 1 / (1 + of.EXCESS))),
+            at_least(log(1 + 1 / (1 + of.EXCESS))),
+            equation(2 - (1 + 1 / (1 + of.EXCESS)), of.EXCESS / (1 + of.EXCESS)),
+            at_least(of.EXCESS / (1 + of.EXCESS)),
+        ),
+        (r"|x| = \log(1 + E), \; E \ge 0",),
+    ),
+    _three(
+        "36",
+        "past the boundary a little gradient remains, which is a bit more margin",
+        r"\frac{d}{dx} \log(1 + e^x) = \sigma(x) > 0",
+        Verdict.PROVED,
+        Decided(
+            equation(diff(of.softplus(of.NUMBER), of.NUMBER), sigmoid(of.NUMBER)),
+            above(sigmoid(of.NUMBER)),
+        ),
+    ),
+    _three(
+        "37",
+        "softplus of log-sum-exp less the target is softmax cross-entropy",
+        r"\log(1 + e^{\mathrm{LSE}_{i \ne y} - z_y}) = \log(1 + \sum_{i \ne y} e^{z_i} / e^{z_y})"
+        r" = \log \sum_i e^{z_i} / e^{z_y} = -\log \mathrm{softmax}(z)_y",
+        Verdict.PROVED,
+        All(
+            _derived("one-hot", "softplus of log-sum-exp of the others less the target"),
+            Decided(
+                equation(of.softplus(of.GAP), log(1 + of.OTHERS / exp(s[c]))),
+                equation(log(1 + of.OTHERS / exp(s[c])), log(Z / exp(s[c]))),
+                equation(log(Z / exp(s[c])), -log(of.P_TARGET)),
+            ),
+        ),
+    ),
+    _three(
+        "38",
+        "two smoothings make the function trainable, add a margin and improve generalisation",
+        r"\max(\max_{i \ne y} z_i - z_y, 0) \to -\log \mathrm{softmax}(z)_y",
+        Verdict.EMPIRICAL,
+        Empirical(
+            "training with the maximum, with one smoothing and with both: steps needed and error "
+            "on held data; that both raise the loss is decided in 33 and 35"
+        ),
+    ),
+)
+
+ENTRIES = (*DEFINITION, *GRADIENT, *SMOOTHING)
