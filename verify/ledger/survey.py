@@ -66,7 +66,8 @@ DEFINITION = (
         Verdict.REFUTED,
         Contrary("a step is at most halved", Witnessed(of.tiny_difference), SLOPE),
         correction="own-softmax-sensitivity",
-        note="Differences of several units are enlarged, as in the survey's example: 8.",
+        note="What grows is the ratio of two probabilities, e^d at a difference d: of (10, 5, 5) "
+        "it is 148 in place of 2. At a tiny d it is only about 1 + d.",
     ),
     _one(
         "5",
@@ -307,8 +308,8 @@ SMOOTHING = (
             equation(log(Z), s[i] + log(1 + of.REST_BY_OWN)),
             at_least(log(1 + of.REST_BY_OWN)),
         ),
-        note="With z_i the largest of n scores m is between 0 and log n (28): no constant, and "
-        "near 0 where one score is far above the others.",
+        note="With z_i the largest of n scores m is between 0 and log n (SURVEY-28): no constant, "
+        "and near 0 where one score is far above the others.",
     ),
     _three(
         "34",
@@ -363,7 +364,7 @@ SMOOTHING = (
         Verdict.EMPIRICAL,
         Empirical(
             "training with the maximum, with one smoothing and with both: steps needed and error "
-            "on held data; that both raise the loss is decided in 33 and 35"
+            "on held data; that both raise the loss is decided in SURVEY-33 and SURVEY-35"
         ),
     ),
 )

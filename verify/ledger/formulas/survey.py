@@ -46,11 +46,12 @@ OTHERS = total(NOT_TARGET * exp(s[k]), k)
 GAP = log(OTHERS) - s[c]
 TARGET_SCORE, LEAD = Symbol("z", real=True), Symbol("a", positive=True)
 APART = log(Z) - TARGET_SCORE
-#: A largest score M and others below it, with ``D_k >= 0``: by ``D_k``, or in the sum below by
-#: ``log(1 + D_k) / gamma``; a target is above M by a.
+#: A largest score M and others below it, by ``D_k >= 0``; a target above it, by a.
 TOP, BELOW = Symbol("M", real=True), array("D", nonnegative=True)
-OF_BELOW = total(exp(GAMMA * TOP) / (1 + BELOW[k]), k)
-SHORT_OF_ALL = total(BELOW[k] / (1 + BELOW[k]), k)
+#: With ``e^{gamma D_k} = 1 + E_k``: all exponentials, and what they lack of the largest each.
+GROWN = array("E", nonnegative=True)
+OF_BELOW = total(exp(GAMMA * TOP) / (1 + GROWN[k]), k)
+SHORT_OF_ALL = total(GROWN[k] / (1 + GROWN[k]), k)
 CLASSES = LABELS.size
 SHARP_OTHERS = total((1 - KroneckerDelta(i, k)) * exp(GAMMA * s[k]), k)
 #: A number, a distance, and the number ``log(1 + E) >= 0``.
