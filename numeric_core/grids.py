@@ -45,7 +45,9 @@ class GridLoss(ABC):
     of shares p, their exponents having coefficients c in the score and derivatives d along the
     vector; the 1 under the log is one of the e', with d = 0.
 
-    Limits.  n = 0 or m = 0: 0.  Scores beyond finfo.max / 2 saturate there.
+    Limits.  n = 0 or m = 0: 0.  Scores beyond finfo.max / 2 saturate there.  JAX without float64:
+    XLA flushes subnormal numbers, which takes digits from labels in (0, 1e-30): some 10^-4 of the
+    result was measured.
 
     Common errors.  TypeError: no arrays, arrays of different libraries, scores that are not
     floating.  ValueError: fewer than two axes, shapes that differ, scores nan or +inf, labels nan

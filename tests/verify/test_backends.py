@@ -47,13 +47,22 @@ def jax_arrays() -> JaxArrays:
 JAX_LENGTHS = (2, 6)
 JAX_LENGTHS_OF_SUBSETS = (6,)
 JAX_SHAPES = ((4, 3), (2, 2))
+# GridLoss, "Limits": half of the digits of a smaller label, times 2^-12, are flushed to 0 by XLA
+JAX_LEAST_LABEL = 1e-30
 
 
 def _few_shapes(loss: str, samples: Sequence[Sample]) -> list[Sample]:
     if loss in GRIDS:
-        return [sample for sample in samples if sample.scores.shape in JAX_SHAPES]
+        few = [sample for sample in samples if sample.scores.shape in JAX_SHAPES]
+        return [sample for sample in few if not _flushed(sample)]
     lengths = JAX_LENGTHS_OF_SUBSETS if loss in SUBSET_LOSSES else JAX_LENGTHS
     return [sample for sample in samples if sample.n in lengths]
+
+
+def _flushed(sample: Sample) -> bool:
+    """Whether a float32 label is above 0 and below what XLA can split."""
+    tiny = (sample.labels > 0) & (sample.labels < JAX_LEAST_LABEL)
+    return sample.dtype == "float32" and bool(np.any(tiny))
 
 
 @pytest.mark.parametrize("loss", [*LOSSES, *(grid for grid in GRIDS if grid not in LOSSES)])
