@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from sympy import S, log
+from sympy import S, exp, log
 
 from derive.axis import total
 from derive.calculus import partial
-from derive.facts import hard, soft
+from derive.facts import hard, soft, strictly_soft
 from derive.losses.symbols import LABELS, at_index, i, k, s, t, y
 from verify.ledger.entry import Entry, Evidence, Verdict, entry_at
 from verify.ledger.evidence import Decided, Witnessed
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas import d9064_remarks as remarks
+from verify.ledger.formulas import d9064_views as views
 from verify.ledger.statement import at_least, equation
 
-__all__ = ["BCE_SLOPE", "ENTRIES", "MIXED_HARD", "NO_CLIP", "PARTS_AT_ZERO", "SAME_AS_EQ_5"]
+__all__ = ["FLOW", "ITS_PRODUCT", "KL_AND_ENTROPY", "LINEAR", "ONE_LIKELIHOOD", "SOFT_CIRCLE"]
+__all__ += ["BCE_SLOPE", "ENTRIES", "MIXED_HARD", "NO_CLIP", "PARTS_AT_ZERO", "SAME_AS_EQ_5"]
 
 UNIT, HARD = soft(t), hard(y)
 POSITIVES, NEGATIVES = remarks.COUNTS
@@ -30,6 +32,24 @@ PARTS_AT_ZERO = Decided(
 #: Eq. 5 of the original, its sums from eq. 6.
 _EQ_5 = log(1 + total(at_index(of.POSITIVE, k), k)) + log(1 + total(at_index(of.NEGATIVE, k), k))
 SAME_AS_EQ_5 = Decided(equation(of.SOFT, _EQ_5, UNIT))
+LINEAR = Decided(
+    equation(total(y[k], k) + total(1 - y[k], k), LABELS.size, HARD),
+    equation(total(S.One, k) + total(S.One, k), 2 * LABELS.size),
+)
+_STEEP = total(at_index(of.GRADIENT, k) ** 2, k)
+FLOW = Decided(equation(partial(of.SOFT, s[i]), of.GRADIENT, UNIT), at_least(_STEEP, S.Zero, UNIT))
+KL_AND_ENTROPY = Decided(
+    equation(views.ONE_BCE, views.entropy(t[i]) + views.DIVERGENCE, strictly_soft(t))
+)
+ONE_LIKELIHOOD = Decided(equation(exp(-log(1 + exp(-s[i]))) + exp(-log(1 + exp(s[i]))), S.One))
+ITS_PRODUCT = Decided(equation(exp(views.TWO_LOGS), views.ITS_ARGUMENT, HARD))
+SOFT_CIRCLE = Decided(
+    equation(
+        t[i] * views.PULL - (1 - t[i]) * views.PUSH,
+        (views.PULL + views.PUSH) * (t[i] - of.sigmoid(views.CENTRED)),
+        UNIT,
+    )
+)
 NO_CLIP = Witnessed(remarks.infinities_are_handled)
 
 
@@ -93,5 +113,59 @@ ENTRIES = (
         Verdict.PROVED_FOR,
         note="In float64, with the zero among the exponents: the largest is finite. A score "
         "-inf with a label 0 needs care: -s + log t is inf - inf.",
+    ),
+    _entry(
+        "terms",
+        "for 9064-S14c",
+        "of hard labels n terms are under the logs, of soft ones up to 2n",
+        r"|pos| + |neg| = n, \; n + n = 2n",
+        LINEAR,
+        assumptions=HARD.describe(),
+        note="The same order, and twice the exponentials.",
+    ),
+    _entry(
+        "flow",
+        "for 9064-S15c",
+        "straight down the gradient the loss does not rise, whatever comes of a longer step",
+        r"\frac{dL}{d\tau} = -\sum_i g_i^2 \le 0 \text{ for } \frac{ds}{d\tau} = -g",
+        FLOW,
+        assumptions=UNIT.describe(),
+    ),
+    _entry(
+        "cross-entropy",
+        "for 9064-S16a, 9064-52, 9064-S16b, 9064-S18a",
+        "binary cross-entropy is the entropy of the label, which no score changes, and KL",
+        r"-t \log \sigma(s) - (1 - t) \log(1 - \sigma(s)) = H(t) + \mathrm{KL}(t \| \sigma(s))",
+        KL_AND_ENTROPY,
+        assumptions=strictly_soft(t).describe(),
+        note="KL is a Bregman divergence, that of -H.",
+    ),
+    _entry(
+        "likelihood",
+        "for 9064-54, 9064-S17b",
+        "of one hard label the loss is a negative log-likelihood",
+        r"e^{-L(s, 1)} + e^{-L(s, 0)} = \sigma(s) + \sigma(-s) = 1",
+        ONE_LIKELIHOOD,
+        note="So binary cross-entropy is one for any number of labels, each by itself.",
+    ),
+    _entry(
+        "two-logs",
+        "for 9064-59",
+        "eq. 59 has the log of all pairs, and of the sums by themselves",
+        r"e^{(59)} = 1 + N P + N + P, \; N = \sum_{neg} e^{\gamma (s_i - \Delta_n)},"
+        r" \; P = \sum_{pos} e^{\gamma (\Delta_p - s_j)}",
+        ITS_PRODUCT,
+        assumptions=HARD.describe(),
+        note="ZLPR of scaled scores with margins.",
+    ),
+    _entry(
+        "circle",
+        "for 9064-S19e",
+        "eq. 59 with soft labels gives them back",
+        r"t e^{\gamma (\Delta_p - s)} = (1 - t) e^{\gamma (s - \Delta_n)}"
+        r" \Leftrightarrow t = \sigma(\gamma (2 s - \Delta_n - \Delta_p))",
+        SOFT_CIRCLE,
+        assumptions=UNIT.describe(),
+        note="Where it holds for every label both sums are equal, and the gradient vanishes.",
     ),
 )
