@@ -66,13 +66,13 @@ def try_derivation(derivation: Derivation, most: int | None = None) -> list[Tria
 def _try_step(step: Step, most: int | None) -> Iterator[tuple[str, Decision]]:
     if step.equation is not None:
         left, right = step.equation
-        for mutant in _spread(list(mutants(right)), most):
+        for mutant in spread(list(mutants(right)), most):
             yield mutant.change, equal(left, mutant.expression, step.facts)
     elif step.relation is not Relation.FORCES:
         yield "sign of the whole", nonnegative(-step.left, step.facts)
 
 
-def _spread(found: list[Mutant], most: int | None) -> list[Mutant]:
+def spread(found: list[Mutant], most: int | None) -> list[Mutant]:
     """At most ``most`` of them, evenly spaced, so that every kind and depth has its chance."""
     if most is None or len(found) <= most:
         return found
