@@ -41,9 +41,10 @@ def split(names: Sequence[str]) -> tuple[list[str] | None, list[str]]:
 def show_table(console: Console, entries: Sequence[Entry]) -> None:
     """Each statement on a line with its recorded verdict, and how many there are of each."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "verdict", "place"):
+    for name in ("id", "verdict"):
         table.add_column(name, no_wrap=True)
-    table.add_column("statement", overflow="fold")
+    table.add_column("place", max_width=14)
+    table.add_column("statement", min_width=20)
     for entry in entries:
         verdict = f"[{COLOURS[entry.verdict]}]{entry.verdict}[/]"
         table.add_row(entry.id, verdict, entry.place, entry.says)
