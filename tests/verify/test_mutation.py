@@ -36,7 +36,7 @@ ENOUGH = 8
 
 
 def statements(
-    step: Step, most: int | None
+    step: Step, most: int | None = None
 ) -> Iterator[tuple[str, Expr, Expr, Callable[[arb, arb], bool]]]:
     """The mutants of a step in the order of its trials: change, sides, and what refutes them."""
     if step.equation is not None:
