@@ -7,6 +7,7 @@ the sign rules, and are obeyed by the points at which the refuter evaluates.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from re import sub
 
 from sympy import IndexedBase, Symbol
 
@@ -57,7 +58,7 @@ class Facts:
 
     def describe(self) -> tuple[str, ...]:
         """One formula in LaTeX for each assumption."""
-        return self._fill(
+        filled = self._fill(
             unit=r"{0}_i \in [0, 1]",
             open_unit=r"{0}_i \in (0, 1)",
             hard=r"{0}_i \in \{{0, 1\}}",
@@ -67,6 +68,7 @@ class Facts:
             hard_rows=r"{0}_{{ij}} \in \{{0, 1\}}, \; \textstyle\sum_j {0}_{{ij}} = 1",
             orders=r"0 \le {0} \le n",
         )
+        return tuple(single_subscripts(formula) for formula in filled)
 
     def describe_text(self) -> tuple[str, ...]:
         """One line of text for each assumption."""
@@ -87,6 +89,11 @@ class Facts:
             for kind, template in templates.items()
             for base in sorted(getattr(self, kind), key=str)
         )
+
+
+def single_subscripts(latex: str) -> str:
+    """``t_0_i`` as ``t_{0, i}``: LaTeX has no subscript of a subscripted letter."""
+    return sub(r"([A-Za-z])_(\w)_(?:\{([^{}]*)\}|(\w))", r"\1_{\2, \3\4}", latex)
 
 
 NOTHING_ASSUMED = Facts()

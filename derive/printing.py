@@ -31,6 +31,7 @@ from sympy.printing.str import StrPrinter
 
 from derive.calculus import Partial, opened, over
 from derive.coefficients import Bound, Coefficient, OrderSum
+from derive.facts import single_subscripts
 
 
 class _TextPrinter(StrPrinter):
@@ -174,7 +175,8 @@ class _LatexPrinter(LatexPrinter):
         return sigmoid if power == 1 else rf"{sigmoid}^{{{self._print(power)}}}"
 
     def _print_Indexed(self, expression: Indexed, exp: str | None = None) -> str:
-        text = f"{expression.base}_{{{' '.join(map(str, expression.indices))}}}"
+        indices = " ".join(map(str, expression.indices))
+        text = single_subscripts(f"{expression.base}_{{{indices}}}")
         return text if exp is None else f"{text}^{{{exp}}}"
 
     def _print_KroneckerDelta(self, expression: KroneckerDelta, exp: str | None = None) -> str:

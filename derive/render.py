@@ -1,8 +1,13 @@
-"""A derivation as text, LaTeX, Markdown and a notebook cell: the same steps in four dresses."""
+"""A derivation as text, LaTeX, Markdown and a notebook cell: the same steps in four dresses.
+
+`trace` is what the last one shows, as plain data: it can be kept and sent to where there is no
+algebra.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from html import escape
 from re import sub
 from typing import Protocol
@@ -133,30 +138,44 @@ def _markdown_of_step(number: int, step: Step, derivation: Shown) -> list[str]:
     return lines + ([step.note, ""] if step.note else [])
 
 
-def as_html(derivation: Shown) -> str:
-    """The derivation as a numbered list with TeX between dollars, for a notebook's MathJax.
+@dataclass(frozen=True)
+class TraceLine:
+    """One step: its rule, whether it holds and how, its formulas in LaTeX, one a line."""
 
-    A step that goes on from the one before shows its right-hand side only. Styles are for the
-    better look alone: the list reads as well where they are stripped.
+    rule: str
+    holds: bool
+    decision: str
+    formulas: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A derivation as strings: what is assumed and what letters stand for, in LaTeX, and the steps.
+
+    A step that goes on from the one before has its right-hand side only.
     """
-    title = f"<b>{escape(derivation.title)}</b> &nbsp;<code>{escape(derivation.id)}</code>"
-    parts = [f"<p style='margin-bottom:0'>{title}</p>", *_html_of_setting(derivation)]
-    parts.append("<ol style='margin-top:0.6em'>")
-    for step, goes_on in _linked(derivation):
-        parts.append(_html_of_step(step, goes_on, derivation))
-    return "\n".join([*parts, "</ol>", f"<p><i>{escape(summary(derivation))}</i></p>"])
+
+    id: str
+    title: str
+    claims: tuple[str, ...]
+    given: tuple[str, ...]
+    lines: tuple[TraceLine, ...]
+    summary: str
 
 
-def _html_of_setting(derivation: Shown) -> list[str]:
-    """What is assumed, what the letters stand for, and which claims are decided."""
-    given = [f"${fact}$" for fact in derivation.facts.describe()]
+def trace(derivation: Shown) -> Trace:
+    """The derivation as plain data."""
+    lines = tuple(_line(step, goes_on, derivation) for step, goes_on in _linked(derivation))
+    given, words = tuple(_given(derivation)), summary(derivation)
+    return Trace(derivation.id, derivation.title, derivation.claims, given, lines, words)
+
+
+def _given(derivation: Shown) -> list[str]:
+    """What is assumed, and what those letters stand for that occur in a step."""
     shown = {symbol for step in derivation.steps for symbol in _symbols_shown(step, derivation)}
-    given += [rf"${n} = {printing.latex(value)}$" for n, value in derivation.names if n in shown]
-    facts = ", &nbsp;".join(escape(fact, quote=False) for fact in given)
-    lines = [f"With {facts}."] if given else []
-    claims = ", ".join(escape(claim) for claim in derivation.claims)
-    lines += [f"<small>Claims: {claims}</small>"] if claims else []
-    return [f"<p style='margin:0.2em 0'>{line}</p>" for line in lines]
+    names = [rf"{n} = {printing.latex(value)}" for n, value in derivation.names if n in shown]
+    return [*derivation.facts.describe(), *names]
 
 
 def _symbols_shown(step: Step, derivation: Shown) -> set[Symbol]:
@@ -164,11 +183,9 @@ def _symbols_shown(step: Step, derivation: Shown) -> set[Symbol]:
     return {symbol for side in sides for symbol in _named(side, derivation).free_symbols}
 
 
-def _html_of_step(step: Step, goes_on: bool, derivation: Shown) -> str:
+def _line(step: Step, goes_on: bool, derivation: Shown) -> TraceLine:
     left, sign, right = _latex_of_step(step, derivation)
-    mark, colour = ("✓", "#2e7d32") if step.holds else ("✗", "#b00020")
     words = step.decision.how if isinstance(step.decision, Proved) else str(step.decision)
-    verdict = f"<small style='color:{colour}'>{mark} {escape(words)}</small>"
     formulas = [] if goes_on or _is_short(left, right) else [left]
     formulas.append(f"{sign} {right}" if goes_on or formulas else f"{left} {sign} {right}")
     if step.dropped is not None:
@@ -176,9 +193,37 @@ def _html_of_step(step: Step, goes_on: bool, derivation: Shown) -> str:
         formulas.append(rf"\text{{dropped: }} {dropped}")
     if step.reason is not None:
         formulas.append(rf"\text{{since }} {_latex_of_reason(step.reason, derivation)}")
-    lines = "".join(_html_of_formula(formula) for formula in formulas)
-    note = f"<small>{escape(step.note)}</small>" if step.note else ""
-    return f"<li>{escape(step.rule)} &nbsp;{verdict}{lines}{note}</li>"
+    return TraceLine(step.rule, step.holds, words, tuple(formulas), step.note)
+
+
+def as_html(derivation: Shown) -> str:
+    """The derivation as a numbered list with TeX between dollars, for a notebook's MathJax.
+
+    Styles are for the better look alone: the list reads as well where they are stripped.
+    """
+    shown = trace(derivation)
+    title = f"<b>{escape(shown.title)}</b> &nbsp;<code>{escape(shown.id)}</code>"
+    parts = [f"<p style='margin-bottom:0'>{title}</p>", *_html_of_setting(shown)]
+    steps = (_html_of_line(line) for line in shown.lines)
+    parts += ["<ol style='margin-top:0.6em'>", *steps, "</ol>"]
+    return "\n".join([*parts, f"<p><i>{escape(shown.summary)}</i></p>"])
+
+
+def _html_of_setting(shown: Trace) -> list[str]:
+    """What is assumed, what the letters stand for, and which claims are decided."""
+    facts = ", &nbsp;".join(f"${escape(fact, quote=False)}$" for fact in shown.given)
+    lines = [f"With {facts}."] if facts else []
+    claims = ", ".join(escape(claim) for claim in shown.claims)
+    lines += [f"<small>Claims: {claims}</small>"] if claims else []
+    return [f"<p style='margin:0.2em 0'>{line}</p>" for line in lines]
+
+
+def _html_of_line(line: TraceLine) -> str:
+    mark, colour = ("✓", "#2e7d32") if line.holds else ("✗", "#b00020")
+    verdict = f"<small style='color:{colour}'>{mark} {escape(line.decision)}</small>"
+    formulas = "".join(_html_of_formula(formula) for formula in line.formulas)
+    note = f"<small>{escape(line.note)}</small>" if line.note else ""
+    return f"<li>{escape(line.rule)} &nbsp;{verdict}{formulas}{note}</li>"
 
 
 def _latex_of_reason(reason: tuple[Expr, Expr], derivation: Shown) -> str:

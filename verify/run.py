@@ -18,6 +18,7 @@ from joblib import Parallel, delayed
 from derive.decide import SEED
 from derive.derivation import Derivation
 from derive.losses import LOSSES, SUBJECTS, subject_named
+from derive.render import Trace, trace
 from verify.accuracy import AccuracyTable
 from verify.compare import Comparison, compare_routes
 from verify.coverage import Coverage
@@ -65,7 +66,7 @@ class Task:
 
 @dataclass(frozen=True)
 class DerivationOutcome:
-    """What came of one derivation: its steps, its mutants, the time it took."""
+    """What came of one derivation: its steps, its mutants, the time it took, and what to show."""
 
     id: str
     loss: str
@@ -74,6 +75,7 @@ class DerivationOutcome:
     steps: tuple[tuple[str, str, bool], ...]
     trials: tuple[Trial, ...]
     seconds: float
+    trace: Trace
 
     @property
     def holds(self) -> bool:
@@ -238,6 +240,7 @@ def _outcome(derivation: Derivation, trials: Sequence[Trial], seconds: float) ->
         steps,
         tuple(trials),
         seconds,
+        trace(derivation),
     )
 
 

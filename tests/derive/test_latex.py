@@ -6,6 +6,7 @@ import pytest
 from sympy import Expr, KroneckerDelta, S, Symbol, exp, log, sqrt
 
 from derive import printing
+from derive.axis import array
 from derive.decide import Proved, equal
 from derive.derivation import Derivation
 from derive.losses import LOSSES
@@ -29,6 +30,7 @@ Z = Symbol("Z")
         (total(t[k], k) / 2, r"\frac{1}{2} \sum_{k} t_{k}"),
         (sqrt(1 - t[k]), r"\sqrt{1 - t_{k}}"),
         (S.NegativeOne, "-1"),
+        (array("t_0")[k] ** 2, r"t_{0, k}^{2}"),
     ],
 )
 def test_latex_reads_as_the_documents(expression: Expr, expected: str) -> None:

@@ -24,7 +24,7 @@ from derive.derivation import Derivation
 from derive.facts import Facts, distribution, hard, soft, strictly_soft
 from derive.losses import LOSSES
 from derive.printing import latex, text
-from derive.render import render
+from derive.render import render, summary, trace
 from derive.series import GRADE
 
 LABELS = labels_axis()
@@ -306,3 +306,19 @@ def test_every_derivation_renders_in_every_form(name: str, topic: str):
         assert whole.id in shown
         assert shown.count("{") == shown.count("}")
     assert whole._repr_html_().count("<li>") == len(whole.steps)
+
+
+def test_a_trace_is_what_the_derivation_is_in_strings():
+    whole = LOSSES["soft_zlpr"].derive("optimum")
+    shown = trace(whole)
+    assert (shown.id, shown.claims, shown.summary) == (whole.id, whole.claims, summary(whole))
+    assert [line.rule for line in shown.lines] == [step.rule for step in whole.steps]
+    assert all(line.holds and line.formulas for line in shown.lines)
+    assert shown.given[0] == r"t_i \in [0, 1]"
+
+
+def test_no_letter_has_two_subscripts():
+    shown = trace(LOSSES["grid_truncated"].derive("two-classes"))
+    formulas = [*shown.given, *(formula for line in shown.lines for formula in line.formulas)]
+    assert "t_{0, i}" in " ".join(formulas)
+    assert not any(re.search(r"_\w_", formula) for formula in formulas)
