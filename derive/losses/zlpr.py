@@ -19,6 +19,7 @@ from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
 from derive.facts import Facts, hard, soft
 from derive.losses.loss import SymbolicLoss, Topic
+from derive.losses.steepness import derive_norms, derive_smoothness
 from derive.losses.symbols import (
     A_NAME,
     B_NAME,
@@ -376,6 +377,8 @@ SOFT_ZLPR = make_loss(
         "optimum": derive_optimum,
         "diagonal": derive_diagonal,
         "bounds": derive_bounds,
+        "norms": _about("soft_zlpr", derive_norms),
+        "smoothness": _about("soft_zlpr", derive_smoothness),
     },
 )
 
