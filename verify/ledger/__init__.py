@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from verify.ledger import d7359, d9064, d9158, survey
+from verify.ledger import d7359, d9064, d9158, sce, survey
 from verify.ledger.entry import Entry, Verdict
 from verify.ledger.own import grid, labels, soft, softmax
+from verify.ledger.own import sce as own_sce
 
 __all__ = ["BY_MODULE", "DOCUMENTS", "ENTRIES", "Entry", "Verdict"]
 __all__ += ["entry_named", "module_of", "select"]
@@ -21,7 +22,7 @@ __all__ += ["entry_named", "module_of", "select"]
 #: Each module of the ledger with its entries.
 BY_MODULE: dict[str, tuple[Entry, ...]] = {
     module.__name__: module.ENTRIES
-    for module in (d7359, d9064, d9158, survey, grid, labels, soft, softmax)
+    for module in (d7359, d9064, d9158, sce, survey, grid, labels, own_sce, soft, softmax)
 }
 ENTRIES: dict[str, Entry] = {entry.id: entry for own in BY_MODULE.values() for entry in own}
 DOCUMENTS = tuple(dict.fromkeys(entry.document for entry in ENTRIES.values()))

@@ -10,7 +10,7 @@ from verify.ledger import DOCUMENTS, ENTRIES, select
 from verify.ledger.entry import DEMANDED_MUTANTS, TRUE, Verdict
 from verify.ledger.judge import judge
 
-FINISHED = ("7359", "9064", "9158")
+FINISHED = ("7359", "9064", "9158", "SCE")
 
 
 @pytest.mark.parametrize("document", FINISHED)

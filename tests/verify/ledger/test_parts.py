@@ -123,7 +123,7 @@ def test_entries_are_selected_by_document_and_verdict() -> None:
 
 def test_unknown_documents_and_verdicts_are_answered_with_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match="no document 9: the documents are 7359, 9064, 9158, SURVEY"
+        ValueError, match="no document 9: the documents are 7359, 9064, 9158, SCE, SURVEY"
     ):
         select(["9"])
     with pytest.raises(ValueError, match="no verdict 'true': choose one of proved, proved-for"):
