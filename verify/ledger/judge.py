@@ -7,24 +7,25 @@ Judgements are independent of one another, so that they run in any number of pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from time import perf_counter
 from typing import Any
 
-from joblib import Parallel, delayed
-
+from verify.cache import Cache
 from verify.ledger import entry_named, module_of
-from verify.ledger.cache import Cache
 from verify.ledger.entry import DEMANDED_MUTANTS, TRUE, Entry, Finding, Verdict
-from verify.ledger.sources import digest_of
 from verify.mutation import Trial
+from verify.sources import digest_of
+from verify.work import Done, carry_out
 
-__all__ = ["Judgement", "judge", "judge_all"]
+__all__ = ["Judgement", "Weighing", "judge", "judge_all"]
 
 # Mutants tried of each formula in the short run; the long run and the tests try all of them.
 MUTANTS_A_FORMULA = 8
+# The package gathers the documents: a change in one does not decide the others again.
+REGISTRIES = ("verify.ledger",)
 
 Progress = Callable[["Judgement"], object]
 
@@ -82,13 +83,6 @@ class Judgement:
         """Everything as plain data."""
         return {**asdict(self), "recorded": str(self.recorded), "computed": str(self.computed)}
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Judgement:
-        """The inverse of `as_dict`, marked as kept."""
-        lists = {"lines": tuple(data["lines"]), "trials": tuple(Trial(**t) for t in data["trials"])}
-        verdicts = {name: Verdict(data[name]) for name in ("recorded", "computed")}
-        return cls(**{**data, **lists, **verdicts, "from_cache": True})
-
 
 def judge(entry: Entry, most: int | None = MUTANTS_A_FORMULA) -> Judgement:
     """Weigh the evidence of one entry now; what breaks on the way is a failure of this entry."""
@@ -105,10 +99,38 @@ def judge(entry: Entry, most: int | None = MUTANTS_A_FORMULA) -> Judgement:
     return Judgement(entry.id, entry.verdict, *parts)
 
 
-def key_of(entry: Entry, most: int | None) -> str:
-    """What the judgement depends on: the entry, the mutants, all sources that its file reaches."""
-    words = (entry.id, str(entry.verdict), str(most), digest_of(module_of(entry.id)))
-    return sha256("\n".join(words).encode()).hexdigest()
+@dataclass(frozen=True)
+class Weighing:
+    """The entry of that id to be judged, as a unit of work."""
+
+    id: str
+    thorough: bool = False
+
+    @property
+    def title(self) -> str:
+        """What a progress bar calls it."""
+        return self.id
+
+    @property
+    def file(self) -> str:
+        """Where its judgement is kept; the long run has others."""
+        return f"{'ledger-thorough' if self.thorough else 'ledger'}/{self.id}"
+
+    def key(self) -> str:
+        """What it depends on: the entry, the mutants, all sources that its module reaches."""
+        entry = entry_named(self.id)
+        sources = digest_of(module_of(self.id), "verify.ledger.judge", without=REGISTRIES)
+        words = (entry.id, str(entry.verdict), str(self.most), sources)
+        return sha256("\n".join(words).encode()).hexdigest()
+
+    def do(self) -> Judgement:
+        """The judgement, made now."""
+        return judge(entry_named(self.id), self.most)
+
+    @property
+    def most(self) -> int | None:
+        """How many mutants of a formula are tried; None for all of them."""
+        return None if self.thorough else MUTANTS_A_FORMULA
 
 
 def judge_all(
@@ -123,35 +145,16 @@ def judge_all(
 
     ``progress`` hears of each judgement. Each is kept when it is made, whatever comes after.
     """
-    store, most = cache or Cache(), None if thorough else MUTANTS_A_FORMULA
-    keys = {name: key_of(entry_named(name), most) for name in ids}
-    done: dict[str, Judgement] = {}
-    for name in () if fresh else ids:
-        kept = store.get(name, keys[name])
-        if kept is not None:
-            done[name] = Judgement.from_dict(kept)
-    for judgement in done.values():
-        _tell(progress, judgement)
-    for judgement in _judged([name for name in ids if name not in done], jobs, most):
-        done[judgement.id] = judgement
-        store.put(judgement.id, keys[judgement.id], judgement.as_dict())
-        _tell(progress, judgement)
-    return [done[name] for name in ids]
+    works = [Weighing(name, thorough) for name in ids]
+    found: dict[str, Judgement] = {}
+    for done in carry_out(works, jobs, cache or Cache(), fresh):
+        found[done.work.id] = judged(done)
+        if progress is not None:
+            progress(found[done.work.id])
+    return [found[name] for name in ids]
 
 
-def _tell(progress: Progress | None, judgement: Judgement) -> None:
-    if progress is not None:
-        progress(judgement)
-
-
-def _judged(names: Sequence[str], jobs: int, most: int | None) -> Iterator[Judgement]:
-    if jobs == 1 or len(names) < 2:
-        yield from (judge(entry_named(name), most) for name in names)
-        return
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    found: Iterable[Judgement] = parallel(delayed(_judge_named)(name, most) for name in names)
-    yield from found
-
-
-def _judge_named(name: str, most: int | None) -> Judgement:
-    return judge(entry_named(name), most)
+def judged(done: Done[Weighing]) -> Judgement:
+    """The judgement, which knows whether it was kept."""
+    judgement: Judgement = replace(done.result, from_cache=done.kept)
+    return judgement

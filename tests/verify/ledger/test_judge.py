@@ -15,7 +15,7 @@ from verify import ledger
 from verify.ledger import ENTRIES, entry_named
 from verify.ledger import judge as judging
 from verify.ledger.balls import Enclosure
-from verify.ledger.cache import Cache
+from verify.cache import Cache
 from verify.ledger.entry import Finding, Verdict
 from verify.ledger.evidence import (
     All,
@@ -215,7 +215,7 @@ def test_a_changed_record_is_decided_again(tmp_path: Path, monkeypatch: pytest.M
 def test_a_changed_source_is_decided_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache(tmp_path)
     judge_all(CHEAP, cache=cache)
-    monkeypatch.setattr(judging, "digest_of", lambda module: "of other sources")
+    monkeypatch.setattr(judging, "digest_of", lambda *modules, without: "of other sources")
     assert not any(judgement.from_cache for judgement in judge_all(CHEAP, cache=cache))
 
 

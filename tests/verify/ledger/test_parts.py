@@ -16,10 +16,10 @@ from derive.grid.sums import CLASSES, SAMPLES, j, p, s, t
 from derive.losses import subset
 from verify.ledger import DOCUMENTS, select
 from verify.ledger.balls import BITS, Enclosure
-from verify.ledger.cache import Cache, cache_folder
+from verify.cache import Cache, cache_folder
 from verify.ledger.entry import Verdict
 from verify.ledger.smallest import smallest
-from verify.ledger.sources import digest_of, reached_from
+from verify.sources import digest_of, reached_from
 from verify.ledger.statement import above, equation
 
 
@@ -101,14 +101,14 @@ def test_a_digest_depends_on_what_is_reached() -> None:
 def test_the_folder_is_that_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LOSSPROOF_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
-    assert Cache().folder == tmp_path / "ledger"
+    assert Cache().folder == tmp_path
 
 
 def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("a file in its place")
     cache = Cache(tmp_path)
-    cache.put("a", "key", {"x": 1})
-    assert cache.get("a", "key") is None
+    cache.put("ledger/a", "key", {"x": 1})
+    assert cache.get("ledger/a", "key") is None
 
 
 # Selection ---------------------------------------------------------------------------------------
