@@ -19,6 +19,7 @@ from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
 from derive.facts import Facts, hard, soft
 from derive.losses.loss import SymbolicLoss, Topic
+from derive.losses.population import derive_population
 from derive.losses.steepness import derive_norms, derive_smoothness
 from derive.losses.symbols import (
     A_NAME,
@@ -36,6 +37,7 @@ from derive.losses.symbols import (
     v,
     y,
 )
+from derive.losses.thresholds import derive_parent, derive_two_labels
 from derive.series import GRADE, second_order, slope
 
 S0 = Symbol("s_0", real=True)
@@ -348,6 +350,9 @@ ZLPR = make_loss(
         "from-bce": _about("zlpr", derive_from_bce),
         "remainder": derive_below_bce,
         "threshold": derive_threshold,
+        "population": _about("zlpr", derive_population),
+        "two-labels": _about("zlpr", derive_two_labels),
+        "parent": _about("zlpr", derive_parent),
     },
 )
 
