@@ -5,6 +5,7 @@
     newton   error of Newton's recursion for log Z_k over spread and k, next to the stable method
     balance  how evenly the classes pull on a model, for the losses of n samples x m classes
     digits   the same losses on imbalanced digits
+    ledger   a tile for each statement of the documents, with its verdict
 
 The figures of `digits` are those that `benchmarks/digits.py` stored. The growth of the times comes
 from `benchmarks/bench_subset.py --plot`: clocks differ in every run.
@@ -20,6 +21,7 @@ from draw_balance import balance
 from draw_digits import digits
 from draw_first import first
 from draw_lattice import lattice
+from draw_ledger import ledger
 from draw_newton import newton
 from look import STYLE, save
 from matplotlib import pyplot as plt
@@ -30,6 +32,7 @@ PICTURES = {
     "newton": newton,
     "balance": balance,
     "digits": digits,
+    "ledger": ledger,
 }
 
 
