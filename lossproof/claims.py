@@ -11,10 +11,10 @@ from rich.table import Table
 
 from derive.losses import subject_named
 from derive.render import render
-from verify.ledger import ENTRIES, Entry, Verdict, entry_named
+from verify.ledger import Entry, Verdict, entry_named
 from verify.ledger.judge import Judgement, judge_all
 
-__all__ = ["as_objects", "show_table", "split", "tell_story"]
+__all__ = ["as_objects", "show_table", "tell_story"]
 
 COLOURS = {
     Verdict.PROVED: "green",
@@ -25,17 +25,6 @@ COLOURS = {
     Verdict.ILL_POSED: "magenta",
     Verdict.EMPIRICAL: "blue",
 }
-
-
-def split(names: Sequence[str]) -> tuple[list[str] | None, list[str]]:
-    """Losses and ids of statements; without a name all of both (None for all losses).
-
-    Ids have a hyphen, names of losses have none.
-    """
-    if not names:
-        return None, list(ENTRIES)
-    ids = [entry_named(name).id for name in names if "-" in name]
-    return [name for name in names if "-" not in name], ids
 
 
 def show_table(console: Console, entries: Sequence[Entry]) -> None:

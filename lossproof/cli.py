@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 from typing import ParamSpec, TypeVar
 
 import click
@@ -20,6 +19,9 @@ from lossproof import __version__
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# 128 + SIGINT, the exit status that shells give to what Ctrl-C ends.
+INTERRUPTED = 130
 
 
 class Problem(click.ClickException):
@@ -37,9 +39,10 @@ def main() -> None:
 @main.command()
 @click.option(
     "--only",
-    metavar="LOSS|ID",
+    metavar="ID|FAMILY|LOSS",
     multiple=True,
-    help="This loss, or this statement of the ledger, only; may be repeated.",
+    help="This statement, family, loss or document only, such as 9158-m, zlpr, soft_zlpr, 9158; "
+    "may be repeated.",
 )
 @click.option(
     "--jobs",
@@ -55,31 +58,33 @@ def main() -> None:
     help="Write the whole report here, atomically.",
 )
 @click.option("--thorough", is_flag=True, help="All samples and all mutants: minutes, not seconds.")
-@click.option(
-    "--fresh", is_flag=True, help="Decide the statements of the ledger anew, all of them."
-)
+@click.option("--fresh", is_flag=True, help="Do all anew, also what has not changed.")
 def verify(
     only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: bool, fresh: bool
 ) -> None:
     """Re-derive every loss, decide every step, measure the accuracy; exit 1 if anything fails.
 
-    The statements of the ledger are decided where anything they rest on has changed.
+    The statements of the ledger are decided with it. What an earlier run has found is taken where
+    nothing that it depends on has changed. A run that is broken off goes on where it was.
     """
-    from lossproof.claims import split
     from lossproof.screen import progress_bar, show_report
-    from verify.ledger.judge import judge_all
-    from verify.run import plan, write_atomically
+    from lossproof.selection import selected
+    from verify.cache import Cache
+    from verify.run import Task, Weighing, plan, write_atomically
     from verify.run import verify as run
 
     _check_writable(json_file)
-    subjects, ids = _or_problem(split, only)
-    tasks = _or_problem(plan, subjects, thorough)
+    chosen = _or_problem(selected, only)
+    works: list[Task | Weighing] = [*plan(chosen.subjects, thorough)]
+    works += [Weighing(name, thorough) for name in chosen.ids]
     console = Console()
-    start = perf_counter()
-    with progress_bar(console, len(tasks) + len(ids)) as advance:
-        report = run(tasks, jobs, advance)
-        report.ledger = judge_all(ids, jobs, thorough, fresh, progress=advance)
-    report.seconds = perf_counter() - start
+    try:
+        with progress_bar(console, len(works)) as advance:
+            report = run(works, jobs, advance, Cache(), fresh)
+    except KeyboardInterrupt:
+        again = "without --fresh " if fresh else ""
+        console.print(f"broken off; what was done is kept: run it again {again}to go on")
+        sys.exit(INTERRUPTED)
     show_report(console, report)
     if json_file is not None:
         write_atomically(json_file, report.as_dict())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from verify.accuracy import Line
     from verify.grid.solutions import SolutionReport
     from verify.ledger.judge import Judgement
-    from verify.run import DerivationOutcome, Report, Task
+    from verify.run import DerivationOutcome, Report, Task, Weighing
     from verify.subset import SubsetLine, SubsetReport
 
 SHORT_NAMES = {"float64": "f64", "float32": "f32", "float16": "f16"}
@@ -30,7 +30,7 @@ SHOWN_PROBLEMS = 12
 
 
 @contextmanager
-def progress_bar(console: Console, total: int) -> Iterator[Callable[[Task | Judgement], object]]:
+def progress_bar(console: Console, total: int) -> Iterator[Callable[[Task | Weighing], object]]:
     """A bar over what a run does; yields what is to be called with each task or statement done."""
     columns = (
         TextColumn("{task.description}", justify="left"),
@@ -46,19 +46,21 @@ def progress_bar(console: Console, total: int) -> Iterator[Callable[[Task | Judg
 def show_report(console: Console, report: Report) -> None:
     """The report on one screen: what is proved, how exact it is, and whether all of it holds."""
     if report.derivations:
-        console.print(_derivation_table(report.derivations))
+        console.print(_derivation_table(report))
     if report.comparisons:
         console.print(_accuracy_table(list(report.accuracy), console.width))
-        console.print(_coverage_line(report))
+        console.print(_coverage_line(report) + _kept(report, "comparisons"))
     for subsets in report.subsets:
         console.print(_subset_table(subsets))
         console.print(_newton_line(subsets))
-        console.print(_draws_line(subsets))
+        console.print(_draws_line(subsets) + _kept(report, "subsets"))
     for solutions in report.solutions:
-        console.print(_solutions_line(solutions))
+        console.print(_solutions_line(solutions) + _kept(report, "solutions"))
     if report.ledger:
         console.print(_ledger_table(report.ledger))
-        console.print(_ledger_line(report.ledger), highlight=False)
+        console.print(_ledger_line(report), highlight=False)
+    if report.derivations or report.ledger:
+        console.print(_soundness_line(report), highlight=False)
     for problem in report.problems[:SHOWN_PROBLEMS]:
         console.print(f"[red]failed[/red] {problem}", highlight=False)
     hidden = len(report.problems) - SHOWN_PROBLEMS
@@ -68,8 +70,22 @@ def show_report(console: Console, report: Report) -> None:
     console.print(f"{verdict} in {report.seconds:.0f} s", highlight=False)
 
 
-def _derivation_table(outcomes: list[DerivationOutcome]) -> Table:
+def _kept(report: Report, kind: str) -> str:
+    """How many outcomes of a kind are taken from an earlier run."""
+    kept, total = report.kept[kind], len(getattr(report, kind))
+    return f"; {kept} of {total} unchanged since an earlier run" if kept else ""
+
+
+def _soundness_line(report: Report) -> str:
+    """How many changed statements were refuted, proved to be true as well, or neither."""
+    parts = [f"{found.describe()} ({name})" for name, found in report.soundness.items()]
+    return "soundness: " + "; ".join(parts)
+
+
+def _derivation_table(report: Report) -> Table:
+    outcomes = report.derivations
     title = "Derivations for every n: proved steps, claims, refuted mutants"
+    title += _kept(report, "derivations")
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("loss", "derived", "steps", "claims", "mutants"):
         table.add_column(name, justify="left" if name == "loss" else "right", no_wrap=True)
@@ -233,12 +249,11 @@ def _ledger_table(judgements: list[Judgement]) -> Table:
     return table
 
 
-def _ledger_line(judgements: list[Judgement]) -> str:
+def _ledger_line(report: Report) -> str:
     """How many statements stand, and how many were not decided again."""
-    standing = sum(not judgement.problems for judgement in judgements)
-    kept = sum(judgement.from_cache for judgement in judgements)
-    words = f"ledger: {standing} of {len(judgements)} statements as recorded"
-    return words + (f"; {kept} unchanged since the last run" if kept else "")
+    standing = sum(not judgement.problems for judgement in report.ledger)
+    words = f"ledger: {standing} of {len(report.ledger)} statements as recorded"
+    return words + _kept(report, "ledger")
 
 
 def show_losses(console: Console, losses: Iterable[SymbolicLoss | Theory]) -> None:

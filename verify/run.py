@@ -1,140 +1,81 @@
-"""One run of everything: derivations, mutants, accuracy; and the report it leaves.
+"""One run of everything: derivations, mutants, accuracy, the ledger; and the report it leaves.
 
-The work is cut into independent tasks, a derivation or the accuracy of one loss each, which run
-here or in worker processes. A report passes only when every step is proved, every mutant refuted
-(or proved to be still true), every error within its bound and every feature of the samples covered.
+The work is cut into independent units, which are taken from an earlier run where nothing that they
+depend on has changed, and else done here or in worker processes. A report passes only when every
+step is proved, every mutant refuted (or proved to be still true), every error within its bound,
+every feature of the samples covered and every statement of the ledger as it is recorded.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from time import perf_counter
 
-from joblib import Parallel, delayed
-
 from derive.decide import SEED
-from derive.derivation import Derivation
-from derive.losses import LOSSES, SUBJECTS, subject_named
-from derive.render import Trace, trace
+from derive.losses import LOSSES
 from verify.accuracy import AccuracyTable
-from verify.compare import Comparison, compare_routes
+from verify.cache import Cache
+from verify.compare import Comparison
 from verify.coverage import Coverage
 from verify.files import write_atomically
-from verify.grid.solutions import SolutionReport, check_solutions
-from verify.ledger.judge import Judgement
-from verify.mutation import Trial, try_derivation
-from verify.oracle.grid import GRIDS
-from verify.subset import SubsetReport, check_subsets
+from verify.grid.solutions import SolutionReport
+from verify.ledger.judge import Judgement, Weighing
+from verify.soundness import Soundness
+from verify.subset import SubsetReport
+from verify.tasks import DerivationOutcome, Outcome, Task, mutants_a_step, plan, run_task
+from verify.work import Done, carry_out
 
-__all__ = ["DerivationOutcome", "Report", "Task", "plan", "run_task", "verify", "write_atomically"]
+__all__ = ["DerivationOutcome", "Report", "Task", "Weighing", "mutants_a_step", "plan", "run_task"]
+__all__ += ["verify", "versions", "write_atomically"]
 
-# Mutants tried on each step in the short run; the long run and the tests try all of them.
-MUTANTS_A_STEP = 6
-# Over two axes a formula has hundreds of mutants, and one that is still true (two indices that may
-# be exchanged) is proved in seconds: of them the long run and the tests try so many on a step.
-MUTANTS_A_STEP_OF_GRIDS = 40
-# The task that is about no loss, the distribution over k-subsets, and the loss that it goes with.
-SUBSETS, SUBSETS_WITH = "subset", "combination_softmax"
-# And the one about the labels at which given scores are optimal.
-SOLUTIONS, SOLUTIONS_WITH = "solutions", "grid_truncated"
 # What a report names the versions of: they are what the figures depend on.
 PACKAGES = ("lossproof", "sympy", "numpy", "python-flint", "mpmath", "array-api-compat")
 
-
-@dataclass(frozen=True)
-class Task:
-    """One unit of work: the derivation of a topic, or (without a topic) the accuracy of a loss.
-
-    The loss may be `SUBSETS`, whose accuracy is that of the distribution over k-subsets, or
-    `SOLUTIONS`, which has certified examples.
-    """
-
-    loss: str
-    topic: str | None = None
-    thorough: bool = False
-
-    @property
-    def title(self) -> str:
-        """What a progress bar calls it."""
-        if self.loss == SOLUTIONS:
-            return f"{SOLUTIONS_WITH}: {SOLUTIONS}"
-        return f"{self.loss}.{self.topic}" if self.topic else f"{self.loss}: accuracy"
-
-
-@dataclass(frozen=True)
-class DerivationOutcome:
-    """What came of one derivation: its steps, its mutants, the time it took, and what to show."""
-
-    id: str
-    loss: str
-    title: str
-    claims: tuple[str, ...]
-    steps: tuple[tuple[str, str, bool], ...]
-    trials: tuple[Trial, ...]
-    seconds: float
-    trace: Trace
-
-    @property
-    def holds(self) -> bool:
-        """True when there is a step and every step is proved."""
-        return bool(self.steps) and all(proved for _, _, proved in self.steps)
-
-    @property
-    def escaped(self) -> list[Trial]:
-        """Mutants that were neither refuted nor proved to be still true."""
-        return [trial for trial in self.trials if not (trial.caught or trial.still_true)]
-
-    def as_dict(self) -> dict[str, object]:
-        """The outcome as plain data."""
-        steps = [
-            {"rule": rule, "decision": decision, "proved": proved}
-            for rule, decision, proved in self.steps
-        ]
-        return {
-            "id": self.id,
-            "claims": list(self.claims),
-            "verdict": "proved" if self.holds else "undecided",
-            "steps": steps,
-            "mutants": len(self.trials),
-            "mutants_refuted": sum(trial.caught for trial in self.trials),
-            "mutants_still_true": sum(trial.still_true for trial in self.trials),
-            "mutants_escaped": [trial.change for trial in self.escaped],
-            "seconds": self.seconds,
-        }
-
-
-Outcome = DerivationOutcome | Comparison | SubsetReport | SolutionReport
+# The outcomes of a report by kind, each with its class.
+KINDS: Mapping[str, type] = {
+    "derivations": DerivationOutcome,
+    "comparisons": Comparison,
+    "subsets": SubsetReport,
+    "solutions": SolutionReport,
+    "ledger": Judgement,
+}
 
 
 @dataclass
 class Report:
-    """All outcomes of a run."""
+    """All outcomes of a run by kind; ``kept`` counts those of a kind that an earlier run found."""
 
     derivations: list[DerivationOutcome] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     subsets: list[SubsetReport] = field(default_factory=list)
     solutions: list[SolutionReport] = field(default_factory=list)
     ledger: list[Judgement] = field(default_factory=list)
+    kept: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome | Judgement, kept: bool = False) -> None:
         """File an outcome under its kind."""
-        if isinstance(outcome, DerivationOutcome):
-            self.derivations.append(outcome)
-        elif isinstance(outcome, SubsetReport):
-            self.subsets.append(outcome)
-        elif isinstance(outcome, SolutionReport):
-            self.solutions.append(outcome)
-        else:
-            self.comparisons.append(outcome)
+        if isinstance(outcome, Judgement):
+            outcome = replace(outcome, from_cache=kept)
+        kind = next(name for name, known in KINDS.items() if isinstance(outcome, known))
+        getattr(self, kind).append(outcome)
+        self.kept[kind] += kept
 
     @property
     def accuracy(self) -> AccuracyTable:
         """The accuracy of all losses in one table."""
         return AccuracyTable().merge(*(comparison.table for comparison in self.comparisons))
+
+    @property
+    def soundness(self) -> dict[str, Soundness]:
+        """The mutants of the derivations and those of the ledger, and what came of them."""
+        derived = [trial for outcome in self.derivations for trial in outcome.trials]
+        stated = [trial for judgement in self.ledger for trial in judgement.trials]
+        return {"derivations": Soundness.of(derived), "ledger": Soundness.of(stated)}
 
     @property
     def problems(self) -> list[str]:
@@ -173,8 +114,7 @@ class Report:
     @property
     def passed(self) -> bool:
         """True when something was done and nothing is wrong with it."""
-        kinds = (self.derivations, self.comparisons, self.subsets, self.solutions, self.ledger)
-        return any(kinds) and not self.problems
+        return any(getattr(self, kind) for kind in KINDS) and not self.problems
 
     def as_dict(self) -> dict[str, object]:
         """The report as plain data for JSON."""
@@ -187,6 +127,8 @@ class Report:
             "subsets": [subsets.as_dict() for subsets in self.subsets],
             "solutions": [solutions.as_dict() for solutions in self.solutions],
             "ledger": [judgement.as_dict() for judgement in self.ledger],
+            "soundness": {name: found.as_dict() for name, found in self.soundness.items()},
+            "kept": {kind: self.kept[kind] for kind in KINDS},
             "versions": versions(),
             "seed": SEED,
             "seconds": self.seconds,
@@ -198,75 +140,25 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def plan(subjects: Iterable[str] | None = None, thorough: bool = False) -> list[Task]:
-    """All tasks for the given losses and theories (all of them by default), long ones first."""
-    names = list(SUBJECTS if subjects is None else subjects)
-    topics = {name: subject_named(name).topics for name in names}
-    measured = [Task(SUBSETS, thorough=thorough)] if SUBSETS_WITH in names else []
-    measured += [Task(name, thorough=thorough) for name in names if name in LOSSES]
-    measured += [Task(SOLUTIONS, thorough=thorough)] if SOLUTIONS_WITH in names else []
-    derived = [Task(name, topic, thorough) for name in names for topic in reversed(topics[name])]
-    return measured + derived
-
-
-def run_task(task: Task) -> Outcome:
-    """Do one task."""
-    if task.topic is None:
-        if task.loss == SUBSETS:
-            return check_subsets(task.thorough)
-        if task.loss == SOLUTIONS:
-            return check_solutions()
-        return compare_routes(task.loss, task.thorough)
-    start = perf_counter()
-    derivation = subject_named(task.loss).derive(task.topic)
-    trials = try_derivation(derivation, mutants_a_step(task))
-    return _outcome(derivation, trials, perf_counter() - start)
-
-
-def mutants_a_step(task: Task) -> int | None:
-    """How many mutants of each step are tried; None for all of them."""
-    if not task.thorough:
-        return MUTANTS_A_STEP
-    return MUTANTS_A_STEP_OF_GRIDS if task.loss in (*GRIDS, "grid") else None
-
-
-def _outcome(derivation: Derivation, trials: Sequence[Trial], seconds: float) -> DerivationOutcome:
-    steps = tuple((step.rule, str(step.decision), step.holds) for step in derivation.steps)
-    return DerivationOutcome(
-        derivation.id,
-        derivation.loss,
-        derivation.title,
-        derivation.claims,
-        steps,
-        tuple(trials),
-        seconds,
-        trace(derivation),
-    )
-
-
 def verify(
-    tasks: Sequence[Task],
+    works: Sequence[Task | Weighing],
     jobs: int = 1,
-    progress: Callable[[Task], object] | None = None,
+    progress: Callable[[Task | Weighing], object] | None = None,
+    cache: Cache | None = None,
+    fresh: bool = False,
 ) -> Report:
-    """Do all tasks, in ``jobs`` processes, and report; ``progress`` hears of each task done."""
+    """Do everything, in ``jobs`` processes, and report; ``progress`` hears of each unit done.
+
+    With a cache, what is kept there and has not changed is taken, unless all is to be ``fresh``.
+    """
     start = perf_counter()
-    report = Report()
-    for task, outcome in _outcomes(tasks, jobs):
-        report.add(outcome)
+    done: dict[Task | Weighing, Done[Task | Weighing]] = {}
+    for one in carry_out(works, jobs, cache, fresh):
+        done[one.work] = one
         if progress is not None:
-            progress(task)
+            progress(one.work)
+    report = Report()
+    for work in works:  # in the order of the plan, whichever was done first
+        report.add(done[work].result, done[work].kept)
     report.seconds = perf_counter() - start
     return report
-
-
-def _outcomes(tasks: Sequence[Task], jobs: int) -> Iterable[tuple[Task, Outcome]]:
-    if jobs == 1:
-        return ((task, run_task(task)) for task in tasks)
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    found: Iterable[tuple[Task, Outcome]] = parallel(delayed(_with_task)(task) for task in tasks)
-    return found
-
-
-def _with_task(task: Task) -> tuple[Task, Outcome]:
-    return task, run_task(task)

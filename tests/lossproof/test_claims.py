@@ -73,7 +73,7 @@ def test_the_story_of_a_proved_statement_has_its_derivation() -> None:
         (("claims", "9158-jj"), "no statement has the id '9158-jj': did you mean"),
         (("claims", "--document", "12"), "no document 12: the documents are"),
         (("claims", "--verdict", "right"), "no verdict 'right': choose one of proved"),
-        (("verify", "--only", "9158-jj"), "did you mean"),
+        (("verify", "--only", "9158-jj"), "no statement is named '9158-jj': did you mean"),
     ],
 )
 def test_what_is_not_there_is_answered_with_what_is(arguments: tuple[str, ...], told: str) -> None:
@@ -88,7 +88,7 @@ def test_verify_only_a_statement_and_then_not_again() -> None:
     assert "ledger: 1 of 1 statements as recorded" in first.output
     assert "refuted" in first.output
     assert "unchanged" not in first.output
-    assert "1 unchanged since the last run" in call("verify", "--only", "9158-m").output
+    assert "1 of 1 unchanged since an earlier run" in call("verify", "--only", "9158-m").output
     assert "unchanged" not in call("verify", "--only", "9158-m", "--fresh").output
 
 

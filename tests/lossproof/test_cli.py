@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 import lossproof
 from derive.losses import LOSSES, SUBJECTS
+from lossproof import selection
 from lossproof.cli import main
 from verify import run
 
@@ -21,10 +22,19 @@ def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing is taken from what the user's own runs have found."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("LOSSPROOF_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture
 def short_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of one derivation, so that the command itself is what is tested."""
     monkeypatch.setattr(run, "plan", lambda only, thorough: [run.Task("soft_zlpr", "gradient")])
+    monkeypatch.setattr(selection, "ENTRIES", {})
 
 
 @pytest.mark.usefixtures("short_run")
@@ -49,7 +59,7 @@ def test_verify_fails_when_a_formula_is_wrong(monkeypatch: pytest.MonkeyPatch) -
 def test_verify_refuses_an_unknown_loss_and_a_missing_folder(tmp_path: Path) -> None:
     unknown = call("verify", "--only", "zplr")
     assert unknown.exit_code == 2
-    assert "no loss is named 'zplr': choose one of" in unknown.output
+    assert "no statement, loss, family or document is named 'zplr': did you mean" in unknown.output
     nowhere = call("verify", "--json", str(tmp_path / "no" / "report.json"))
     assert nowhere.exit_code == 2
     assert "there is no folder" in nowhere.output

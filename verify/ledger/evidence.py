@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from itertools import chain
 
 from flint import ctx
 
 from derive.decide import Decision, Proved, Refuted
 from derive.derivation import Derivation, Step
-from derive.losses import subject_named
+from verify.derived import derivation_of
 from verify.ledger.balls import BITS, Enclosure
 from verify.ledger.entry import TRUE, Evidence, Finding, Verdict, weakest
 from verify.ledger.smallest import smallest
@@ -81,11 +80,6 @@ def _spread(found: list[tuple[str, Statement]], most: int | None) -> list[tuple[
     return [found[position * len(found) // most] for position in range(most)]
 
 
-@cache
-def _derivation(subject: str, topic: str) -> Derivation:
-    return subject_named(subject).derive(topic)
-
-
 class Derived:
     """A derivation all of whose steps are proved; the statement is that of the named steps."""
 
@@ -100,7 +94,7 @@ class Derived:
 
     def weigh(self, most: int | None) -> Finding:
         """Proved where every step of the derivation is and each named step is among them."""
-        derivation = _derivation(self.subject, self.topic)
+        derivation = derivation_of(self.subject, self.topic)
         missing = [rule for rule in self.rules if not self._steps(derivation, rule)]
         if missing or not self.rules:
             told = f"{derivation.id} has no step {', '.join(missing) or 'named'}"

@@ -18,7 +18,7 @@ from verify.ledger import entry_named, module_of
 from verify.ledger.entry import DEMANDED_MUTANTS, TRUE, Entry, Finding, Verdict
 from verify.mutation import Trial
 from verify.sources import digest_of
-from verify.work import Done, carry_out
+from verify.work import carry_out
 
 __all__ = ["Judgement", "Weighing", "judge", "judge_all"]
 
@@ -145,16 +145,10 @@ def judge_all(
 
     ``progress`` hears of each judgement. Each is kept when it is made, whatever comes after.
     """
-    works = [Weighing(name, thorough) for name in ids]
     found: dict[str, Judgement] = {}
+    works = [Weighing(name, thorough) for name in ids]
     for done in carry_out(works, jobs, cache or Cache(), fresh):
-        found[done.work.id] = judged(done)
+        judgement = found[done.work.id] = replace(done.result, from_cache=done.kept)
         if progress is not None:
-            progress(found[done.work.id])
+            progress(judgement)
     return [found[name] for name in ids]
-
-
-def judged(done: Done[Weighing]) -> Judgement:
-    """The judgement, which knows whether it was kept."""
-    judgement: Judgement = replace(done.result, from_cache=done.kept)
-    return judgement

@@ -12,10 +12,10 @@ from sympy import S
 
 from derive.losses import SUBJECTS
 from verify import ledger
+from verify.cache import Cache
 from verify.ledger import ENTRIES, entry_named
 from verify.ledger import judge as judging
 from verify.ledger.balls import Enclosure
-from verify.cache import Cache
 from verify.ledger.entry import Finding, Verdict
 from verify.ledger.evidence import (
     All,
@@ -73,15 +73,11 @@ def test_a_recorded_verdict_that_is_changed_is_seen_in_every_entry() -> None:
 
 
 def test_a_broken_proof_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    from verify.ledger import evidence
-
     loss = SUBJECTS["soft_zlpr"]
     monkeypatch.setitem(SUBJECTS, "soft_zlpr", replace(loss, gradient=2 * loss.gradient))
-    evidence._derivation.cache_clear()
     judgement = judge(
         toys.entry(Verdict.PROVED, Derived("soft_zlpr", "gradient", "collect the terms"))
     )
-    evidence._derivation.cache_clear()
     assert "toy-a: recorded proved, computed undecided" in judgement.problems
     assert any("refuted" in line for line in judgement.lines)
 

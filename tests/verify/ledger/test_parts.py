@@ -14,13 +14,13 @@ from derive.decide import Refuted
 from derive.facts import hard_rows, strictly_soft
 from derive.grid.sums import CLASSES, SAMPLES, j, p, s, t
 from derive.losses import subset
+from verify.cache import Cache, cache_folder
 from verify.ledger import DOCUMENTS, select
 from verify.ledger.balls import BITS, Enclosure
-from verify.cache import Cache, cache_folder
 from verify.ledger.entry import Verdict
 from verify.ledger.smallest import smallest
-from verify.sources import digest_of, reached_from
 from verify.ledger.statement import above, equation
+from verify.sources import digest_of, reached_from
 
 
 def shrunk(statement: object) -> dict[str, str]:
