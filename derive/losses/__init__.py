@@ -7,10 +7,12 @@ they share, which are derived and verified as they are and have nothing to emit.
 from __future__ import annotations
 
 from derive.grid import GRID
+from derive.labels import LABEL_THEORY
 from derive.lattice import LATTICE, Theory
 from derive.losses import order_r, softmax, subset, unified, zlpr
 from derive.losses.grid import GRID_LOSSES
 from derive.losses.loss import SymbolicLoss
+from derive.spans import SPANS
 
 LOSSES: dict[str, SymbolicLoss] = {
     loss.name: loss
@@ -29,7 +31,7 @@ LOSSES: dict[str, SymbolicLoss] = {
 
 SUBJECTS: dict[str, SymbolicLoss | Theory] = {
     **LOSSES,
-    **{theory.name: theory for theory in (LATTICE, GRID)},
+    **{theory.name: theory for theory in (LATTICE, GRID, LABEL_THEORY, SPANS)},
 }
 
 
