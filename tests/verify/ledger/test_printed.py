@@ -1,0 +1,99 @@
+"""The printed code, run again: what is recorded of PyTorch and JAX is what they give."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from flint import arb, ctx
+
+from verify.ledger.balls import BITS
+from verify.ledger.printed import CASES, SNIPPETS, Cell, Kind, Outcome, cells, measured, recorded
+from verify.ledger.printed.libraries import (
+    ExactLibrary,
+    JaxLibrary,
+    Library,
+    NumpyLibrary,
+    TorchLibrary,
+)
+
+# Errors of a few ulp differ by processor: within this many either word is right.
+SOME_ULP = 64.0
+BITS_OF = {"float16": 11, "float32": 24, "float64": 53}
+# JAX compiles each operation anew for each shape.
+JAX_LENGTH = 3
+
+
+def same(old: Outcome | None, new: Outcome | None, dtype: str) -> bool:
+    if old is None or new is None:
+        return old is new
+    if old.kind is not new.kind:
+        return _few(old, dtype) and _few(new, dtype)
+    if old.kind is Kind.WRONG and old.figure is not None and new.figure is not None:
+        return math.isclose(old.figure, new.figure, rel_tol=0.1)
+    return True
+
+
+def _few(outcome: Outcome, dtype: str) -> bool:
+    if outcome.kind is Kind.DIGITS:
+        return (outcome.figure or 0.0) * 2.0 ** BITS_OF[dtype] < SOME_ULP
+    return outcome.kind is Kind.RIGHT
+
+
+def library_named(name: str) -> Library:
+    pytest.importorskip(name, reason=f"{name} is an optional extra: lossproof[{name}]")
+    return TorchLibrary() if name == "torch" else JaxLibrary()
+
+
+def again(old: Cell, library: Library) -> Cell:
+    return measured(SNIPPETS[old.snippet], library, old.dtype, CASES[old.case])
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+@pytest.mark.parametrize("name", ["torch", "jax"])
+def test_recorded_cells_are_what_the_library_gives(name: str, snippet: str) -> None:
+    library = library_named(name)
+    mine = [cell for cell in recorded() if (cell.library, cell.snippet) == (name, snippet)]
+    if name == "jax":
+        mine = [cell for cell in mine if len(CASES[cell.case].scores) == JAX_LENGTH][::2]
+    assert len(mine) >= 3
+    for old in mine:
+        new = again(old, library)
+        assert same(old.value, new.value, old.dtype), (old, new)
+        assert same(old.gradient, new.gradient, old.dtype), (old, new)
+
+
+def test_every_cell_is_there_once() -> None:
+    keys = [cell.key for cell in cells()]
+    assert len(set(keys)) == len(keys)
+    assert {library for _, library, _, _ in keys} == {"exact", "numpy", "torch", "jax"}
+    for snippet in SNIPPETS.values():
+        cases = {name for name, case in CASES.items() if case.loss == snippet.loss}
+        found = {case for name, _, _, case in keys if name == snippet.name}
+        assert found == cases
+
+
+@pytest.mark.parametrize("case", ["ordinary", "wrong", "soft", "labels 1/2", "fitted by 20"])
+@pytest.mark.parametrize("snippet", ["7359 code", "9064 code", "9064 text"])
+def test_exact_slopes_are_those_of_the_exact_value(snippet: str, case: str) -> None:
+    row, library, step = CASES[case], ExactLibrary(), 2.0**-30
+
+    def value(place: int, change: float) -> arb:
+        moved = [s + change * (k == place) for k, s in enumerate(row.scores)]
+        return library.run(SNIPPETS[snippet], row.labels, moved, "float64")[0]
+
+    with ctx.workprec(BITS):
+        _, slopes = library.run(SNIPPETS[snippet], row.labels, row.scores, "float64")
+        for place, slope in enumerate(slopes):
+            difference = (value(place, step) - value(place, -step)) / (2 * step)
+            # A third derivative of these losses is below 2 in size.
+            assert abs(difference - slope) < step**2
+
+
+def test_numpy_has_no_gradient_and_its_value_is_that_of_the_exact_code() -> None:
+    code, row = SNIPPETS["7359 code"], CASES["ordinary"]
+    value, gradient = NumpyLibrary().run(code, row.labels, row.scores, "float64")
+    assert gradient is None
+    with ctx.workprec(BITS):
+        exact, _ = ExactLibrary().run(code, row.labels, row.scores, "float64")
+        assert abs(arb(value) / exact - 1) < 2.0**-50
