@@ -17,7 +17,7 @@ from sympy import Expr, Symbol
 from derive import printing
 from derive.decide import Proved, Refuted
 from derive.facts import Facts
-from derive.step import Step
+from derive.step import Relation, Step
 
 
 class Shown(Protocol):
@@ -224,6 +224,11 @@ def _html_of_line(line: TraceLine) -> str:
     formulas = "".join(_html_of_formula(formula) for formula in line.formulas)
     note = f"<small>{escape(line.note)}</small>" if line.note else ""
     return f"<li>{escape(line.rule)} &nbsp;{verdict}{formulas}{note}</li>"
+
+
+def stated(left: Expr, relation: Relation, right: Expr) -> str:
+    """``left relation right`` in LaTeX."""
+    return f"{printing.latex(left)} {_SIGNS[relation.value][1]} {printing.latex(right)}"
 
 
 def _latex_of_reason(reason: tuple[Expr, Expr], derivation: Shown) -> str:

@@ -57,10 +57,22 @@ def main() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the whole report here, atomically.",
 )
+@click.option(
+    "--report",
+    "report_folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the report as a site into this folder: new, empty, or one of an earlier report.",
+)
 @click.option("--thorough", is_flag=True, help="All samples and all mutants: minutes, not seconds.")
 @click.option("--fresh", is_flag=True, help="Do all anew, also what has not changed.")
 def verify(
-    only: tuple[str, ...], jobs: int, json_file: Path | None, thorough: bool, fresh: bool
+    only: tuple[str, ...],
+    jobs: int,
+    json_file: Path | None,
+    report_folder: Path | None,
+    thorough: bool,
+    fresh: bool,
 ) -> None:
     """Re-derive every loss, decide every step, measure the accuracy; exit 1 if anything fails.
 
@@ -70,10 +82,13 @@ def verify(
     from lossproof.screen import progress_bar, show_report
     from lossproof.selection import selected
     from verify.cache import Cache
+    from verify.report import check_folder, write_report
     from verify.run import Task, Weighing, plan, write_atomically
     from verify.run import verify as run
 
     _check_writable(json_file)
+    if report_folder is not None:
+        _or_problem(check_folder, report_folder)
     chosen = _or_problem(selected, only)
     works: list[Task | Weighing] = [*plan(chosen.subjects, thorough)]
     works += [Weighing(name, thorough) for name in chosen.ids]
@@ -88,6 +103,9 @@ def verify(
     show_report(console, report)
     if json_file is not None:
         write_atomically(json_file, report.as_dict())
+    if report_folder is not None:
+        _or_problem(write_report, report, report_folder)
+        console.print(f"the report is {report_folder / 'index.html'}", soft_wrap=True)
     sys.exit(0 if report.passed else 1)
 
 
