@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
-from math import prod
+from math import inf, prod
 
 from flint import arb, ctx, fmpq
 from sympy import (
@@ -48,6 +48,7 @@ from derive.laurent import (
     times,
 )
 from derive.laurent import power as series_power
+from derive.ramps import Largest, leads, maximum, ramp, step
 
 Entry = tuple[str, tuple[int, ...]]
 
@@ -95,11 +96,12 @@ _Sizes = tuple[tuple[Axis, int], ...]
 @lru_cache(maxsize=KEPT)
 def _written(expression: Expr, sizes: _Sizes, indices: tuple[tuple[Index, int], ...]) -> Expr:
     where = dict(indices)
-    if isinstance(expression, Sum | Product):
+    if isinstance(expression, Sum | Product | Largest):
         index, body = opened(expression)
         values = range(dict(sizes)[index.axis])
         parts = (_write_out(body, sizes, {**where, index: value}) for value in values)
-        return Add(*parts) if isinstance(expression, Sum) else Mul(*parts)
+        together = {Sum: Add, Product: Mul, Largest: maximum}[expression.func]
+        return together(*parts)
     if isinstance(expression, Partial):
         inner = _write_out(expression.expression, sizes, where)
         return diff(inner, _write_out(expression.variable, sizes, where))
@@ -112,7 +114,7 @@ def _write_out(expression: Expr, sizes: _Sizes, where: Mapping[Index, int]) -> E
     if isinstance(expression, Indexed):
         positions = tuple(where[index] for index in expression.indices)
         return entry_symbol(str(expression.base), positions)
-    if isinstance(expression, Sum | Product | Partial):
+    if isinstance(expression, Sum | Product | Largest | Partial):
         free = free_indices(expression)
         here = tuple((index, value) for index, value in where.items() if index in free)
         return _written(expression, sizes, here)
@@ -168,6 +170,8 @@ def _ball_of(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Sca
         return _coefficient(expression, values, seen)
     if isinstance(expression, OrderSum):
         return _order_sum(expression, values, seen)
+    if isinstance(expression, leads):
+        return _leading(expression, values, seen)
     operation = _OPERATIONS.get(expression.func)
     if expression in _NOT_REAL:
         raise OutsideDomain(str(expression))
@@ -310,6 +314,29 @@ def _maximum(parts: list[arb]) -> arb:
     return result
 
 
+def _step(parts: list[arb]) -> arb:
+    """1 above 0, 0 below; where the ball holds 0 it decides nothing."""
+    (x,) = parts
+    return arb(1) if x > 0 else arb(0) if x < 0 else _anything()
+
+
+def _leading(node: leads, values: _Values, seen: dict[Expr, Scalar]) -> arb:
+    """1 where the argument at the place is above all others, 0 where it is below one."""
+    largest, place = node.args
+    own, *others = (
+        _ball(argument, values, seen)
+        for argument in sorted(largest.args, key=lambda a: a != largest.args[int(place)])
+    )
+    if any(own < other for other in others):
+        return arb(0)
+    return arb(1) if all(own > other for other in others) else _anything()
+
+
+def _anything() -> arb:
+    """The whole line: it meets every other ball."""
+    return arb(0, inf)
+
+
 def _delta(parts: list[arb]) -> arb:
     return arb(1 if parts[0] == parts[1] else 0)
 
@@ -321,6 +348,9 @@ _OPERATIONS: dict[type, Callable[[list[Scalar]], Scalar]] = {
     Add: _sum,
     Mul: _product,
     Max: _maximum,
+    maximum: _maximum,
+    ramp: lambda parts: parts[0].max(arb(0)),
+    step: _step,
     Abs: lambda parts: abs(parts[0]),
     exp: _exponential,
     log: _logarithm,

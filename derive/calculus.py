@@ -32,6 +32,7 @@ from sympy.core.function import Function
 
 from derive.axis import Index
 from derive.coefficients import Coefficient, OrderSum
+from derive.ramps import Largest, leads
 
 Variable: TypeAlias = Indexed | Symbol
 Aggregate: TypeAlias = Sum | Product
@@ -102,6 +103,8 @@ def derivative(expression: Expr, variable: Variable) -> Expr:
         return S.One if expression == variable else S.Zero
     if isinstance(expression, Sum | Product):
         return _derivative_of_aggregate(expression, variable)
+    if isinstance(expression, Largest):
+        return _derivative_of_largest(expression, variable)
     if isinstance(expression, Coefficient | OrderSum):
         return _derivative_inside(expression, variable)
     if isinstance(expression, Add):
@@ -139,6 +142,14 @@ def _derivative_of_aggregate(aggregate: Aggregate, variable: Variable) -> Expr:
         return over(aggregate, index, slope)
     # Logarithmic derivative: the factors of the products used here are positive.
     return aggregate * Sum(slope / body, index.axis.limits(index))
+
+
+def _derivative_of_largest(largest: Largest, variable: Variable) -> Expr:
+    """That of the entry which is the largest, ``sum_k leads_k df_k``."""
+    taken = free_indices(variable) if isinstance(variable, Indexed) else frozenset()
+    index, body = opened(largest, taken)
+    slope = derivative(body, variable)
+    return S.Zero if slope == 0 else index.axis.sum(leads(largest, index) * slope, index)
 
 
 def _derivative_inside(node: Coefficient | OrderSum, variable: Variable) -> Expr:

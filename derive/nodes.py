@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from sympy import Expr, Function, IndexedBase, KroneckerDelta, S, Symbol, exp, log
-from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.axis import Index
+from derive.ramps import Largest
 
 
 class Node(Function):
@@ -118,16 +118,6 @@ class off_top(Node):
     def meaning(self) -> Expr:
         value, index, top = self.args
         return (1 - KroneckerDelta(index, top)) * value
-
-
-class Largest(ExprWithLimits):
-    """``max_j f_j`` over a whole axis."""
-
-    is_commutative = True
-    is_extended_real = True
-
-    def __new__(cls, body: Expr, *limits: tuple[Any, ...]) -> Largest:
-        return Expr.__new__(cls, body, *(S(limit) for limit in limits))
 
 
 class ArgLargest(Largest):

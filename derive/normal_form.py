@@ -2,13 +2,15 @@
 
 An expression is rewritten as a rational function in *generators*: indexed entries, ``e^m`` for a
 monomial ``m``, logarithms of irreducible positive factors, deltas, and sums whose summand is a
-monomial that depends on the bound index in every factor. Five moves bring it there:
+monomial that depends on the bound index in every factor. Six moves bring it there:
 
 * ``exp`` of a sum is a product; ``log`` of a product is a sum (factors proved positive);
 * what a hard label or a delta ``y`` decides is written by its two cases,
   ``f(y) = (1 - y) f(0) + y f(1)``, before a function is taken of it;
 * ``prod_j f_j`` becomes ``exp(sum_j log f_j)``;
 * ``sum_j`` is linear, gives out what does not depend on ``j``, and absorbs deltas;
+* ``ramp(x) = x step(x)``, and the largest of ``f_k`` is ``sum_k leads_k f_k``
+  (:mod:`derive.piecewise`);
 * bound indices are named by their height in the nest, and a nest that does not factor is written
   in one order of its sums (:mod:`derive.nests`), so that equal sums are the same object.
 
@@ -55,6 +57,8 @@ from derive.coefficients import Coefficient, OrderSum, depth_of_sums
 from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.generating import closed
+from derive.piecewise import enter_largest, enter_leads, enter_ramp, enter_step
+from derive.ramps import Largest, leads, ramp, step
 from derive.relations import cases, contract
 from derive.sign import is_nonnegative, is_positive
 from derive.summation import enter_sum
@@ -374,5 +378,9 @@ class Generators:
         Sum: enter_sum,
         Product: _enter_product,
         KroneckerDelta: generator,
+        Largest: enter_largest,
+        leads: enter_leads,
+        ramp: enter_ramp,
+        step: enter_step,
         Function: _enter_function,
     }

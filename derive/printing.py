@@ -32,6 +32,7 @@ from sympy.printing.str import StrPrinter
 from derive.calculus import Partial, opened, over
 from derive.coefficients import Bound, Coefficient, OrderSum
 from derive.facts import single_subscripts
+from derive.ramps import Largest, leads, ramp, step
 
 
 class _TextPrinter(StrPrinter):
@@ -47,6 +48,20 @@ class _TextPrinter(StrPrinter):
     def _print_Product(self, expression: Product) -> str:
         index, body = opened(expression)
         return f"Π_{index}({self._print(body)})"
+
+    def _print_Largest(self, expression: Largest) -> str:
+        index, body = opened(expression)
+        return f"max_{index}({self._print(body)})"
+
+    def _print_leads(self, expression: leads) -> str:
+        largest, place = expression.args
+        return f"[{place} = arg{self._print(largest)}]"
+
+    def _print_step(self, expression: step) -> str:
+        return f"[{self._print(expression.args[0])} > 0]"
+
+    def _print_ramp(self, expression: ramp) -> str:
+        return f"max({self._print(expression.args[0])}, 0)"
 
     def _print_Coefficient(self, expression: Coefficient) -> str:
         series = self._print(expression.series)
@@ -117,6 +132,24 @@ class _LatexPrinter(LatexPrinter):
     def _big(self, operator: str, expression: Sum | Product) -> str:
         index, body = opened(expression)
         return rf"{operator}_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
+
+    def _print_Largest(self, expression: Largest) -> str:
+        index, body = opened(expression)
+        return rf"\max_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
+
+    def _print_leads(self, expression: leads, exp: str | None = None) -> str:
+        largest, place = expression.args
+        inner = self._print(largest).removeprefix(r"\max")
+        text = rf"\left[{place} = \operatorname{{argmax}}{inner}\right]"
+        return text if exp is None else f"{text}^{{{exp}}}"
+
+    def _print_step(self, expression: step, exp: str | None = None) -> str:
+        text = rf"\left[{self._print(expression.args[0])} > 0\right]"
+        return text if exp is None else f"{text}^{{{exp}}}"
+
+    def _print_ramp(self, expression: ramp, exp: str | None = None) -> str:
+        text = rf"\max\left({self._print(expression.args[0])}, 0\right)"
+        return text if exp is None else f"{text}^{{{exp}}}"
 
     def _print_Coefficient(self, expression: Coefficient, exp: str | None = None) -> str:
         series = self._print(expression.series)

@@ -18,6 +18,7 @@ from derive import extraction
 from derive.axis import Index
 from derive.calculus import replace_index
 from derive.facts import Facts
+from derive.ramps import TwoValued
 from derive.sign import is_positive
 
 
@@ -32,7 +33,7 @@ _NO_VALUE = (S.ComplexInfinity, S.NaN)
 
 
 def cases(ring: Ring, value: Expr, positive: bool = False) -> tuple[Expr, Expr, Expr] | None:
-    """The first hard label or delta ``g`` in the value, and the value at ``g = 0`` and ``g = 1``.
+    """The first hard label, delta or step ``g`` in the value, and the value at both values of it.
 
     None where there is no such generator, or where ``positive`` is asked for and is not known of
     both values: a function of the value is then not defined in both cases.
@@ -55,7 +56,7 @@ def _is_positive(ring: Ring, value: Expr) -> bool:
 
 def _is_two_valued(ring: Ring, symbol: Symbol) -> bool:
     base, _ = ring.atom_of[symbol].as_base_exp()
-    return isinstance(base, KroneckerDelta) or (
+    return isinstance(base, KroneckerDelta | TwoValued) or (
         isinstance(base, Indexed) and ring.facts.is_hard(base.base)
     )
 
@@ -121,6 +122,8 @@ def _contract_labels(ring: Ring, term: Expr) -> Expr:
         atom = atom.base if isinstance(atom, Pow) else atom
         if isinstance(atom, Indexed) and ring.facts.is_hard(atom.base) and power.is_positive:
             factor = base**ring.root
+        elif isinstance(atom, TwoValued) and power.is_positive:
+            factor = base
         elif atom is S.NegativeOne:
             factor = base ** (power % 2)
         factors.append(factor)

@@ -4,7 +4,8 @@
 non-negative; ``1 - t >= 0`` for ``t`` in [0, 1]; ``a t + b (1 - t) > 0`` for positive ``a``, ``b``
 (one of the weights is at least 1/2), and likewise with square roots of the weights; what is affine
 in ``t`` has the sign that it has at both ends; ``[z^k] F >= 0`` where F is built without a minus;
-an exponential or a logarithm lies on one side of its tangent, ``e^x >= 1 + x``.
+an exponential or a logarithm lies on one side of its tangent, ``e^x >= 1 + x``; the largest
+entry of an axis is at least each entry.
 A sign that no rule yields is :attr:`Sign.UNKNOWN`, never a guess.
 """
 
@@ -32,9 +33,10 @@ from sympy import (
 )
 
 from derive.axis import Index
-from derive.calculus import opened
+from derive.calculus import free_indices, opened, replace_index
 from derive.coefficients import Coefficient, OrderSum
 from derive.facts import NOTHING_ASSUMED, Facts
+from derive.ramps import Largest, TwoValued
 
 # Each tangent that is tried leaves a rest with one curved term less: m! rests for m of them.
 MOST_TANGENTS = 3
@@ -83,6 +85,8 @@ def _sign_of_product(expression: Product, facts: Facts) -> Sign:
 
 
 def _sign_of_add(expression: Add, facts: Facts) -> Sign:
+    if _is_below_largest(expression):
+        return Sign.NONNEGATIVE
     bounded = _sign_by_bound(expression, facts)
     if bounded is Sign.POSITIVE or _is_weighted_average(expression, facts):
         return Sign.POSITIVE
@@ -92,6 +96,17 @@ def _sign_of_add(expression: Add, facts: Facts) -> Sign:
     if found is Sign.UNKNOWN and bounded is Sign.UNKNOWN:
         found = _sign_by_tangent(expression, facts)
     return bounded if found is Sign.UNKNOWN else found
+
+
+def _is_below_largest(expression: Add) -> bool:
+    """``max_k f_k - f_i`` for an index or, where i is bound by a sum around it, for that one."""
+    for largest in (term for term in expression.args if isinstance(term, Largest)):
+        bound, body = opened(largest)
+        own = sorted(free_indices(expression) - free_indices(largest), key=str)
+        entries = (replace_index(body, bound, i) for i in own if i.axis == bound.axis)
+        if any(expand(expression - largest + entry) == 0 for entry in entries):
+            return True
+    return False
 
 
 def _sign_by_tangent(expression: Add, facts: Facts) -> Sign:
@@ -162,7 +177,7 @@ def _sign_by_bound(expression: Add, facts: Facts) -> Sign:
 
 def _at_most_one(expression: Expr, facts: Facts) -> bool:
     return all(
-        isinstance(base, KroneckerDelta)
+        isinstance(base, KroneckerDelta | TwoValued)
         or (isinstance(base, Indexed) and facts.in_unit_interval(base.base))
         for base in _bases_of_powers(expression)
     )

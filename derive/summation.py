@@ -35,6 +35,7 @@ from derive.calculus import free_indices, opened, over, replace_index
 from derive.coefficients import Coefficient
 from derive.extraction import gathered
 from derive.nests import least_nest, nested
+from derive.ramps import leads
 from derive.relations import contract
 from derive.sign import is_positive
 
@@ -174,7 +175,13 @@ def _over_distribution(ring: Ring, summand: Expr, index: Index) -> Expr | None:
 
 
 def _is_probability(ring: Ring, summand: Expr, index: Index) -> bool:
-    """An entry of a distribution at the bound index, or of a row of one at its last index."""
+    """An entry of a distribution at the bound index, or of a row of one at its last index.
+
+    So is the largest entry of an axis: it is at one place.
+    """
+    if isinstance(summand, leads):
+        largest, place = summand.args
+        return bool(place == index) and index not in free_indices(largest)
     if not isinstance(summand, Indexed):
         return False
     *others, last = summand.indices

@@ -17,6 +17,7 @@ from derive.calculus import free_indices, opened, over
 from derive.coefficients import Coefficient, OrderSum
 from derive.decide import Decision, Proved, Refuted, equal, nonnegative
 from derive.derivation import Derivation, Relation, Step
+from derive.ramps import Largest
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def _mutants(node: Expr, free: list[Index]) -> Iterator[Mutant]:
     yield from _mutants_here(node, free)
     if isinstance(node, Indexed):
         return
-    if isinstance(node, Sum | Product):
+    if isinstance(node, Sum | Product | Largest):
         index, body = opened(node)
         for inner in _mutants(body, [*free, index]):
             yield Mutant(inner.change, over(node, index, inner.expression))

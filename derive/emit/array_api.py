@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from derive.axis import Index
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.lowering import program
 from derive.emit.program import Op, Program, rank
@@ -261,6 +262,10 @@ class Lines:
         condition = f"{position.source} == {top.within(SUM)}"
         return self._call("where", condition, "0", value.source)
 
+    def _at_top(self, op: Op) -> Text:
+        position, top, zero = self._operands(op)
+        return self._call("where", f"{position.source} == {top.within(SUM)}", "1", zero.source)
+
     def _size(self, op: Op) -> Text:
         name, place = op.data
         return Text(f"{name}.shape[{place}]")
@@ -290,6 +295,8 @@ class Lines:
     def _result(self, op: Op) -> Text:
         number = op.operands[0]
         text, own, wanted = self.texts[number], self.work.frame(number), op.frame or ()
+        if own is None and wanted and self.work.formula.arrays:
+            return self._constant(text, wanted)
         if own is None:
             raise ValueError(
                 f"{self.work.formula.name}: the expression holds no array, so the result has no "
@@ -300,6 +307,15 @@ class Lines:
         if own == wanted:
             return text
         return self._broadcast(text, own, op)
+
+    def _constant(self, text: Text, wanted: tuple[Index, ...]) -> Text:
+        """One number at every place; the batch is that of the first array."""
+        like = str(self.work.formula.arrays[0])
+        sizes = [f"{name}.shape[{at}]" for name, at in (self.work.place(i.axis) for i in wanted)]
+        on = f", device={like}.device" if self.device else ""
+        number = self._call("asarray", text.source, f"dtype={like}.dtype{on}")
+        shape = f"(*{like}.shape[:-1], {', '.join(sizes)})"
+        return self._call("broadcast_to", number.source, shape)
 
     def _broadcast(self, text: Text, own: tuple[object, ...], op: Op) -> Text:
         """A result that does not depend on every output index, spread over all of them."""
@@ -337,6 +353,7 @@ WRITERS: dict[str, Callable[[Lines, Op], Text]] = {
     "clip": Lines._clip,
     "one_or": Lines._one_or,
     "off_top": Lines._off_top,
+    "at_top": Lines._at_top,
     "size": Lines._size,
     "eye": Lines._eye,
     "arange": Lines._arange,

@@ -94,6 +94,9 @@ class Formula:
             for place, index in enumerate(entry.indices):
                 if isinstance(index, Index):
                     found.setdefault(index.axis, (str(entry.base), place - len(entry.indices)))
+        # A result without entries, such as a Hessian that is 0, still has the size of a row.
+        for index in self.outputs:
+            found.setdefault(index.axis, (str(self.arrays[0]), -1))
         return found
 
     def limits(self, length: str) -> list[str]:

@@ -9,11 +9,12 @@ from sympy import Expr
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 
-from derive.calculus import resolve
+from derive.calculus import opened, resolve
 from derive.coefficients import Coefficient
 from derive.emit.formula import Formula
 from derive.emit.text import header
 from derive.named import named_reductions
+from derive.ramps import Largest, leads, ramp, step
 
 # The letters that the documents use for these sums.
 LETTERS = "ABCDEFGH"
@@ -21,6 +22,21 @@ LETTERS = "ABCDEFGH"
 
 class CoefficientPrinter(LatexPrinter):
     """SymPy's LaTeX, and ``[z^m] F`` for a coefficient."""
+
+    def _print_Largest(self, node: Largest) -> str:
+        index, body = opened(node)
+        return rf"\max_{{{self._print(index)}}} {self.parenthesize(body, PRECEDENCE['Mul'])}"
+
+    def _print_leads(self, node: leads) -> str:
+        largest, place = node.args
+        inner = self._print(largest).removeprefix(r"\max")
+        return rf"\left[{self._print(place)} = \operatorname{{argmax}}{inner}\right]"
+
+    def _print_step(self, node: step) -> str:
+        return rf"\left[{self._print(node.args[0])} > 0\right]"
+
+    def _print_ramp(self, node: ramp) -> str:
+        return rf"\max\left({self._print(node.args[0])}, 0\right)"
 
     def _print_Coefficient(self, node: Coefficient) -> str:
         series, z, order = node.args

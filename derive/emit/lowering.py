@@ -53,6 +53,7 @@ from derive.nodes import (
     softplus,
     weighted_exp,
 )
+from derive.ramps import leads, ramp, step
 from derive.recursion import OfElements, elements_of, subset_mean
 from derive.reduction import assign_axes, left_out
 from derive.stable import stable_form
@@ -215,6 +216,12 @@ class Lowering(Program):
             return self.apply("finite", self.lower(arguments[0]))
         if isinstance(node, larger):
             return self._lower_larger(*arguments)
+        if isinstance(node, ramp):
+            return self._lower_larger(node.args[0], S.Zero)
+        if isinstance(node, step):
+            return self.apply("one_or", self.lower(node.args[0]), self._zero(), data=">")
+        if isinstance(node, leads):
+            return self._lower_leads(*node.args)
         if isinstance(node, softplus):
             return self._lower_softplus(arguments[0])
         if isinstance(node, sigmoid):
@@ -308,6 +315,17 @@ class Lowering(Program):
         positions = self.add(Op("arange", (), self.place(index.axis), (index,)))
         return self.apply("off_top", positions, self.lower(top), self.lower(value))
 
+    def _zero(self) -> int:
+        """0 in the dtype of the arrays: a choice between two plain numbers would have none."""
+        like = str(self.formula.arrays[0])
+        return self.add(Op("as_array", (self.number(S.Zero),), (like, 0)))
+
+    def _lower_leads(self, largest: Largest, index: Index) -> int:
+        """Whether the index is that of the first largest entry."""
+        positions = self.add(Op("arange", (), self.place(index.axis), (index,)))
+        top = self.lower(ArgLargest(*largest.args))
+        return self.apply("at_top", positions, top, self._zero())
+
     # --- coefficients by elements ---
 
     def _lower_coefficient(self, node: OfElements | Coefficient) -> int:
@@ -377,7 +395,18 @@ def _order_in_sum(term: Expr) -> tuple[bool, bool]:
 
 
 def _is_curved(term: Expr) -> bool:
-    return not all(factor.is_Atom or isinstance(factor, FLAT) for factor in Mul.make_args(term))
+    return not all(
+        factor.is_Atom or isinstance(factor, FLAT) or _is_picked(factor)
+        for factor in Mul.make_args(term)
+    )
+
+
+def _is_picked(factor: Expr) -> bool:
+    """``sum_j y_j s_j``: with a one-hot label it is an entry."""
+    if not isinstance(factor, Sum):
+        return False
+    parts = Mul.make_args(factor.function)
+    return len(parts) == 2 and all(isinstance(part, Indexed) for part in parts)
 
 
 def program(formula: Formula, target: str) -> Program:

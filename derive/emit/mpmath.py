@@ -36,6 +36,7 @@ from derive.coefficients import Coefficient, is_power_series
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.text import documentation, header
 from derive.named import named_reductions
+from derive.ramps import Largest, leads, ramp, step
 
 FUNCTIONS = {exp: "mpmath.exp", log: "mpmath.log", Abs: "abs", tanh: "mpmath.tanh"}
 CHOICES = {Max: "max", Min: "min"}
@@ -157,6 +158,22 @@ class MpmathPrinter(StrPrinter):
             raise UnsupportedNode(node, "mpmath")
         return f"{names[type(node)]}({', '.join(map(self._print, node.args))})"
 
+    def _print_Largest(self, node: Largest) -> str:
+        index, body = opened(node)
+        return f"max({self._print(body)} for {index} in range({index.axis.size}))"
+
+    def _print_leads(self, node: leads) -> str:
+        largest, place = node.args
+        index, body = opened(largest)
+        entries = f"range({index.axis.size}), key=lambda {index}: {self._print(body)}"
+        return f"int({place} == max({entries}))"
+
+    def _print_step(self, node: step) -> str:
+        return f"int({self._print(node.args[0])} > 0)"
+
+    def _print_ramp(self, node: ramp) -> str:
+        return f"max({self._print(node.args[0])}, 0)"
+
     _print_log = _print_Abs = _print_Function
     _print_Max = _print_Min = _print_Function
 
@@ -225,7 +242,8 @@ def _listed(entry: str, indices: tuple[Index, ...]) -> str:
 
 
 def _rank(formula: Formula, array: str) -> int:
-    return next(len(entry.indices) for entry in formula.entries() if str(entry.base) == array)
+    ranks = (len(entry.indices) for entry in formula.entries() if str(entry.base) == array)
+    return next(ranks, 1)
 
 
 def _names(formula: Formula, stem: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from sympy.printing.str import StrPrinter
 from derive.calculus import opened
 from derive.coefficients import Coefficient
 from derive.emit.formula import Formula
+from derive.ramps import Largest, leads, ramp, step
 
 # Width of the formula in a docstring; four spaces stand before it.
 WIDTH = 92
@@ -34,6 +35,20 @@ class TextPrinter(StrPrinter):
     def _aggregate(self, word: str, node: Sum | Product) -> str:
         index, body = opened(node)
         return f"{word}_{index} {self.parenthesize(body, PRECEDENCE['Mul'])}"
+
+    def _print_Largest(self, node: Largest) -> str:
+        index, body = opened(node)
+        return f"max_{index} {self.parenthesize(body, PRECEDENCE['Mul'])}"
+
+    def _print_leads(self, node: leads) -> str:
+        largest, place = node.args
+        return f"[{place} = arg{self._print(largest)}]"
+
+    def _print_step(self, node: step) -> str:
+        return f"[{self._print(node.args[0])} > 0]"
+
+    def _print_ramp(self, node: ramp) -> str:
+        return f"max({self._print(node.args[0])}, 0)"
 
     def _print_Coefficient(self, node: Coefficient) -> str:
         series, z, order = node.args

@@ -1,0 +1,102 @@
+"""Ramps, steps and the largest entry of an axis: what is linear piece by piece.
+
+``ramp(x) = max(x, 0) = x step(x)`` and ``step(x)`` is 1 above 0 and 0 below; ``Largest`` is
+``M = max_k f_k`` and ``leads(M, i)`` tells whether ``f_i`` is that entry. Off the kinks, where no
+``x`` is 0 and the largest entry is one only::
+
+    ramp' = step      step' = 0      step^2 = step      step(-x) = 1 - step(x)
+    dM = sum_k leads(M, k) df_k      M = sum_k leads(M, k) f_k      sum_k leads(M, k) = 1
+
+A statement with them is one off the kinks. On a kink a step has no value here and decides nothing;
+code takes ``step(0) = 0`` and the first of equal entries, which is one of the subgradients.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Expr, Function, Integer, S
+from sympy.concrete.expr_with_limits import ExprWithLimits
+
+__all__ = ["Largest", "TwoValued", "leads", "maximum", "ramp", "step"]
+
+
+class TwoValued(Function):
+    """A function with the values 0 and 1 only, constant off the kinks."""
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _eval_is_finite(self) -> bool:
+        return True
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """0: the kinks are left out."""
+        return S.Zero
+
+
+class step(TwoValued):
+    """1 where ``x > 0``, else 0."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: Expr) -> Expr | None:
+        """A sign that is known decides."""
+        if x.is_positive:
+            return S.One
+        return S.Zero if x.is_nonpositive else None
+
+
+class ramp(Function):
+    """``max(x, 0)``."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: Expr) -> Expr | None:
+        """A sign that is known decides."""
+        if x.is_nonnegative:
+            return x
+        return S.Zero if x.is_nonpositive else None
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """The step of the same argument."""
+        return step(self.args[0])
+
+
+class Largest(ExprWithLimits):
+    """``max_j f_j`` over a whole axis."""
+
+    is_commutative = True
+    is_extended_real = True
+
+    def __new__(cls, body: Expr, *limits: tuple[Any, ...]) -> Largest:
+        """The body is kept as it is: nothing is evaluated."""
+        return Expr.__new__(cls, body, *(S(limit) for limit in limits))
+
+
+class leads(TwoValued):
+    """``leads(M, i)``: 1 where the entry at ``i`` is the largest of ``M``, else 0."""
+
+    nargs = 2
+
+
+class maximum(Function):
+    """The largest of finitely many numbers: :class:`Largest` written out for one length."""
+
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Whether that argument is the largest."""
+        return leads(self, Integer(argindex - 1))
