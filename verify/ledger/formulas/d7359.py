@@ -17,6 +17,7 @@ from derive.losses.unified import GAMMA, MARGIN
 from derive.losses.zlpr import S0
 from numeric_core import zlpr
 from verify.ledger.balls import Enclosure
+from verify.ledger.printed import SNIPPETS, NumpyLibrary
 
 # Softmax cross-entropy ---------------------------------------------------------------------------
 
@@ -85,38 +86,25 @@ def one_pair(first: Index, second: Index) -> Expr:
 # The code of the document -------------------------------------------------------------------------
 
 
-def printed_code(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The Keras function line by line, on NumPy; ``logsumexp`` shifts by the maximum."""
-    with np.errstate(all="ignore"):
-        scores = (1 - 2 * labels) * scores
-        negative = scores - labels * 1e12
-        positive = scores - (1 - labels) * 1e12
-        zeros = np.zeros_like(scores[..., :1])
-        both = (np.concatenate([side, zeros], axis=-1) for side in (negative, positive))
-        first, second = (_log_sum_exp(side) for side in both)
-        return first + second
+def printed_code(labels: list[float], scores: list[float], dtype: str = "float64") -> float:
+    """The Keras function on NumPy."""
+    value, _ = NumpyLibrary().run(SNIPPETS["7359 code"], labels, scores, dtype)
+    return float(value)
 
 
-def _log_sum_exp(x: np.ndarray) -> np.ndarray:
-    top = x.max(axis=-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    return np.log(np.exp(x - top).sum(axis=-1)) + top[..., 0]
-
-
-def _zlpr(scores: list[int], labels: list[int]) -> arb:
+def _zlpr(scores: list[float], labels: list[float]) -> arb:
     negative = sum((arb(x).exp() for x, t in zip(scores, labels, strict=True) if not t), arb(0))
     positive = sum((arb(-x).exp() for x, t in zip(scores, labels, strict=True) if t), arb(0))
     return negative.log1p() + positive.log1p()
 
 
-ROW, ROW_LABELS = [20, -20, -20], [1, 0, 0]
+ROW, ROW_LABELS = [20.0, -20.0, -20.0], [1.0, 0.0, 0.0]
 WHERE = "scores (20, -20, -20), labels (1, 0, 0)"
 
 
 def code_loses_small_losses() -> list[Enclosure]:
     """At scores (20, -20, -20) in float32 the code returns 0."""
-    row = (np.asarray(values, dtype=np.float32) for values in (ROW_LABELS, ROW))
-    value = float(printed_code(*row))
+    value = printed_code(ROW_LABELS, ROW, "float32")
     names = ("the printed code", "a millionth of eq. 11")
     bound = _zlpr(ROW, ROW_LABELS) / 10**6
     return [
@@ -135,7 +123,7 @@ def core_keeps_small_losses() -> list[Enclosure]:
 
 def soft_labels_in_code() -> list[Enclosure]:
     """Labels 1/2 drop out of the code, whatever their score."""
-    value = float(printed_code(np.asarray([0.5]), np.asarray([0.0])))
+    value = printed_code([0.5], [0.0])
     truth = 2 * (arb(3) / 2).log()
     names = ("the printed code", "soft ZLPR")
     return [Enclosure("float64, score 0, label 1/2", arb(value), "<", truth, names)]
@@ -143,8 +131,7 @@ def soft_labels_in_code() -> list[Enclosure]:
 
 def constant_in_half_precision() -> list[Enclosure]:
     """1e12 is no float16: 0 times infinity."""
-    row = (np.asarray(values, dtype=np.float16) for values in ([0, 1, 0], [12, -3, -2]))
-    value = float(printed_code(*row))
+    value = printed_code([0, 1, 0], [12, -3, -2], "float16")
     where = f"float16, scores (12, -3, -2), labels (0, 1, 0), where the code gives {value}"
     names = ("the constant", "the largest number of the format")
     return [Enclosure(where, arb(10) ** 12, ">", arb(65504), names)]
@@ -152,13 +139,13 @@ def constant_in_half_precision() -> list[Enclosure]:
 
 def masked_scores_in_code() -> list[Enclosure]:
     """A masked negative takes no part, by -inf or by -1e12."""
-    whole = float(printed_code(np.asarray([0.0, 1.0]), np.asarray([0.5, 2.0])))
+    whole = printed_code([0, 1], [0.5, 2.0])
     found = []
     for mask in (-np.inf, -1e12):
-        row = np.asarray([0.0, 1.0, 0.0]), np.asarray([0.5, 2.0, mask])
+        value = printed_code([0, 1, 0], [0.5, 2.0, mask])
         where = f"float64, scores (1/2, 2, {mask:g}), labels (0, 1, 0)"
         names = ("the printed code", "without the masked label")
-        found.append(Enclosure(where, arb(float(printed_code(*row))), "=", arb(whole), names))
+        found.append(Enclosure(where, arb(value), "=", arb(whole), names))
     return found
 
 

@@ -11,7 +11,7 @@ from derive.calculus import map_entries
 from derive.losses.symbols import i, j, k, s, t, y
 from verify.ledger.balls import Enclosure
 from verify.ledger.formulas import d9064 as of
-from verify.ledger.formulas.d9064_code import MASKED, printed_code
+from verify.ledger.formulas.d9064_code import MASKED, code_at
 
 #: Counts of positives and negatives.
 COUNTS = total(y[k], k), total(1 - y[k], k)
@@ -84,7 +84,7 @@ def cross_entropy_off_two() -> list[Enclosure]:
 
 def masked_positive_costs() -> list[Enclosure]:
     """The code with both rules at a masked position of label 1."""
-    value = arb(float(printed_code(np.asarray([1.0]), np.asarray([MASKED]), True)))
+    value = code_at(1.0, MASKED, True)
     names = ("the code with both rules", "bound")
     return [Enclosure("float64, t = 1, s = -1e7 (masked)", value, ">", arb("9.9e6"), names)]
 

@@ -62,6 +62,10 @@ class NumpyLibrary:
         """`numpy.float32`."""
         return mask.astype(np.float32)
 
+    def where(self, mask: Any, number: float, x: Any) -> Any:
+        """`numpy.where`, the number in the dtype of x."""
+        return np.where(mask, x.dtype.type(number), x)
+
     def run(self, snippet: Snippet, labels: Row, scores: Row, dtype: str) -> tuple[Any, Any]:
         """The value alone."""
         with np.errstate(all="ignore"):
@@ -100,6 +104,10 @@ class TorchLibrary:
     def single(self, mask: Any) -> Any:
         """`torch.float32`."""
         return mask.to(self._torch.float32)
+
+    def where(self, mask: Any, number: float, x: Any) -> Any:
+        """`torch.where`."""
+        return self._torch.where(mask, self._torch.full_like(x, number), x)
 
     def run(self, snippet: Snippet, labels: Row, scores: Row, dtype: str) -> tuple[Any, Any]:
         """By `backward`."""
@@ -143,6 +151,10 @@ class JaxLibrary:
     def single(self, mask: Any) -> Any:
         """`jax.numpy.float32`."""
         return mask.astype(self._np.float32)
+
+    def where(self, mask: Any, number: float, x: Any) -> Any:
+        """`jax.numpy.where`."""
+        return self._np.where(mask, self._np.full_like(x, number), x)
 
     def run(self, snippet: Snippet, labels: Row, scores: Row, dtype: str) -> tuple[Any, Any]:
         """By `jax.value_and_grad`."""
@@ -268,6 +280,12 @@ class ExactLibrary:
     def single(self, mask: Any) -> Any:
         """0 and 1."""
         return mask.astype(np.float64)
+
+    def where(self, mask: Any, number: float, x: Any) -> Any:
+        """As it is."""
+        return np.frompyfunc(lambda m, y: _constant(number, len(y.slopes)) if m else y, 2, 1)(
+            mask, x
+        )
 
     def run(self, snippet: Snippet, labels: Row, scores: Row, dtype: str) -> tuple[Any, Any]:
         """Value and gradient as balls."""

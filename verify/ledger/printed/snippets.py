@@ -45,12 +45,15 @@ class Operations(Protocol):
     def single(self, mask: Any) -> Any:
         """Booleans as float32 numbers 0 and 1."""
 
+    def where(self, mask: Any, number: float, x: Any) -> Any:
+        """The number where the mask holds, else the entry of x."""
 
-def hard(lib: Operations, labels: Any, scores: Any) -> Any:
+
+def hard(lib: Operations, labels: Any, scores: Any, mask: float = MASK) -> Any:
     """7359: a sign for each label, masks by a large constant, the zero at the end."""
     signed = (1 - 2 * labels) * scores
-    negatives = signed - labels * MASK
-    positives = signed - (1 - labels) * MASK
+    negatives = signed - labels * mask
+    positives = signed - (1 - labels) * mask
     zeros = lib.zeros_like(signed[:, :1])
     sides = (lib.join([side, zeros]) for side in (negatives, positives))
     first, second = (lib.log_sum_exp(side) for side in sides)
@@ -60,23 +63,35 @@ def hard(lib: Operations, labels: Any, scores: Any) -> Any:
 def soft(lib: Operations, labels: Any, scores: Any) -> Any:
     """9064, section 9: labels are clipped, then asked whether they are outside the clip."""
     clipped = lib.clip(labels, EPSILON, 1 - EPSILON)
-    return _of_clipped(lib, clipped, clipped, scores)
+    return _less_masks(lib, clipped, clipped, scores)
 
 
-def soft_repaired(lib: Operations, labels: Any, scores: Any) -> Any:
-    """9064, the text: the labels as they were before the clip are asked."""
+def soft_asked(lib: Operations, labels: Any, scores: Any) -> Any:
+    """The same code, the labels as they were before the clip asked."""
     clipped = lib.clip(labels, EPSILON, 1 - EPSILON)
-    return _of_clipped(lib, clipped, labels, scores)
+    return _less_masks(lib, clipped, labels, scores)
 
 
-def _of_clipped(lib: Operations, clipped: Any, asked: Any, scores: Any) -> Any:
+def soft_set(lib: Operations, labels: Any, scores: Any) -> Any:
+    """9064, the text: what is to take no part is set to a large negative number."""
+    clipped = lib.clip(labels, EPSILON, 1 - EPSILON)
+    first, second = -scores + lib.log(clipped), scores + lib.log(1 - clipped)
+    first = lib.where(labels < EPSILON, -MASK, first)
+    second = lib.where(labels > 1 - EPSILON, -MASK, second)
+    return _with_zero(lib, first) + _with_zero(lib, second)
+
+
+def _less_masks(lib: Operations, clipped: Any, asked: Any, scores: Any) -> Any:
     first = -scores + lib.log(clipped)
     first = first - lib.single(asked < EPSILON) * MASK
-    one = lib.log_sum_exp(lib.join([lib.zeros_like(first[:, :1]), first]))
+    one = _with_zero(lib, first)
     second = scores + lib.log(1 - clipped)
     second = second - lib.single(asked > 1 - EPSILON) * MASK
-    two = lib.log_sum_exp(lib.join([lib.zeros_like(second[:, :1]), second]))
-    return one + two
+    return one + _with_zero(lib, second)
+
+
+def _with_zero(lib: Operations, x: Any) -> Any:
+    return lib.log_sum_exp(lib.join([lib.zeros_like(x[:, :1]), x]))
 
 
 def subsets(lib: Operations, labels: Any, scores: Any) -> Any:
@@ -107,8 +122,7 @@ SNIPPETS: dict[str, Snippet] = {
         Snippet("7359 code", "document 7359, Keras code", "soft_zlpr", hard),
         Snippet("7359 eq. 3", "document 7359, eq. 2 and 3", "combination_softmax", subsets),
         Snippet("9064 code", "document 9064, section 9", "soft_zlpr", soft),
-        Snippet(
-            "9064 text", "document 9064, masks as the text has them", "soft_zlpr", soft_repaired
-        ),
+        Snippet("9064 asked", "the same, labels asked before the clip", "soft_zlpr", soft_asked),
+        Snippet("9064 text", "the same, masks set as the text says", "soft_zlpr", soft_set),
     )
 }
