@@ -6,6 +6,7 @@
     balance  how evenly the classes pull on a model, for the losses of n samples x m classes
     digits   the same losses on imbalanced digits
     ledger   a tile for each statement of the documents, with its verdict
+    printed  what the printed code gives on each library, in each format
 
 The figures of `digits` are those that `benchmarks/digits.py` stored. The growth of the times comes
 from `benchmarks/bench_subset.py --plot`: clocks differ in every run.
@@ -23,6 +24,7 @@ from draw_first import first
 from draw_lattice import lattice
 from draw_ledger import ledger
 from draw_newton import newton
+from draw_printed import printed
 from look import STYLE, save
 from matplotlib import pyplot as plt
 
@@ -33,6 +35,7 @@ PICTURES = {
     "balance": balance,
     "digits": digits,
     "ledger": ledger,
+    "printed": printed,
 }
 
 
