@@ -11,9 +11,10 @@ anywhere; results have the dtype and live on the device of the scores.  The grid
 take n samples x m classes, (*batch, n, m), and have one value for each grid.
 
 `subset` is the distribution over k-subsets: log Z_k, inclusion probabilities, exact draws.
+`labels` smooths and mixes labels and makes those of a teacher, `spans` scores spans of tokens.
 """
 
-from numeric_core import grid, subset
+from numeric_core import grid, labels, spans, subset
 from numeric_core.grids import GridLoss
 from numeric_core.loss import Loss
 from numeric_core.losses.general import Lattice, lattice
@@ -68,11 +69,13 @@ __all__ = [
     "grid_mirrored",
     "grid_pairwise",
     "grid_truncated",
+    "labels",
     "lattice",
     "order_r",
     "padded_combination_softmax",
     "soft_zlpr",
     "softmax_cross_entropy",
+    "spans",
     "subset",
     "unified",
     "zlpr",
