@@ -107,7 +107,7 @@ class TorchLibrary:
 
     def where(self, mask: Any, number: float, x: Any) -> Any:
         """`torch.where`."""
-        return self._torch.where(mask, self._torch.full_like(x, number), x)
+        return self._torch.where(mask, number, x)
 
     def run(self, snippet: Snippet, labels: Row, scores: Row, dtype: str) -> tuple[Any, Any]:
         """By `backward`."""
@@ -154,7 +154,7 @@ class JaxLibrary:
 
     def where(self, mask: Any, number: float, x: Any) -> Any:
         """`jax.numpy.where`."""
-        return self._np.where(mask, self._np.full_like(x, number), x)
+        return self._np.where(mask, number, x)
 
     def run(self, snippet: Snippet, labels: Row, scores: Row, dtype: str) -> tuple[Any, Any]:
         """By `jax.value_and_grad`."""
