@@ -31,6 +31,7 @@ __all__ = [
     "masked_positives_choice",
     "no_masked_positives",
     "no_masked_rows",
+    "one_class",
     "same_shape",
     "score_values",
 ]
@@ -198,11 +199,21 @@ def no_masked_positives(xp: Namespace, masked: Array, labels: Array) -> None:
     )
 
 
-def no_masked_rows(xp: Namespace, masked: Array) -> None:
-    """ValueError if every class of a row is masked: softmax has no value there."""
+def one_class(xp: Namespace, total: Array, loss: str) -> None:
+    """ValueError unless every row of labels 0 and 1 has one 1."""
+    if 0 not in total.shape and known(xp.all(total == 1)) is False:
+        wrong = read(xp.max(xp.where(total == 1, xp.zeros_like(total), total)))
+        raise ValueError(
+            f"every row of labels of {loss} must have exactly one 1, got a row with "
+            f"{int(wrong or 0)}; for several positives use unified or zlpr"
+        )
+
+
+def no_masked_rows(xp: Namespace, masked: Array, loss: str = "softmax") -> None:
+    """ValueError if every class of a row is masked: the loss has no value there."""
     if known(xp.any(xp.all(masked, axis=-1))) is True:
         raise ValueError(
-            "softmax needs an unmasked class in every row, got a row in which all scores are "
+            f"{loss} needs an unmasked class in every row, got a row in which all scores are "
             "masked (-inf, or at most max(-1e7, finfo.min)); leave such rows out"
         )
 

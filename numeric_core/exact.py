@@ -15,6 +15,7 @@ Source: Ogita, Rump, Oishi, Accurate sum and dot product, SIAM J. Sci. Comput. 2
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "accurate_sum",
     "running_sum",
     "split_constant",
+    "sum_of_few",
     "sum_pair",
     "sum_to_infinity",
     "two_diff",
@@ -84,6 +86,22 @@ def accurate_sum(xp: Namespace, x: Array) -> Array:
     """
     high, low = sum_pair(xp, x)
     return high + low
+
+
+def sum_of_few(terms: Sequence[Array]) -> Array:
+    """The sum of a handful of arrays, to an ulp also where they cancel; its sign is exact.
+
+    Each sweep of two_sum leaves what it lost in the terms before the last, smaller by u; as many
+    sweeps as terms leave nothing that the last could miss (Rump's VecSum).
+    """
+    parts = list(terms)
+    for _ in range(len(parts)):
+        for k in range(1, len(parts)):
+            parts[k], parts[k - 1] = two_sum(parts[k], parts[k - 1])
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
 
 
 def sum_to_infinity(xp: Namespace, terms: Array) -> Array:

@@ -33,12 +33,13 @@ from numeric_core.namespace import (
     finfo_max,
     move_axis,
     namespace,
+    one_hot,
     read,
     round_to,
     wider_dtype,
 )
 
-__all__ = ["Loss", "Rows", "by_blocks", "numeric", "score_rows", "with_labels"]
+__all__ = ["Loss", "Rows", "by_blocks", "class_labels", "numeric", "score_rows", "with_labels"]
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,21 @@ class Loss(ABC):
         if check:
             self._check_rows(rows)
         return rows
+
+
+def class_labels(xp: Namespace, scores: Array, labels: Array, check: bool) -> Array | None:
+    """One-hot rows for the integer index of a class, (*batch,); None for labels that are rows."""
+    if not (xp.isdtype(labels.dtype, "integral") and labels.ndim == scores.ndim - 1):
+        return None
+    if tuple(labels.shape) != tuple(scores.shape[:-1]):
+        raise ValueError(
+            f"a class index must have the shape of scores without the label axis, "
+            f"{tuple(scores.shape[:-1])}, got {tuple(labels.shape)}"
+        )
+    n = scores.shape[-1]
+    if check:
+        checks.class_index(xp, labels, n)
+    return one_hot(xp, labels, n, scores.dtype)
 
 
 def numeric(xp: Namespace, labels: Array) -> Array:

@@ -25,8 +25,8 @@ from numeric_core.distribution import (
     weigh,
 )
 from numeric_core.exact import accurate_sum, as_pair_of, rounded
-from numeric_core.loss import Loss, Rows, score_rows
-from numeric_core.namespace import Array, Namespace, log1p, namespace, one_hot
+from numeric_core.loss import Loss, Rows, class_labels, score_rows
+from numeric_core.namespace import Array, Namespace, log1p, namespace
 from numeric_core.reductions import (
     RowSum,
     softmax_sum,
@@ -62,18 +62,8 @@ class SoftmaxCrossEntropy(Loss):
         return rows.xp.argmax(rows.scores, axis=-1)
 
     def _labels(self, xp: Namespace, scores: Array, labels: Array, check: bool) -> Array:
-        integer = xp.isdtype(labels.dtype, "integral")
-        if not (integer and labels.ndim == scores.ndim - 1):
-            return super()._labels(xp, scores, labels, check)
-        if tuple(labels.shape) != tuple(scores.shape[:-1]):
-            raise ValueError(
-                f"a class index must have the shape of scores without the label axis, "
-                f"{tuple(scores.shape[:-1])}, got {tuple(labels.shape)}"
-            )
-        n = scores.shape[-1]
-        if check:
-            checks.class_index(xp, labels, n)
-        return one_hot(xp, labels, n, scores.dtype)
+        by_index = class_labels(xp, scores, labels, check)
+        return super()._labels(xp, scores, labels, check) if by_index is None else by_index
 
     def _check_rows(self, rows: Rows) -> None:
         xp = rows.xp
