@@ -13,7 +13,16 @@ from difflib import get_close_matches
 
 from verify.ledger import d7359, d9064, d9158, sce, survey
 from verify.ledger.entry import Entry, Verdict
-from verify.ledger.own import grid, labels, soft, softmax
+from verify.ledger.own import (
+    floors,
+    grid,
+    labels,
+    pitfalls,
+    probability,
+    soft,
+    softmax,
+    steepness,
+)
 from verify.ledger.own import sce as own_sce
 
 __all__ = ["BY_MODULE", "DOCUMENTS", "ENTRIES", "Entry", "Verdict"]
@@ -22,7 +31,10 @@ __all__ += ["entry_named", "module_of", "select"]
 #: Each module of the ledger with its entries.
 BY_MODULE: dict[str, tuple[Entry, ...]] = {
     module.__name__: module.ENTRIES
-    for module in (d7359, d9064, d9158, sce, survey, grid, labels, own_sce, soft, softmax)
+    for module in (
+        *(d7359, d9064, d9158, sce, survey),
+        *(floors, grid, labels, own_sce, pitfalls, probability, soft, softmax, steepness),
+    )
 }
 ENTRIES: dict[str, Entry] = {entry.id: entry for own in BY_MODULE.values() for entry in own}
 DOCUMENTS = tuple(dict.fromkeys(entry.document for entry in ENTRIES.values()))
