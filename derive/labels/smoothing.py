@@ -93,6 +93,5 @@ def derive_floor() -> Derivation:
     positive, negative = arguments(_label, best)
     chain = chain.rewrite("every term of A is the same", positive, 1 + n * SHARE)
     chain = chain.rewrite("and of B", negative, 1 + n * SHARE)
-    chain = chain.to("twice the same log", 2 * log(1 + n * SHARE))
     term = sqrt(_label(i) * (1 - _label(i)))
     return chain.lemma("the term is sqrt(t (1 - t))", term, SHARE)

@@ -100,7 +100,8 @@ def test_mixup_is_as_exact_as_it_says(arrays: Arrays) -> None:
         t = drawn((3, 2, 4), dtype)
         weights = np.array([0.25, 0.9, 1e-4], dtype)
         got = [labels.mixup(arrays(t), w, arrays(partner)) for w in (0.3, arrays(weights))]
-        for each, mixed in zip(((mpf(0.3),) * 3, weights), got, strict=True):
+        every: tuple[Any, ...] = ((0.3,) * 3, weights)
+        for each, mixed in zip(every, got, strict=True):
             with mpmath.workdps(40):
                 shares = [mpf(float(w)) for w in each]
                 exact = [
@@ -218,11 +219,12 @@ def test_labels_are_made_while_jax_traces() -> None:
 
 T = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]], np.float32)
 PARTNER = np.array([1, 0])
+NO_NUMBER: Any = "0.1"
 WRONG = [
     (lambda a: labels.smooth(a(T.astype(np.int32)), 0.1), TypeError, "labels must be float16"),
     (lambda a: labels.smooth(a(T), 1.5), ValueError, r"epsilon must lie in \[0, 1\], got 1.5"),
     (lambda a: labels.smooth_each(a(T), -0.1), ValueError, r"epsilon must lie.*got -0.1"),
-    (lambda a: labels.smooth(a(T), "0.1"), TypeError, "epsilon must be a number, got '0.1'"),
+    (lambda a: labels.smooth(a(T), NO_NUMBER), TypeError, "epsilon must be a number, got '0.1'"),
     (lambda a: labels.smooth(a(2 * T), 0.1), ValueError, r"got values from 0.0 to 2.0"),
     (lambda a: labels.smooth(a(T), 0.1, axis=2), ValueError, "axis 2 is out of range"),
     (lambda a: labels.smooth(a(T), 0.1, kept=a(T)), TypeError, "kept must be booleans"),

@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from verify.ledger import d7359, d9064, d9158, sce, survey
 from verify.ledger.entry import Entry, Verdict
 from verify.ledger.own import (
+    code,
+    around,
     floors,
     grid,
     labels,
@@ -33,7 +35,7 @@ BY_MODULE: dict[str, tuple[Entry, ...]] = {
     module.__name__: module.ENTRIES
     for module in (
         *(d7359, d9064, d9158, sce, survey),
-        *(floors, grid, labels, own_sce, pitfalls, probability, soft, softmax, steepness),
+        *(around, floors, grid, labels, own_sce, pitfalls, probability, soft, softmax, steepness),
     )
 }
 ENTRIES: dict[str, Entry] = {entry.id: entry for own in BY_MODULE.values() for entry in own}
