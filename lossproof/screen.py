@@ -78,8 +78,9 @@ def _kept(report: Report, kind: str) -> str:
 
 def _soundness_line(report: Report) -> str:
     """How many changed statements were refuted, proved to be true as well, or neither."""
-    parts = [f"{found.describe()} ({name})" for name, found in report.soundness.items()]
-    return "soundness: " + "; ".join(parts)
+    derived, stated = report.soundness["derivations"], report.soundness["ledger"]
+    words = f"soundness: {(derived + stated).describe()}"
+    return words + (f"; {stated.tried} of them in the ledger" if derived.tried else "")
 
 
 def _derivation_table(report: Report) -> Table:

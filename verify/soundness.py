@@ -42,6 +42,11 @@ class Soundness:
             "missed": [asdict(trial) for trial in self.escaped],
         }
 
+    def __add__(self, other: Soundness) -> Soundness:
+        """Both together."""
+        both = (self.explained + other.explained, self.escaped + other.escaped)
+        return Soundness(self.tried + other.tried, self.refuted + other.refuted, *both)
+
     def describe(self) -> str:
         """One line."""
         words = f"{self.tried} mutants tried, {self.refuted} refuted"

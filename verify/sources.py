@@ -22,6 +22,8 @@ __all__ = ["digest_of", "reached_from"]
 PACKAGES = ("derive", "numeric_core", "verify")
 # The libraries that results may depend on; the last two need not be there.
 LIBRARIES = ("sympy", "python-flint", "mpmath", "numpy", "array-api-compat", "torch", "jax")
+# Endings of files that modules read figures from.
+DATA = (".json", ".tsv", ".txt")
 
 
 @cache
@@ -30,6 +32,8 @@ def digest_of(*modules: str, without: tuple[str, ...] = ()) -> str:
     digest = sha256(_surroundings().encode())
     for name, path in sorted(reached_from(*modules, without=without).items()):
         digest.update(name.encode() + path.read_bytes())
+        for data in _data_beside(path):
+            digest.update(data.name.encode() + data.read_bytes())
     return digest.hexdigest()
 
 
@@ -51,6 +55,11 @@ def reached_from(*modules: str, without: Collection[str] = ()) -> dict[str, Path
             found[name] = path
             waiting += _imports(path)
     return found
+
+
+def _data_beside(path: Path) -> list[Path]:
+    """The files of a package that are no modules: what its modules may read."""
+    return sorted(file for file in path.parent.iterdir() if file.suffix in DATA)
 
 
 @cache

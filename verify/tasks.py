@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from time import perf_counter
 
 import numeric_core
@@ -36,6 +37,9 @@ SUBSETS, SUBSETS_WITH = "subset", "combination_softmax"
 SOLUTIONS, SOLUTIONS_WITH = "solutions", "grid_truncated"
 # These packages gather all losses: a change in one loss does not do the work on the others again.
 REGISTRIES = ("derive.losses", "numeric_core", "numeric_core.losses")
+
+# How the work is done, and what is kept of it: this module itself.
+OWN_SOURCE = Path(__file__).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,9 @@ class Task:
         return f"{folder}-thorough/{name}" if self.thorough else f"{folder}/{name}"
 
     def key(self) -> str:
-        """What it depends on: the task, the mutants, all sources that it reaches."""
+        """What it depends on: the task, how it is done, all sources that it reaches."""
         sources = digest_of(*modules_of(self), without=REGISTRIES)
-        words = (self.title, str(self.thorough), str(mutants_a_step(self)), sources)
+        words = (self.title, str(self.thorough), OWN_SOURCE, sources)
         return sha256("\n".join(words).encode()).hexdigest()
 
     def do(self) -> Outcome:
