@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from verify.ledger import d7359, d9064, d9158, sce, survey
 from verify.ledger.entry import Entry, Verdict
 from verify.ledger.own import (
-    code,
     around,
+    code,
     floors,
     grid,
     labels,
@@ -35,7 +35,19 @@ BY_MODULE: dict[str, tuple[Entry, ...]] = {
     module.__name__: module.ENTRIES
     for module in (
         *(d7359, d9064, d9158, sce, survey),
-        *(around, floors, grid, labels, own_sce, pitfalls, probability, soft, softmax, steepness),
+        *(
+            around,
+            code,
+            floors,
+            grid,
+            labels,
+            own_sce,
+            pitfalls,
+            probability,
+            soft,
+            softmax,
+            steepness,
+        ),
     )
 }
 ENTRIES: dict[str, Entry] = {entry.id: entry for own in BY_MODULE.values() for entry in own}

@@ -121,14 +121,6 @@ def core_keeps_small_losses() -> list[Enclosure]:
     return [Enclosure(f"float32, {WHERE}", error, "<", arb(2) ** -21, names)]
 
 
-def soft_labels_in_code() -> list[Enclosure]:
-    """Labels 1/2 drop out of the code, whatever their score."""
-    value = printed_code([0.5], [0.0])
-    truth = 2 * (arb(3) / 2).log()
-    names = ("the printed code", "soft ZLPR")
-    return [Enclosure("float64, score 0, label 1/2", arb(value), "<", truth, names)]
-
-
 def constant_in_half_precision() -> list[Enclosure]:
     """1e12 is no float16: 0 times infinity."""
     value = printed_code([0, 1, 0], [12, -3, -2], "float16")
