@@ -63,6 +63,47 @@ def test_recorded_cells_are_what_the_library_gives(name: str, snippet: str) -> N
         assert same(old.gradient, new.gradient, old.dtype), (old, new)
 
 
+def of(snippet: str, *libraries: str) -> list[Cell]:
+    return [cell for cell in cells() if cell.snippet == snippet and cell.library in libraries]
+
+
+def test_own_code_halves_labels_one_half_have_no_gradient() -> None:
+    mine = [cell for cell in of("7359 code", "torch", "jax") if cell.case == "labels 1/2"]
+    assert len(mine) == 6
+    assert all(cell.gradient is not None and cell.gradient.kind is Kind.ZERO for cell in mine)
+
+
+def test_own_code_zero_the_gradient_is_there_where_the_value_is_gone() -> None:
+    mine = [cell for cell in of("7359 code", "torch", "jax") if cell.case == "fitted by 40"]
+    wide = [cell for cell in mine if cell.dtype != "float16"]
+    assert len(wide) == 4
+    assert all(cell.value.kind is Kind.ZERO for cell in wide)
+    assert all(cell.gradient is not None and cell.gradient.kind is Kind.RIGHT for cell in wide)
+
+
+def test_own_code_mask_in_float16_the_constant_is_infinite() -> None:
+    hard = [
+        c for c in of("7359 code", "numpy", "torch", "jax") if set(CASES[c.case].labels) <= {0, 1}
+    ]
+    half = [cell for cell in hard if cell.dtype == "float16"]
+    lost = {(cell.library, cell.case) for cell in half if cell.value.kind is Kind.NAN}
+    of_torch = {case for library, case in lost if library == "torch"}
+    assert of_torch == {"positive masked by -1e7", "positive masked by -inf"}
+    assert {(c.library, c.case) for c in half if c.library != "torch"} <= lost
+    assert not any(cell.value.kind is Kind.NAN for cell in hard if cell.dtype != "float16")
+
+
+def test_own_code_asked_and_set_masks() -> None:
+    for snippet, right in (("9064 asked", False), ("9064 text", True)):
+        mine = [cell for cell in of(snippet, "numpy", "torch", "jax") if "by -inf" in cell.case]
+        negative = [cell for cell in mine if "positive" not in cell.case]
+        assert len(negative) == 18
+        for cell in negative:
+            found = [outcome.kind for outcome in (cell.value, cell.gradient) if outcome]
+            well = all(kind in (Kind.RIGHT, Kind.DIGITS) for kind in found)
+            assert well is right, cell
+
+
 def test_every_cell_is_there_once() -> None:
     keys = [cell.key for cell in cells()]
     assert len(set(keys)) == len(keys)

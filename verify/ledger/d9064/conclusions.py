@@ -110,6 +110,8 @@ ORIGINAL = (
         r"\mathrm{code}(0, -10^7) < 10^{-9}, \; \mathrm{code}(1, 20) < 3 \cdot 10^{-9}",
         Verdict.PROVED_FOR,
         Witnessed(code.original_labels_asked),
+        note="Set, as the text has it, the mask works at -inf too: own-code-set. Subtracted, as in "
+        "the pseudo-code, it does not: own-code-asked.",
     ),
 )
 
@@ -318,6 +320,9 @@ LATER = (
             Witnessed(code.confident_positive_costs),
         ),
         correction="own-labels-clip",
+        note="n labels 0 or 1 cost 2 log(1 + n sqrt(eps (1 - eps))) at least: own-code-floor. Its "
+        "axis 1 is all labels of a matrix only, not of spans (batch, n, n); its masks are float32, "
+        "which TensorFlow subtracts from nothing else.",
     ),
     _ten(
         "40",
