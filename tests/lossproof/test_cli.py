@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from flint import arb
 
 import lossproof
 from derive.losses import LOSSES, SUBJECTS
 from lossproof import selection
 from lossproof.cli import main
-from verify import run
+from lossproof.selection import Selection, selected
+from verify import ledger, run
+from verify.ledger.balls import Enclosure
+from verify.ledger.entry import Verdict
+from verify.ledger.evidence import Contrary, Witnessed
 
 
 def call(*arguments: str) -> Result:
@@ -63,6 +68,97 @@ def test_verify_refuses_an_unknown_loss_and_a_missing_folder(tmp_path: Path) -> 
     nowhere = call("verify", "--json", str(tmp_path / "no" / "report.json"))
     assert nowhere.exit_code == 2
     assert "there is no folder" in nowhere.output
+
+
+# What turns a run red, by name --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("9158-m", Verdict.PROVED), ("9158-4", Verdict.EMPIRICAL)]
+)
+def test_a_wrong_record_in_either_direction_turns_the_run_red(
+    name: str, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("verify", "--only", name, "--jobs", "1").exit_code == 0
+    right = ledger.ENTRIES[name]
+    monkeypatch.setitem(ledger.ENTRIES, name, replace(right, verdict=verdict))
+    result = call("verify", "--only", name, "--jobs", "1")
+    assert result.exit_code == 1
+    assert f"{name}: recorded {verdict}, computed {right.verdict}" in result.output
+
+
+def test_a_true_statement_that_is_recorded_as_refuted_turns_the_run_red(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong = replace(ledger.ENTRIES["9158-i"], verdict=Verdict.REFUTED, correction="own-grid")
+    monkeypatch.setitem(ledger.ENTRIES, "9158-i", wrong)
+    result = call("verify", "--only", "9158-i", "--jobs", "1")
+    assert result.exit_code == 1
+    assert "9158-i: recorded refuted, computed proved" in result.output
+
+
+def test_a_broken_proof_turns_the_run_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SCE-11 rests on the gradient of softmax cross-entropy, which is given a factor here."""
+    loss = SUBJECTS["softmax_cross_entropy"]
+    broken = replace(loss, gradient=2 * loss.gradient)
+    monkeypatch.setitem(SUBJECTS, "softmax_cross_entropy", broken)
+    result = call("verify", "--only", "SCE-11", "--jobs", "1")
+    assert result.exit_code == 1
+    assert "SCE-11: recorded proved, computed undecided" in result.output
+
+
+def test_a_flaky_counterexample_turns_the_run_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Balls that still overlap separate nothing, however far apart their midpoints are."""
+    wide = [Enclosure("n = 1", arb(1, 0.5), "<", arb(1.2, 0.5))]
+    flaky = replace(ledger.ENTRIES["9158-m"], evidence=Contrary("less", Witnessed(lambda: wide)))
+    monkeypatch.setitem(ledger.ENTRIES, "9158-m", flaky)
+    result = call("verify", "--only", "9158-m", "--jobs", "1")
+    assert result.exit_code == 1
+    assert "9158-m: recorded refuted, computed undecided" in result.output
+
+
+# --only -------------------------------------------------------------------------------------------
+
+
+def test_a_family_is_its_losses_and_the_statements_that_rest_on_them() -> None:
+    chosen = selected(["zlpr"])
+    assert set(chosen.subjects) == {n for n, loss in LOSSES.items() if loss.family == "zlpr"}
+    assert {"zlpr", "soft_zlpr", "binary_cross_entropy"} <= set(chosen.subjects)
+    assert chosen.ids
+    for name in chosen.ids:
+        resting = {subject for subject, _ in ledger.ENTRIES[name].evidence.derivations}
+        assert resting & set(chosen.subjects)
+
+
+def test_a_theory_goes_with_the_family_of_its_name() -> None:
+    assert {"grid", "grid_truncated", "grid_pairwise"} <= set(selected(["grid"]).subjects)
+    assert selected(["soft_zlpr"]).subjects == ("soft_zlpr",)
+    assert selected(["lattice"]).subjects == ("lattice",)
+
+
+def test_a_document_is_all_of_its_statements() -> None:
+    chosen = selected(["9158", "7359-1"])
+    of_document = {n for n, entry in ledger.ENTRIES.items() if entry.document == "9158"}
+    assert set(chosen.ids) == of_document | {"7359-1"}
+    assert chosen.subjects == ()
+
+
+def test_without_a_name_all_is_selected() -> None:
+    assert selected([]) == Selection(tuple(SUBJECTS), tuple(ledger.ENTRIES))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("softzlpr", "did you mean soft_zlpr"),
+        ("9159", "did you mean 9158"),
+        ("9158-mm", "no statement is named '9158-mm': did you mean 9158-m"),
+        ("qqqq", "the families are softmax, "),
+    ],
+)
+def test_an_unknown_name_is_answered_with_near_ones(name: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        selected([name])
 
 
 @pytest.mark.parametrize("form", ["text", "latex", "markdown"])
