@@ -244,4 +244,35 @@ SPANS = (
     ),
 )
 
-ENTRIES = (*SMOOTHING, *MIXING, *TEACHER, *SPANS)
+_code = with_subject(_entry, verdict=Verdict.PROVED_FOR)
+
+CODE = (
+    _code(
+        "code-labels",
+        place="lossproof.labels",
+        says="smoothed and distilled labels of this library keep their digits",
+        statement=r"|\mathrm{fl}(t) - t| < 5 \cdot 10^{-15} \, t",
+        evidence=Witnessed(of.library_labels),
+        note="In float64, at these rows: labels down to 1e-5 among them.",
+    ),
+    _code(
+        "code-spans",
+        place="lossproof.spans",
+        says="a span score of this library at positions 150 and 190",
+        statement=r"|\mathrm{fl}(s) - \tfrac54 \sum_e \cos(40 \, \theta_e)| < 10^{-13}",
+        evidence=Witnessed(of.library_spans),
+        note="In float64. Its two rotations are computed apart, the sum of cosines is what their "
+        "product is: the score of the length 40.",
+    ),
+    _code(
+        "code-angles",
+        place="GlobalPointer",
+        says="rotary angles that are computed in float32 are wrong far into a text",
+        statement=r"|\cos(\mathrm{fl}_{32}(i \theta)) - \cos(i \theta)| > 10^{-5}",
+        evidence=Witnessed(of.angles_of_float32),
+        note="As in code that multiplies float32 positions and frequencies: the angle i theta has "
+        "i theta 2^-24 of rounding error. This library has its tables from float64.",
+    ),
+)
+
+ENTRIES = (*SMOOTHING, *MIXING, *TEACHER, *SPANS, *CODE)
