@@ -49,15 +49,15 @@ def floating(xp: Namespace, name: str, x: Array) -> None:
         )
 
 
-def axis_of(x: Array, axis: int) -> int:
-    """The axis counted from 0; ValueError if scores have no such axis."""
+def axis_of(x: Array, axis: int, name: str = "scores") -> int:
+    """The axis counted from 0; ValueError if x, which the user knows by name, has none such."""
     if isinstance(axis, bool) or not isinstance(axis, int):
         raise TypeError(f"axis must be one integer, got {axis!r}")
     if x.ndim == 0:
-        raise ValueError("scores must have a label axis, got a 0-dimensional array")
+        raise ValueError(f"{name} must have a label axis, got a 0-dimensional array")
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(
-            f"axis {axis} is out of range for scores of shape {tuple(x.shape)}; "
+            f"axis {axis} is out of range for {name} of shape {tuple(x.shape)}; "
             f"expected -{x.ndim} <= axis < {x.ndim}"
         )
     return int(axis % x.ndim)

@@ -17,14 +17,16 @@ negative term under the log.)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from numeric_core import checks
 from numeric_core.index_sets import All, Band, IndexSet
 from numeric_core.lattice import LatticeLoss
+from numeric_core.least import label_rows, roots
 from numeric_core.loss import Rows, score_rows
 from numeric_core.losses.zlpr import soft_zlpr
-from numeric_core.namespace import Array, namespace
+from numeric_core.namespace import Array, log, namespace
 from numeric_core.parts import Part
 from numeric_core.sides import no_side, soft_sides
 
@@ -60,6 +62,20 @@ class OrderR(LatticeLoss):
         """s > 0: booleans of the shape of scores."""
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         return rows.per_choice(rows.scores > 0)
+
+    def minimum(self, labels: Array, *, axis: int = -1) -> Array:
+        """2 log sum_{a<=r} e_a(h), h_i = sqrt(t_i (1 - t_i)), the least loss for these labels.
+
+        (*batch,), met at t = sigma(2 s); accurate as the loss is.
+
+        Source: claim own-floor-order-r.
+        """
+        rows = label_rows(labels, axis)
+        xp, h = rows.xp, roots(rows)
+        # with all labels 0 the loss is log sum_b e_b(e^s): its scores are log h, -inf for h = 0
+        some, one = h > 0, xp.ones_like(h)
+        scores = xp.where(some, log(xp, xp.where(some, h, one)), -math.inf * one)
+        return rows.per_row(2.0 * self(scores, xp.zeros_like(h)))
 
     def _parts(self, rows: Rows) -> list[Part]:
         v, w = soft_sides(rows)

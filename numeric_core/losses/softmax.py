@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from numeric_core import checks
 from numeric_core.distribution import (
@@ -25,8 +26,9 @@ from numeric_core.distribution import (
     weigh,
 )
 from numeric_core.exact import accurate_sum, as_pair_of, rounded
+from numeric_core.least import label_rows
 from numeric_core.loss import Loss, Rows, class_labels, score_rows
-from numeric_core.namespace import Array, Namespace, log1p, namespace
+from numeric_core.namespace import Array, Namespace, log, log1p, namespace
 from numeric_core.reductions import (
     RowSum,
     softmax_sum,
@@ -61,6 +63,26 @@ class SoftmaxCrossEntropy(Loss):
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         return rows.xp.argmax(rows.scores, axis=-1)
 
+    def minimum(self, labels: Array, *, axis: int = -1) -> Array:
+        """-sum_j t_j log t_j, the least loss for these distributions over the classes: (*batch,).
+
+        The entropy of the label, met at t = softmax(s); 0 for a one-hot label.
+
+        Source: claim own-floor-softmax.
+        """
+        rows = label_rows(labels, axis)
+        xp, t = rows.xp, rows.labels
+        if t.shape[-1] == 0:
+            raise ValueError(f"a distribution needs a class, got shape {tuple(labels.shape)}")
+        mass = accurate_sum(xp, t)
+        checks.distribution(xp, mass, _tolerance(xp, rows.dtype))
+        likely, one = t > 0.5 * mass, xp.ones_like(t)
+        # log(T / t) = log(1 + (T - t) / t), whose digits stay as t goes to T
+        odds = xp.where(likely, _other_labels(xp, t, mass) / xp.where(likely, t, one), 0.0 * t)
+        small = xp.where(likely | (t == 0), one, mass / xp.where(t > 0, t, one))
+        terms = t * (log1p(xp, odds) + log(xp, small))
+        return rows.per_row(accurate_sum(xp, terms)[..., 0])
+
     def _labels(self, xp: Namespace, scores: Array, labels: Array, check: bool) -> Array:
         by_index = class_labels(xp, scores, labels, check)
         return super()._labels(xp, scores, labels, check) if by_index is None else by_index
@@ -69,8 +91,7 @@ class SoftmaxCrossEntropy(Loss):
         xp = rows.xp
         if rows.masked is not None:
             checks.no_masked_rows(xp, rows.masked)
-        tolerance = math.sqrt(float(xp.finfo(rows.dtype).eps))
-        checks.distribution(xp, accurate_sum(xp, rows.labels), tolerance)
+        checks.distribution(xp, accurate_sum(xp, rows.labels), _tolerance(xp, rows.dtype))
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, softmax_sum(rows.xp, rows.scores), _mass(rows))
@@ -95,6 +116,11 @@ class SoftmaxCrossEntropy(Loss):
         p, q = probabilities(rows.xp, state), _complements(rows.xp, state)
         off_diagonal = -(p[..., :, None] * p[..., None, :]) * mass[..., None]
         return mass * (p * q), off_diagonal
+
+
+def _tolerance(xp: Namespace, dtype: Any) -> float:
+    """By how much the labels of a row may miss the sum 1."""
+    return math.sqrt(float(xp.finfo(dtype).eps))
 
 
 def _mass(rows: Rows) -> Array:

@@ -40,6 +40,7 @@ from numeric_core.exact import (
     sum_to_infinity,
     two_diff,
 )
+from numeric_core.least import entropy, label_rows, overlap
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.namespace import (
     Array,
@@ -92,6 +93,19 @@ class _ThresholdLoss(Loss):
         """s > s0: booleans of the shape of scores."""
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         return rows.per_choice(rows.scores > self.threshold)
+
+    def minimum(self, labels: Array, *, axis: int = -1) -> Array:
+        """2 log(1 + sum_i sqrt(t_i (1 - t_i))), the least loss for these labels: (*batch,).
+
+        Met at t = sigma(2 (s - s0)) only; 0 for labels 0 and 1, where no score meets it.  A loss
+        that stalls has still to gain what it has above this.
+
+        Source: claim own-floor-soft-zlpr.
+        """
+        rows = label_rows(labels, axis)
+        if self._hard:
+            checks.hard_labels(rows.xp, rows.labels, "zlpr", "soft_zlpr")
+        return rows.per_row(2.0 * log1p(rows.xp, overlap(rows)))
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, *self._sides(rows))
@@ -182,6 +196,16 @@ class BinaryCrossEntropy(Loss):
         """s > 0: booleans of the shape of scores."""
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         return rows.per_choice(rows.scores > 0)
+
+    def minimum(self, labels: Array, *, axis: int = -1) -> Array:
+        """sum_i -t_i log t_i - (1 - t_i) log(1 - t_i), the least loss for these labels: (*batch,).
+
+        The entropies of the labels, met at t = sigma(s).
+
+        Source: claim own-floor-bce.
+        """
+        rows = label_rows(labels, axis)
+        return rows.per_row(entropy(rows))
 
     def _value(self, rows: Rows) -> Array:
         return self._from_tail(rows, _tail(rows))
