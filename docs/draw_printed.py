@@ -85,9 +85,9 @@ def _headings(axes: Axes, places: dict[tuple[str, str, str], float], snippets: l
             axes.text(middle, -1.2, name, ha="center", fontsize=9)
 
 
-def _key(axes: Axes, y: float) -> None:
+def _key(axes: Axes, y: float, first: float, last: float) -> None:
     for place, kind in enumerate(LOOKS):
-        x = -10.9 + 6.4 * place
+        x = first + (last - first) * place / len(LOOKS)
         _square(axes, x, y, kind)
         axes.text(x + 1.3, y + SIZE / 2, kind, va="center_baseline", fontsize=9.5)
 
@@ -105,8 +105,8 @@ def printed(loss: str = "soft_zlpr") -> Figure:
         place = places.get(cell.key[:3])
         if place is not None:
             _cell(axes, place, cases.index(cell.case), cell)
-    _key(axes, len(cases) + 0.7)
     sides, ends = (-11.2, max(places.values()) + 1.2), (len(cases) + 2.1, -3.4)
+    _key(axes, len(cases) + 0.7, sides[0] + 0.3, sides[1])
     axes.set(xlim=sides, ylim=ends)
     axes.axis("off")
     # Square cells: the figure has the proportions of its contents.
