@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from verify.accuracy import Line
 from verify.compare import Comparison
 from verify.run import Report
+from verify.subset import SubsetLine, SubsetReport
 
-__all__ = ["AccuracyRow", "CoverageRow", "accuracy_rows", "coverage_rows"]
-__all__ += ["error_in_words", "plotted"]
+__all__ = ["AccuracyRow", "CoverageRow", "SubsetTable", "accuracy_rows", "coverage_rows"]
+__all__ += ["error_in_words", "plotted", "subset_table"]
 
 #: The dtypes of the table and their short names; an emitted file is judged in float64 and float32.
 DTYPES = {"float64": "f64", "float32": "f32", "float16": "f16"}
@@ -80,6 +81,26 @@ def coverage_rows(comparisons: Sequence[Comparison]) -> list[CoverageRow]:
             having[name] += coverage.features[name]
             asked[name] += coverage.samples
     return [CoverageRow(name, having[name], asked[name]) for name in asked]
+
+
+@dataclass(frozen=True)
+class SubsetTable:
+    """Relative errors over k-subsets: a row for each kind of scores and dtype."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, str, tuple[SubsetLine | None, ...]], ...]
+
+
+def subset_table(subsets: SubsetReport) -> SubsetTable:
+    """The lines by quantity and method (across)."""
+    lines = subsets.lines
+    columns = tuple(dict.fromkeys((x.quantity, x.method) for x in lines.values()))
+    kinds = dict.fromkeys((x.dtype, x.regime) for x in lines.values())
+    rows = [
+        (regime, dtype, tuple(lines.get((regime, *column, dtype)) for column in columns))
+        for dtype, regime in sorted(kinds, key=lambda kind: kind[0], reverse=True)
+    ]
+    return SubsetTable(columns, tuple(rows))
 
 
 def error_in_words(error: float) -> str:

@@ -44,6 +44,7 @@ _SAID_OTHERWISE = {r"\arg": r"\mathrm{arg}", r"\iff": r"\Leftrightarrow"}
 _THIN = "0.167em"
 _APPLY = "\u2061"  # read aloud as 'of', and no space
 _WITH_SCRIPTS = ("msub", "msup", "msubsup", "munder", "munderover")
+_AS_LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 # A line may be broken where LaTeX has one of these, outside of all brackets.
 _BREAKS = re.compile(r"\\quad|\\;")
 _BRACKETS = re.compile(r"\\left\b|\\right\b|(?<!\\)[{}]")
@@ -95,7 +96,9 @@ def _put_right(node: Element) -> None:
         node.tag = "mo"
     if node.tag == "mo" and _is_function(node):
         node.tag = "mi"  # min and max: the spaces are set below
-    if node.tag == "mover" and len(node) == 2 and node[1].tag == "mo":
+    if node.tag in _AS_LIMITS and len(node) and node[0].text in ("∑", "∏"):
+        node.tag = _AS_LIMITS[node.tag]  # set below the sign where there is room
+    elif node.tag == "mover" and len(node) == 2 and node[1].tag == "mo":
         node.set("accent", "true")
     joined = list(_names_joined(list(node)))
     if len(node) and node.tag in ("mrow", "math", "mstyle", "mtd"):

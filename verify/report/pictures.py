@@ -131,7 +131,7 @@ def newton_map(newton: NewtonMap) -> Markup:
         if b % max(1, rows // 8) == 0
     ]
     ticks += [
-        _text(label + (a + 0.5) * size, rows * size + 14, f"{spread:g}", "tick")
+        _text(label + (a + 0.5) * size, rows * size + 14, f"{spread:.2g}", "tick")
         for a, spread in enumerate(newton.spreads)
         if a % max(1, columns // 8) == 0
     ]

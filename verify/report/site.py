@@ -29,6 +29,7 @@ from verify.report.figures import (
     coverage_rows,
     error_in_words,
     plotted,
+    subset_table,
 )
 from verify.report.formula import formula, mathml
 from verify.report.statements import Chapter, chapters, traces_of
@@ -179,6 +180,7 @@ def _environment(told: Sequence[Chapter], subjects: Sequence[Subject]) -> Enviro
         "math": mathml,
         "ulp": error_in_words,
         "linked": _Linker(told),
+        "breakable": lambda name: escape(name).replace("_", Markup("_<wbr>")),
         "count": lambda number: f"{number:,}".replace(",", " "),
     }
     environment.globals |= {
@@ -188,6 +190,7 @@ def _environment(told: Sequence[Chapter], subjects: Sequence[Subject]) -> Enviro
         "documents": {document.name: document for document in DOCUMENTS},
         "page_of": page_of,
         "length_of": _length_of,
+        "subset_table": subset_table,
         "most_in_place": MOST_IN_PLACE,
         "statements": len(ENTRIES),
         "href": _Places(told, subjects),

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from re import sub
 
 from derive.render import Trace, stated, trace
 from verify.derived import derivation_of
@@ -52,16 +53,21 @@ class Shown:
 
     @property
     def evidence(self) -> list[EvidenceLine]:
-        """The lines of the judgement without the steps that the traces show."""
+        """The lines of the judgement without what the traces show."""
         formulas = {s.describe(): s for s in _decided(self.entry.evidence)}
-        rules = {line.rule for shown in self.traces for line in shown.lines}
-        told = [line for line in self.judgement.lines if _rule_of(line) not in rules]
+        shown = {trace.id for trace in self.traces} | self._rules
+        told = [line for line in self.judgement.lines if not _begins(line, shown)]
         return [_with_formula(line, formulas) for line in told]
 
     @property
     def rests_on(self) -> set[str]:
         """The rules of the steps that state what the entry states."""
-        return {_rule_of(line) for line in self.judgement.lines}
+        lines = self.judgement.lines
+        return {rule for rule in self._rules if any(_begins(line, (rule,)) for line in lines)}
+
+    @property
+    def _rules(self) -> set[str]:
+        return {line.rule for trace in self.traces for line in trace.lines}
 
     @property
     def words(self) -> str:
@@ -71,10 +77,10 @@ class Shown:
         return " ".join(parts).casefold()
 
 
-def _rule_of(line: str) -> str:
-    """What stands before the colon, without the part of the evidence that it is in."""
-    first, _, rest = line.partition(": ")
-    return rest.partition(": ")[0] if first.startswith(("conclusion (", "reason (")) else first
+def _begins(line: str, names: Iterable[str]) -> bool:
+    """Whether the line is about one of these, whichever part of the evidence it is in."""
+    told = sub(r"^(conclusion|reason) \([a-z-]+\): ", "", line)
+    return any(told.startswith(f"{name}: ") for name in names)
 
 
 def _decided(evidence: Evidence) -> Iterator[Statement]:

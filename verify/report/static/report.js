@@ -45,11 +45,11 @@
 
   // A box that scrolls can be reached with the keyboard and has a name.
   const nameScrollers = () => {
-    for (const box of document.querySelectorAll(".formula, .wide")) {
+    for (const box of document.querySelectorAll(".formula, .wide, figure")) {
       if (box.scrollWidth <= box.clientWidth || box.hasAttribute("tabindex")) continue;
       box.tabIndex = 0;
       box.setAttribute("role", "group");
-      box.setAttribute("aria-label", box.classList.contains("wide") ? "Table, scrolls" : "Formula, scrolls");
+      box.setAttribute("aria-label", `${box.matches(".wide") ? "Table" : box.matches("figure") ? "Picture" : "Formula"}, scrolls`);
     }
   };
 
