@@ -14,96 +14,93 @@ soft ZLPR would learn half the teacher's scores.
 
 from __future__ import annotations
 
-from sympy import Expr, S, exp, log
+from sympy import Expr, S, Symbol, exp, log
 
 from derive.axis import Index, array, total
 from derive.calculus import partial
 from derive.derivation import Derivation
-from derive.labels.parts import Entries, begin, binary, cross_entropy, soft_zlpr
+from derive.labels.parts import Entries, arguments, begin, binary, cross_entropy, soft_zlpr
 from derive.lattice.sums import LABELS, i, k, s
-from derive.series import GRADE, first_order, second_order
+from derive.series import GRADE, at
 
 u = array("u")
 n = LABELS.size
+#: ``b = 1 / T``.
+COLD = Symbol("b", positive=True)
 
 
-def cooled(at: Index) -> Expr:
-    """``b s``: the score over the temperature."""
-    return GRADE * s[at]
+def cooled(index: Index) -> Expr:
+    """``b s``: the score over the temperature, with a grade by which orders in b are told."""
+    return GRADE * COLD * s[index]
 
 
-def softmax_label(at: Index) -> Expr:
+def softmax_label(index: Index) -> Expr:
     """``softmax(b u)``."""
-    return exp(GRADE * u[at]) / total(exp(GRADE * u[k]), k)
+    return exp(GRADE * COLD * u[index]) / total(exp(GRADE * COLD * u[k]), k)
 
 
-def sigmoid_label(at: Index) -> Expr:
+def sigmoid_label(index: Index) -> Expr:
     """``sigma(b u)``."""
-    return 1 / (1 + exp(-GRADE * u[at]))
+    return 1 / (1 + exp(-GRADE * COLD * u[index]))
 
 
-def doubled_label(at: Index) -> Expr:
+def doubled_label(index: Index) -> Expr:
     """``sigma(2 b u)``."""
-    return 1 / (1 + exp(-2 * GRADE * u[at]))
+    return 1 / (1 + exp(-2 * GRADE * COLD * u[index]))
 
 
-def _orders(chain: Derivation, gradient: Expr, second: Expr) -> Derivation:
-    """The gradient is carried out; what is its order in ``b``, and the coefficient."""
-    chain = chain.differentiate().to("student less teacher", gradient)
-    chain = chain.lemma("orders 0 and 1 in b vanish", first_order(gradient), S.Zero)
-    return chain.lemma("order 2 in b", second_order(gradient), second)
-
-
-def _at_teacher(chain: Derivation, gradient: Expr) -> Derivation:
-    """At ``s = u`` there is nothing left to learn."""
-    learned = gradient.xreplace({s: u})
-    return chain.lemma("at the scores of the teacher", learned, S.Zero)
+def residual(label: Entries) -> Expr:
+    """``q_i - p_i`` of soft ZLPR at the scores ``b s``."""
+    below, above = arguments(label, cooled)
+    return (1 - label(i)) * exp(cooled(i)) / above - label(i) * exp(-cooled(i)) / below
 
 
 def derive_softmax() -> Derivation:
     """Softmax cross-entropy with the labels ``softmax(u/T)``."""
-    start = partial(cross_entropy(softmax_label, cooled), s[i])
-    title = "Distillation by softmax cross-entropy at high temperature"
-    chain = begin("temperature-softmax", title, start)
     student = exp(cooled(i)) / total(exp(cooled(k)), k)
-    gradient = GRADE * (student - softmax_label(i))
-    lead = s[i] - u[i] - total(s[k] - u[k], k) / n
-    return _at_teacher(_orders(chain, gradient, lead / n), gradient)
+    lead = COLD * (s[i] - u[i] - total(s[k] - u[k], k) / n) / n
+    loss = cross_entropy(softmax_label, cooled)
+    return _distilled("softmax", loss, student - softmax_label(i), lead)
 
 
 def derive_bce() -> Derivation:
     """Binary cross-entropy with the labels ``sigma(u/T)``."""
-    start = partial(binary(sigmoid_label, cooled), s[i])
-    title = "Distillation by binary cross-entropy at high temperature"
-    chain = begin("temperature-bce", title, start)
-    gradient = GRADE * (1 / (1 + exp(-cooled(i))) - sigmoid_label(i))
-    return _at_teacher(_orders(chain, gradient, (s[i] - u[i]) / 4), gradient)
+    student = 1 / (1 + exp(-cooled(i)))
+    lead, loss = COLD * (s[i] - u[i]) / 4, binary(sigmoid_label, cooled)
+    return _distilled("bce", loss, student - sigmoid_label(i), lead)
 
 
 def derive_zlpr() -> Derivation:
     """Soft ZLPR with the labels ``sigma(2u/T)``."""
-    start = partial(soft_zlpr(doubled_label, cooled), s[i])
-    chain = begin("temperature-zlpr", "Distillation by soft ZLPR at high temperature", start)
-    gradient = GRADE * _pulls(doubled_label)
-    second = 2 * (s[i] - u[i]) / (n + 2) - 2 * total(s[k] - u[k], k) / (n + 2) ** 2
-    return _at_teacher(_orders(chain, gradient, second), gradient)
+    lead = 2 * COLD * ((s[i] - u[i]) / (n + 2) - total(s[k] - u[k], k) / (n + 2) ** 2)
+    loss = soft_zlpr(doubled_label, cooled)
+    return _distilled("zlpr", loss, residual(doubled_label), lead)
 
 
-def _pulls(label: Entries) -> Expr:
-    """``q_i - p_i`` of soft ZLPR at the scores ``b s``."""
-    below = 1 + total(label(k) * exp(-cooled(k)), k)
-    above = 1 + total((1 - label(k)) * exp(cooled(k)), k)
-    return (1 - label(i)) * exp(cooled(i)) / above - label(i) * exp(-cooled(i)) / below
+_TITLES = {
+    "softmax": "Distillation by softmax cross-entropy at high temperature",
+    "bce": "Distillation by binary cross-entropy at high temperature",
+    "zlpr": "Distillation by soft ZLPR at high temperature",
+}
+
+
+def _distilled(name: str, loss: Expr, graded: Expr, lead: Expr) -> Derivation:
+    """The gradient is b times a difference, whose first order in b is the lead."""
+    value, difference = (at(expression, GRADE, S.One) for expression in (loss, graded))
+    chain = begin(f"temperature-{name}", _TITLES[name], partial(value, s[i]))
+    chain = chain.differentiate().to("student less teacher", COLD * difference)
+    learned = difference.xreplace({s: u})
+    chain = chain.lemma("nothing is left at the scores of the teacher", learned, S.Zero)
+    return chain.truncate("to first order in b", graded, GRADE, lead)
 
 
 def derive_teacher() -> Derivation:
     """The score at which soft ZLPR is least, for either kind of the teacher's labels."""
-    start = _best(doubled_label(i))
-    chain = begin("teacher", "What soft ZLPR learns of a teacher", start)
-    chain = chain.to("of sigma(2u/T) the scores u/T", GRADE * u[i])
-    return chain.lemma("of sigma(u/T) half of them", _best(sigmoid_label(i)), GRADE * u[i] / 2)
+    chain = begin("teacher", "What soft ZLPR learns of a teacher", _best(doubled_label(i)))
+    chain = chain.to("of sigma(2u/T) the scores u/T", COLD * u[i])
+    return chain.lemma("of sigma(u/T) half of them", _best(sigmoid_label(i)), COLD * u[i] / 2)
 
 
 def _best(label: Expr) -> Expr:
     """``logit(t) / 2``."""
-    return log(label / (1 - label)) / 2
+    return log(at(label / (1 - label), GRADE, S.One)) / 2

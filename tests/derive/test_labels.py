@@ -63,8 +63,8 @@ def test_mixing_labels_is_not_mixing_losses_in_soft_zlpr():
 
 
 def test_of_plain_sigmoids_soft_zlpr_learns_other_scores_than_the_teachers():
-    residual = temperature._pulls(temperature.sigmoid_label).xreplace({s: temperature.u})
-    assert isinstance(equal(residual, S.Zero), Refuted)
+    left = temperature.residual(temperature.sigmoid_label).xreplace({s: temperature.u})
+    assert isinstance(equal(left, S.Zero), Refuted)
 
 
 def test_a_turn_of_one_token_alone_changes_the_score():

@@ -153,8 +153,11 @@ MIXING = (
 )
 
 _teacher = with_subject(_entry, place="distillation")
-_ORDERS = ("student less teacher", "orders 0 and 1 in b vanish", "order 2 in b")
-_LEARNED = "at the scores of the teacher"
+_STEPS = (
+    "student less teacher",
+    "nothing is left at the scores of the teacher",
+    "to first order in b",
+)
 
 TEACHER = (
     _teacher(
@@ -163,7 +166,7 @@ TEACHER = (
         "1 / T^2, and matches centred scores",
         statement=r"\partial_i L = \tfrac1T (p_i(s/T) - p_i(u/T))"
         r" = \tfrac{1}{T^2} \tfrac1n (d_i - \bar d) + O(T^{-3}), \quad d = s - u",
-        evidence=_labels("temperature-softmax", *_ORDERS, _LEARNED),
+        evidence=_labels("temperature-softmax", *_STEPS),
         note="Hence the factor T^2 of Hinton, Vinyals and Dean (2015). The document's T > 1 "
         "without it changes the weight against the hard loss.",
     ),
@@ -172,14 +175,14 @@ TEACHER = (
         says="the same of distilled binary cross-entropy, label by label",
         statement=r"\partial_i L = \tfrac1T (\sigma(s_i/T) - \sigma(u_i/T))"
         r" = \tfrac{1}{T^2} \tfrac14 d_i + O(T^{-3})",
-        evidence=_labels("temperature-bce", *_ORDERS, _LEARNED),
+        evidence=_labels("temperature-bce", *_STEPS),
     ),
     _teacher(
         "temperature-zlpr",
         says="the same of soft ZLPR with the labels sigma(2u/T), n labels tied together",
         statement=r"\partial_i L = \tfrac{1}{T^2} \left(\tfrac{2 d_i}{n + 2}"
         r" - \tfrac{2 \sum_k d_k}{(n + 2)^2}\right) + O(T^{-3})",
-        evidence=_labels("temperature-zlpr", *_ORDERS, _LEARNED),
+        evidence=_labels("temperature-zlpr", *_STEPS),
         note="T^2 makes up for the temperature, not for n: one label's gradient falls like 1 / n.",
     ),
     _teacher(
