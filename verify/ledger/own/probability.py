@@ -220,9 +220,10 @@ THRESHOLD = (
             Decided(equation(of.MIRRORED, d9064.HARD, hard(y))),
         ),
         PARENT,
-        "z = e^s of the children, equal by symmetry. With labels and signs turned round a label as "
-        "improbable has a positive score. Labels in a hierarchy are like this: set each threshold "
-        "on held-out data.",
+        "z = e^s of the children, equal by symmetry. The mean loss is convex, so that a positive "
+        "slope at s_0 = 0, the children at their best, puts the best s_0 below 0. With labels and "
+        "signs turned round a label as improbable has a positive score. Labels in a hierarchy are "
+        "like this: set each threshold on held-out data.",
     ),
     _entry(
         "threshold-parent-sizes",
