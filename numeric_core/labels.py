@@ -67,7 +67,7 @@ def smooth(labels: Array, epsilon: float, *, kept: Array | None = None, axis: in
     Source: Szegedy et al. 2016, section 7; derivations labels.smoothing, labels.smoothing-gap.
     """
     xp, t = _prepared(labels, kept, epsilon=epsilon)
-    position = checks.axis_of(labels, axis)
+    position = checks.axis_of(labels, axis, "labels")
     if kept is None:
         count: Array = constant(xp, float(max(labels.shape[position], 1)), t)
     else:

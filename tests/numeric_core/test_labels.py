@@ -226,7 +226,7 @@ WRONG = [
     (lambda a: labels.smooth_each(a(T), -0.1), ValueError, r"epsilon must lie.*got -0.1"),
     (lambda a: labels.smooth(a(T), NO_NUMBER), TypeError, "epsilon must be a number, got '0.1'"),
     (lambda a: labels.smooth(a(2 * T), 0.1), ValueError, r"got values from 0.0 to 2.0"),
-    (lambda a: labels.smooth(a(T), 0.1, axis=2), ValueError, "axis 2 is out of range"),
+    (lambda a: labels.smooth(a(T), 0.1, axis=2), ValueError, "axis 2 is out of range for labels"),
     (lambda a: labels.smooth(a(T), 0.1, kept=a(T)), TypeError, "kept must be booleans"),
     (
         lambda a: labels.smooth(a(T), 0.1, kept=a(T[0] >= 0)),
