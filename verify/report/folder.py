@@ -21,8 +21,11 @@ _TITLE = "# written by lossproof verify --report"
 
 def check_folder(folder: Path) -> None:
     """ValueError if the site could not be written there, or if something else would be lost."""
-    if not folder.resolve().parent.is_dir():
-        raise ValueError(f"cannot write {folder}: there is no folder {folder.resolve().parent}")
+    parent = folder.resolve().parent
+    if not parent.is_dir():
+        raise ValueError(f"cannot write {folder}: there is no folder {parent}")
+    if not os.access(parent, os.W_OK):
+        raise ValueError(f"cannot write {folder}: nothing may be written into {parent}")
     if not folder.exists():
         return
     if not folder.is_dir():

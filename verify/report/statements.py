@@ -49,7 +49,7 @@ class Shown:
     @property
     def correction(self) -> Entry | None:
         """The entry that says what holds instead."""
-        return entry_named(self.entry.correction) if self.entry.correction else None
+        return ENTRIES.get(self.entry.correction)
 
     @property
     def evidence(self) -> list[EvidenceLine]:
