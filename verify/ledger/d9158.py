@@ -31,7 +31,7 @@ from verify.ledger.evidence import (
 )
 from verify.ledger.experiments import clouds
 from verify.ledger.formulas import d9158 as of
-from verify.ledger.own.grid import BLIND, CONSTANT_SUM, MIRRORED, SOLUTION
+from verify.ledger.own.grid import BLIND, CONSTANT_SUM, MIRRORED, PLAIN_SHARE, SOLUTION
 from verify.ledger.statement import above, equation
 
 __all__ = ["ENTRIES"]
@@ -49,6 +49,8 @@ BALANCED = (
     equation(of.PULL_DOWN, 1 - 1 / of.NEGATIVE, hard(of.y)),
     above(of.PULLS[0], of.PULLS[1] / 2),
 )
+#: Of two sums the larger pulls more, by less than its ratio to the other.
+RELIEVED = above(of.PULL_RATIO, S.One), above(1 + of.MORE, of.PULL_RATIO)
 HARD_SAFE = Derived("grid", "hard-labels", "D_j, one term apart", "at the label of the sample")
 TWO_CLASSES = tuple(
     equation(at_two_classes(loss), soft_zlpr_of(scale * (FIRST[p] - SECOND[p])), soft(LABEL))
@@ -70,14 +72,15 @@ INTRODUCTION = (
     _intro(
         "b",
         "the multi-label loss adjusts the imbalance of positives and negatives by itself",
-        r"-\sum_i y_i \, \partial_i l = 1 - 1/A < 1, \;"
-        r" \sum_i (1 - y_i) \, \partial_i l = 1 - 1/B < 1",
+        r"-\sum_i y_i \, \partial_i l = \frac{P}{1 + P}, \; \sum_i (1 - y_i) \, \partial_i l ="
+        r" \frac{N}{1 + N}, \quad 1 < \frac{N / (1 + N)}{P / (1 + P)} < \frac NP \text{ for } N >"
+        r" P",
         Verdict.PROVED,
-        Decided(*BALANCED),
+        Decided(*BALANCED, *RELIEVED),
         hard(of.y).describe(),
-        note="Both pulls are below 1 for any counts, and at scores 0 within a factor 2 of each "
-        "other, as long as either side has a label. Near the minimum 1 - 1/A is the sum of the "
-        "single terms again: what is balanced is the start.",
+        note="N and P are the sums under the logs. At all scores the pulls are nearer to each "
+        "other than the sums, and both below 1; at scores 0 they are within a factor 2. Adjusted, "
+        "not balanced: where labels are fitted the ratio is that of the sums again, see 7359-o.",
     ),
 )
 
@@ -126,7 +129,8 @@ FIRST_WAY = (
         Verdict.PROVED,
         HARD_SAFE,
         HARD_ROWS,
-        note="Of what can be fitted. Where labels of one input differ, see 9158-q.",
+        note="A small loss has every class right, and every other class is compared. That is so of "
+        "labels that can be fitted; where those of one input differ, see 9158-q.",
     ),
     _eq2(
         "3",
@@ -315,20 +319,26 @@ ANALYSIS = (
         r"\text{accuracy of loss 1} \approx \text{that of cross-entropy}",
         Verdict.EMPIRICAL,
         Tried("a linear model on three overlapping clouds of 300, 100, 30 points", clouds),
-        note="One set of data decides nothing about others; what is proved is 9158-c, what is not "
-        "to be expected 9158-q.",
+        note="On handwritten digits, 100 of the most frequent class and 4 of the rarest, 12 "
+        "repeats (benchmarks/digits.py), against cross-entropy: mean recall .884 to .864 with a "
+        "linear model and .882 to .876 with a hidden layer; accuracy with the classes as frequent "
+        "as in training .952 to .952 and .937 to .957. Proved is 9158-c; not to be expected, "
+        "9158-q.",
     ),
     _analysis(
         "m",
         "in the plain sum the share of a class is proportional to its number of samples",
         r"\sum_i t_{ij} \log(1 + u_{ij}) \propto n_j = \sum_i t_{ij}",
         Verdict.REFUTED,
-        Decided(
-            equation(of.SHARE * of.OTHER_COUNT, of.OTHER_SHARE * of.COUNT, hard_rows(t)),
+        Contrary(
+            "a share is the count times the mean loss, and the means part with training: a tenth "
+            "of the samples has most of the loss",
+            Witnessed(of.rare_class_leads),
+            PLAIN_SHARE,
         ),
         HARD_ROWS,
         "own-grid-plain-share",
-        "It is so for equal scores, before training.",
+        "For equal scores, before training, it is so exactly.",
     ),
     _analysis(
         "n",
@@ -348,7 +358,7 @@ ANALYSIS = (
         r"1 < \frac{N'_j / (1 + N'_j)}{N_j / (1 + N_j)} < \frac{N'_j}{N_j} = 1 + \kappa",
         Verdict.UNSUPPORTED,
         Unsupported(
-            Decided(above(of.PULL_RATIO, S.One), above(1 + of.MORE, of.PULL_RATIO)),
+            Decided(*RELIEVED),
             Contrary("the share is not the log of the count", Witnessed(of.well_fitted_shares)),
         ),
         (r"N_j > 0, \; \kappa > 0",),

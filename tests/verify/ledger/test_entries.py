@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -36,6 +39,21 @@ def test_a_correction_is_a_true_statement_of_its_own(name: str) -> None:
     correction = ENTRIES[ENTRIES[name].correction]
     assert correction.verdict in TRUE
     assert correction.document == "own"
+
+
+def test_9158_l_has_the_figures_of_the_benchmark() -> None:
+    root = Path(__file__).parents[3]
+    runs = json.loads((root / "benchmarks" / "digits.json").read_text())
+    told = [float(figure) for figure in re.findall(r"(?<!\d)\.\d{3}", ENTRIES["9158-l"].note)]
+    found = []
+    for measure in ("balanced", "as trained"):
+        for model in ("linear", "one hidden layer"):
+            for loss in ("truncated, argmax s", "cross-entropy"):
+                key = (model, loss, "hard")
+                mine = [r[measure] for r in runs if (r["model"], r["loss"], r["labels"]) == key]
+                assert len(mine) == 12
+                found.append(round(mean(mine), 3))
+    assert told == found
 
 
 def test_texts_are_whole_and_statements_are_latex_with_closed_braces() -> None:

@@ -41,7 +41,8 @@ ENTRIES = (
     _at(
         "intro",
         "b",
-        "for n much larger than k a sum of binary cross-entropies is severely imbalanced",
+        "for n much larger than k a sum of binary cross-entropies is severely imbalanced: "
+        "untrained, its negatives pull (n - k) / k times as hard",
         r"-\sum_{pos} \partial_i l = k/2, \; \sum_{neg} \partial_i l = (n - k)/2 \text{ at } s = 0",
         Verdict.PROVED,
         Decided(
@@ -49,8 +50,9 @@ ENTRIES = (
             equation(of.UNTRAINED[1], of.COUNTS[1] / 2, HARD),
         ),
         HARD.describe(),
-        note="At the start. Its minimum is sigma(s) = t for each label by itself, whatever the "
-        "counts are: what weights and thresholds repair is training, not the loss at its minimum.",
+        note="That weights and another threshold are needed does not follow. The minimum is "
+        "sigma(s) = t for each label by itself, whatever the counts are: for the number of errors "
+        "the threshold 0 is best there, for F1 a lower one, of any loss that gives probabilities.",
     ),
     _at(
         "intro",
@@ -70,8 +72,8 @@ ENTRIES = (
         r"-\partial_t l = \sum_{i \ne t} \partial_i l",
         Verdict.PROVED,
         Decided(equation(of.ON_TARGET, of.ON_OTHERS)),
-        note="Between the target and all others of one sample, whatever n is. Between classes with "
-        "many samples and classes with few it has imbalance: see 9158-m.",
+        note="Between the target and all others of one sample, at all scores and for every n. "
+        "Between classes with many samples and classes with few it has imbalance: see 9158-m.",
     ),
     _at(
         "eq.2",

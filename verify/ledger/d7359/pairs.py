@@ -138,12 +138,15 @@ ENTRIES = (
     _at(
         "after eq.11",
         "q",
-        "it is the natural generalisation of softmax and cross-entropy",
+        "it is the natural generalisation of softmax and cross-entropy: that of one label is the "
+        "case of one positive",
         r"\text{ZLPR} = -\log \mathrm{softmax}(s)_t \text{ for one label } t",
         Verdict.REFUTED,
         Decided(equation(of.ZLPR_OF_ONE, of.CROSS_ENTROPY)),
         (r"\text{one positive label } t",),
         "own-labels-one-positive",
-        "With a threshold there are two terms more. Eq. 8 does become softmax cross-entropy.",
+        "With one positive, eq. 8 is softmax cross-entropy; eq. 11 has two terms more, for the "
+        "threshold. What it is for any labels: two softmax cross-entropies, of the threshold among "
+        "the negatives and, all scores negated, of the threshold among the positives.",
     ),
 )

@@ -30,7 +30,6 @@ from verify.ledger.own.soft import (
     LINEAR,
     MIXED_HARD,
     NO_CLIP,
-    SOFT_CIRCLE,
 )
 from verify.ledger.statement import equation
 
@@ -54,7 +53,8 @@ POINTER = (
         r"s_{ij} = q_i^\top k_j, \; \partial s_{ij} / \partial q_i = k_j",
         Verdict.PROVED,
         Decided(equation(partial(views.PRODUCT, views.QUERY[i, views.g]), views.KEY[j, views.g])),
-        note="A definition: linear in each of both.",
+        note="A definition: linear in each of both. GlobalPointer has one such score for each type "
+        "of entity, its q and k turned by their places: own-around-spans-relative.",
     ),
     _twelve(
         "S12b",
@@ -87,12 +87,12 @@ POINTER = (
 COMPARED = (
     _thirteen(
         "49",
-        "focal loss and its slope for a label 1",
+        "focal loss, and its slope for a label 1",
         r"-(1 - p)^\gamma \log p, \; \frac{d}{ds}: (1 - p)^\gamma (\gamma p \log p - (1 - p))",
         Verdict.PROVED,
         Decided(equation(partial(views.FOCAL, s[i]), views.FOCAL_SLOPE)),
         (r"p = \sigma(s), \; \gamma > 0",),
-        note="A definition; alpha is a factor of it.",
+        note="A definition, that of arXiv:1708.02002; alpha is a factor of it.",
     ),
     _at(
         "s13 table",
@@ -207,8 +207,9 @@ OTHERS = (
                 HARD,
             )
         ),
-        GIVEN_HARD,
-        note="A definition; the paper (arXiv:2009.14119) shifts p of negatives by a margin.",
+        (*GIVEN_HARD, r"m = 0"),
+        note="A definition: the loss of arXiv:2009.14119 at its margin m = 0. The paper takes "
+        "max(p - m, 0) for p in the terms of the negatives, and recommends m = 0.05.",
     ),
     _nineteen(
         "59",
@@ -223,6 +224,8 @@ OTHERS = (
         ),
         GIVEN_HARD,
         "own-soft-two-logs",
+        "Even with all weights 1 the two differ: eq. 59 has N + P more, each score compared with a "
+        "threshold. It is ZLPR of scaled scores with margins.",
     ),
     _at(
         "s19 table",
@@ -264,16 +267,13 @@ OTHERS = (
     _at(
         "s19 table",
         "S19e",
-        "Circle loss, as eq. 59, has no soft labels",
-        r"t_i \in [0, 1] \text{ has no meaning in (59)}",
-        Verdict.REFUTED,
-        Contrary(
-            "labels as weights of its terms are given back, as in eq. 16",
-            Witnessed(views.soft_label_fitted),
-            SOFT_CIRCLE,
-        ),
-        GIVEN,
-        "own-soft-circle",
+        "Circle loss, as eq. 59, takes no soft labels, in O(n)",
+        r"\partial_i (59) = \gamma [i \in neg] \frac{e^{\gamma (s_i - \Delta_n)}}B"
+        r" - \gamma [i \in pos] \frac{e^{\gamma (\Delta_p - s_i)}}A",
+        Verdict.PROVED,
+        Decided(equation(partial(views.OF_SETS, s[i]), views.SLOPE_OF_SETS)),
+        note="As it is printed: a label in neither set has no slope. With labels as weights of its "
+        "terms, the step from eq. 8 to eq. 16, it gives them back: own-soft-circle.",
     ),
     _at(
         "s20 Q1",

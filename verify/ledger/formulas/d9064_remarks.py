@@ -6,10 +6,11 @@ import numpy as np
 from flint import arb
 from sympy import Expr, S, Symbol, exp, log
 
-from derive.axis import total
-from derive.calculus import map_entries
+from derive.axis import array, total
+from derive.calculus import map_entries, resolve
 from derive.losses.symbols import i, j, k, s, t, y
 from verify.ledger.balls import Enclosure
+from verify.ledger.formulas import d7359
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas.d9064_code import MASKED, code_at
 
@@ -32,6 +33,16 @@ def at_zero(expression: Expr) -> Expr:
     return map_entries(expression, s, lambda _: S.Zero)
 
 
+#: Pulls of positives and negatives in ZLPR, all scores 0.
+PULLS_AT_ZERO = tuple(at_zero(resolve(pull)) for pull in d7359.ZLPR_PULLS)
+#: Eq. 8 by its sets: indicators of the positive set and of the negative one.
+IN_POSITIVE, IN_NEGATIVE = array("u"), array("v")
+_SETS = (
+    1 + total(IN_POSITIVE[k] * exp(-s[k]), k),
+    1 + total(IN_NEGATIVE[k] * exp(s[k]), k),
+)
+OF_SETS = log(_SETS[0]) + log(_SETS[1])
+SLOPE_OF_SETS = IN_NEGATIVE[i] * exp(s[i]) / _SETS[1] - IN_POSITIVE[i] * exp(-s[i]) / _SETS[0]
 #: Logs of the numbers of terms.
 LOG_TERMS = COUNTS[0] * log(S(2)), COUNTS[1] * log(S(2))
 MIXED = (t[i] + of.ALPHA * t[j]) / (1 + of.ALPHA)

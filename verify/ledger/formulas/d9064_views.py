@@ -10,6 +10,7 @@ from derive.axis import Axis, array, total
 from derive.losses.symbols import c, i, j, k, s, t, y
 from verify.ledger.balls import Enclosure
 from verify.ledger.formulas import d9064 as of
+from verify.ledger.formulas.d9064_remarks import IN_NEGATIVE, IN_POSITIVE
 
 _FEATURES = Axis("features", Symbol("d", integer=True, positive=True), "hgl")
 h, g = _FEATURES.indices("h g")
@@ -62,6 +63,16 @@ OF_SECOND = total(exp(s[k, j]), k) / _ALL, exp(s[i, j]) / total(exp(s[k, j]), k)
 _NEGATIVES = total((1 - y[k]) * exp(GAMMA * (s[k] - MARGINS[0])), k)
 _POSITIVES = total(y[k] * exp(GAMMA * (MARGINS[1] - s[k])), k)
 TWO_LOGS = log(1 + _NEGATIVES) + log(1 + _POSITIVES)
+#: The same by its sets: indicators of the positive set and of the negative one.
+_SETS = (
+    1 + total(IN_POSITIVE[k] * exp(GAMMA * (MARGINS[1] - s[k])), k),
+    1 + total(IN_NEGATIVE[k] * exp(GAMMA * (s[k] - MARGINS[0])), k),
+)
+OF_SETS = log(_SETS[0]) + log(_SETS[1])
+SLOPE_OF_SETS = GAMMA * (
+    IN_NEGATIVE[i] * exp(GAMMA * (s[i] - MARGINS[0])) / _SETS[1]
+    - IN_POSITIVE[i] * exp(GAMMA * (MARGINS[1] - s[i])) / _SETS[0]
+)
 ITS_ARGUMENT = 1 + _NEGATIVES * _POSITIVES + _NEGATIVES + _POSITIVES
 SLOPE_OF_LABEL = 2 * exp(-2 * s[i]) / (1 + exp(-2 * s[i])) ** 2
 PUSH, PULL = exp(GAMMA * (s[i] - MARGINS[0])), exp(GAMMA * (MARGINS[1] - s[i]))
@@ -153,12 +164,3 @@ def circle_of_two() -> list[Enclosure]:
     own = (-2 * margin * margin).exp().log1p()
     where = "gamma = 1, m = 1/4, s_p = 1, s_n = 0"
     return [Enclosure(where, printed, ">", own, ("eq. 59", "Circle loss, its eq. 4"))]
-
-
-def soft_label_fitted() -> list[Enclosure]:
-    """Eq. 59 with the label 0.7 as weight: its value where sigma(2s) = 0.7, and at 0."""
-    label = arb("0.7")
-    score = (label / (1 - label)).log() / 2
-    found = _soft(label, score), _soft(label, arb(0))
-    where = "n = 1, gamma = 1, no margins, t = 0.7"
-    return [Enclosure(where, found[0], "<", found[1], ("at sigma(2s) = t", "at s = 0"))]

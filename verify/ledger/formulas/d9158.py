@@ -163,6 +163,15 @@ def well_fitted_shares() -> list[Enclosure]:
     ]
 
 
+def rare_class_leads() -> list[Enclosure]:
+    """Nine samples of one class right by 3, one of another wrong by 1: ``log(1 + e^x)``."""
+    many, few = 9 * arb(-3).exp().log1p(), arb(1).exp().log1p()
+    where = "m = 2, 9 samples right by 3 and 1 of the other class wrong by 1"
+    return [
+        Enclosure(where, few / (many + few), ">", arb("0.7"), ("share of the one", "bound")),
+    ]
+
+
 #: Hard labels of 11 samples at two inputs, counted: class 0 is the most frequent at both. The start
 #: is the solution to three digits; no smaller number of samples was found by trying all counts.
 COUNTED = Flip(

@@ -13,7 +13,7 @@ from verify.ledger.evidence import All, Decided, Derived
 from verify.ledger.formulas import d9158 as of
 from verify.ledger.statement import equation
 
-__all__ = ["BLIND", "CONSTANT_SUM", "ENTRIES", "MIRRORED", "SOLUTION"]
+__all__ = ["BLIND", "CONSTANT_SUM", "ENTRIES", "MIRRORED", "PLAIN_SHARE", "SOLUTION"]
 
 POSITIVE_ROWS, ROWS = STRICTLY_SOFT.describe(), SOFT.describe()
 
@@ -81,6 +81,7 @@ BLIND = Derived(
     "n e^-A less the loss",
     "A at the label, 2A at a wrong class, the rest shared by the other m - 2: the sum is C",
 )
+PLAIN_SHARE = Derived("grid", "balance-value", "of the plain sum, untrained: the count")
 MIRRORED = Derived("grid", "mirrored-optimum", "Lagrange's identity", "there the gap closes")
 
 ENTRIES = (
@@ -140,7 +141,7 @@ ENTRIES = (
         "for 9158-m",
         "the share of a class in the plain sum is its count times its mean loss",
         r"\sum_i t_{ij} \log m = n_j \log m \text{ for equal scores}",
-        Derived("grid", "balance-value", "of the plain sum, untrained: the count"),
+        PLAIN_SHARE,
         ROWS,
         "Proportional to the count where the classes have equal mean losses, as at the start.",
     ),

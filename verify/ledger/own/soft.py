@@ -71,7 +71,7 @@ def _entry(
 ENTRIES = (
     _entry(
         "mixed-losses",
-        "for 9064-b, 9064-41c",
+        "for 9064-b",
         "hard losses mixed with the weights of the labels: of one label the slope is that of "
         "binary cross-entropy, zero at sigma(s) = t",
         r"\partial_s (t \log(1 + e^{-s}) + (1 - t) \log(1 + e^s)) = \sigma(s) - t",
