@@ -41,6 +41,8 @@ set_matplotlib_formats("svg", metadata={"Date": None})
 plt.rcParams.update({"svg.hashsalt": "lossproof", "font.size": 10, "axes.grid": True})
 plt.rcParams.update({"grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False})
 
+BLUE, LIGHT, AMBER, GREY = "#1f5fa8", "#9fc1e3", "#c26a00", "#555555"
+
 softmax = LOSSES["softmax_cross_entropy"]
 
 # %% [markdown]
@@ -169,29 +171,87 @@ assert np.allclose(weight_gradient, quotients, atol=1e-8)
 proved(softmax, "one-hot")
 
 # %% [markdown]
-# So cross-entropy is the wish "the target beats the best of the others", $\max(\max_k s_k - s_c,
-# 0)$, smoothed twice (document 004, section 3): the inner maximum becomes log-sum-exp, the outer
-# one softplus. Each smoothing pushes beyond the tie: with 9 equal rivals log-sum-exp alone asks for
-# a lead of $\log 9$.
+# ## Where that comes from: four losses
+#
+# Document 004 walks to this formula from the wish that the target $c$ leads. Let $x_i = s_i - s_c$
+# be the lead of another class over it.
+#
+# **1. Hinge:** $\sum_{i \neq c} \max(x_i, 0)$. Each class that leads is pushed down by 1, the
+# target is pulled up by their number: with $n$ classes by anything up to $n - 1$.
 
 # %%
-lead = np.linspace(-4, 8, 241)
-rivals = 9
-hard = np.maximum(-lead, 0)
-once = np.maximum(np.log(rivals) - lead, 0)
-scores = np.concatenate([lead[:, None], np.zeros((lead.size, rivals))], axis=1)
-twice = lossproof.softmax_cross_entropy(scores, np.zeros(lead.size, dtype=np.int64))
-assert np.allclose(twice, np.log1p(np.exp(np.log(rivals) - lead)))
-assert (hard <= once).all() and (once <= twice).all()
+proved(LOSSES["hinge"], "bounds")
 
-figure, axes = plt.subplots(figsize=(6.4, 3.4))
-axes.plot(lead, twice, label="cross-entropy: softplus(lse - s_c)", color="#1f5fa8", lw=2.2)
-axes.plot(lead, once, label="one smoothing: max(lse - s_c, 0)", color="#c26a00", lw=1.6)
-axes.plot(lead, hard, label="no smoothing: max(max - s_c, 0)", color="#555555", lw=1.6, ls="--")
-axes.axvline(np.log(rivals), color="#c26a00", lw=0.8, ls=":")
-axes.text(np.log(rivals) + 0.1, 5.2, "lead log 9", color="#c26a00")
-axes.set(xlabel="lead of the target over 9 equal rivals", ylabel="loss")
-axes.legend(frameon=False)
+# %% [markdown]
+# **2. Max-hinge:** $\max(\max_{i \neq c} x_i, 0)$. To lead, it is enough to beat the best of them.
+# It is never above the hinge, and its pull is 1 for any $n$. But only one class is told anything.
+
+# %%
+print(repr(proved(LOSSES["hinge"], "order")))
+proved(LOSSES["max_hinge"], "bounds")
+
+# %% [markdown]
+# **3. LSE-hinge:** $\max(\log \sum_{i \neq c} e^{x_i}, 0)$. The inner maximum is smoothed, by at
+# most $\log$ of the number of classes, and the pull is shared among all in proportion to $e^{s_i}$.
+# With 9 equal rivals it asks for a lead of $\log 9$.
+
+# %%
+print(repr(proved(LOSSES["lse_hinge"], "smooth-maximum")))
+proved(LOSSES["lse_hinge"], "bounds")
+
+# %% [markdown]
+# **4. Cross-entropy:** the outer maximum becomes softplus, by at most $\log 2$. Nothing has a kink
+# any more, and no class is ever quite satisfied.
+
+# %%
+proved(LOSSES["lse_hinge"], "softplus")
+
+# %%
+chain = {
+    "hinge": (lossproof.hinge, GREY),
+    "max-hinge": (lossproof.max_hinge, AMBER),
+    "LSE-hinge": (lossproof.lse_hinge, LIGHT),
+    "cross-entropy": (lossproof.softmax_cross_entropy, BLUE),
+}
+lead, rivals = np.linspace(-4, 8, 241), 9
+row = np.concatenate([lead[:, None], np.zeros((lead.size, rivals))], axis=1)
+first = np.zeros(lead.size, dtype=np.int64)
+values = {name: loss(row, first) for name, (loss, _) in chain.items()}
+pulls = {name: -loss.value_and_grad(row, first)[1][:, 0] for name, (loss, _) in chain.items()}
+assert np.allclose(values["cross-entropy"], np.log1p(np.exp(np.log(rivals) - lead)))
+assert (values["max-hinge"] <= values["LSE-hinge"]).all()
+assert (values["LSE-hinge"] <= values["cross-entropy"]).all()
+assert pulls["hinge"].max() == 9 and max(pulls[name].max() for name in list(chain)[1:]) <= 1
+
+figure, panels = plt.subplots(1, 2, figsize=(8.8, 3.5))
+for axes, curves in zip(panels, (values, pulls), strict=True):
+    for (name, (_, color)), width in zip(chain.items(), (1.6, 1.6, 3.2, 2.0), strict=True):
+        axes.plot(lead, curves[name], label=name, color=color, lw=width)
+    axes.axvline(np.log(rivals), color=GREY, lw=0.8, ls=":")
+    axes.set_xlabel("lead of the target over 9 equal rivals")
+panels[0].set(title="loss", ylim=(-0.2, 9))
+panels[0].text(np.log(rivals) + 0.15, 6.2, "log 9")
+panels[1].set(title="pull on the target", ylim=(-0.2, 9.4))
+panels[1].legend(frameon=False)
+figure.tight_layout()
+
+# %% [markdown]
+# The same four for one row of unequal scores: what each class is told.
+
+# %%
+row, target = np.array([0.6, 1.6, 1.2, 0.9, 0.2, -0.6, -1.8]), np.array(0)
+names = ["target", *(f"{score:g}" for score in row[1:])]
+
+figure, panels = plt.subplots(1, 4, figsize=(8.8, 2.9), sharey=True)
+for axes, (name, (loss, color)) in zip(panels, chain.items(), strict=True):
+    gradient = loss.value_and_grad(row, target)[1]
+    assert np.isclose(gradient.sum(), 0)
+    axes.bar(range(row.size), gradient, color=color)
+    axes.axhline(0, color="black", lw=0.6)
+    axes.set_xticks(range(row.size), names, rotation=90, fontsize=8.5)
+    axes.set_title(name, fontsize=10.5)
+    axes.grid(axis="x", visible=False)
+panels[0].set_ylabel("gradient by each score")
 figure.tight_layout()
 
 # %% [markdown]
@@ -363,6 +423,8 @@ for topic in ("jacobian", "chain-rule", "gradient", "hessian", "one-hot"):
 # * With row vectors the layer is $s = x W + b$ and the weight gradient is $x^\top (p - t)$.
 # * With one correct class, $l = \log(1 + \sum_{k \neq c} e^{s_k - s_c})$: only differences count,
 #   and `log1p` of the rest keeps every digit.
+# * It is the hinge, smoothed twice: the pull on the target stays below 1 for any number of classes,
+#   and every class has a share of it.
 # * The Hessian is $\operatorname{diag}(p) - p^\top p$, between $0$ and $I/2$, flat along the common
 #   shift only.
 # * The floor of the loss is the entropy of the labels.
