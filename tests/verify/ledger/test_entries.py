@@ -52,8 +52,9 @@ def test_9158_l_has_the_figures_of_the_benchmark() -> None:
                 key = (model, loss, "hard")
                 mine = [r[measure] for r in runs if (r["model"], r["loss"], r["labels"]) == key]
                 assert len(mine) == 12
-                found.append(round(mean(mine), 3))
-    assert told == found
+                found.append(mean(mine))
+    # Three digits: .8815 may be told as either of its neighbours.
+    assert told == pytest.approx(found, abs=5.1e-4)
 
 
 def test_texts_are_whole_and_statements_are_latex_with_closed_braces() -> None:
