@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sympy import S
 
-from derive.facts import soft
-from derive.losses.symbols import c, s, t
+from derive.calculus import partial
+from derive.facts import Facts, hard, soft
+from derive.losses.symbols import c, i, s, t, y
 from verify.ledger.entry import Entry, Evidence, Verdict, entry_at
 from verify.ledger.evidence import Decided, Witnessed
-from verify.ledger.formulas import d9064
+from verify.ledger.formulas import d9064, weights
 from verify.ledger.formulas import pitfalls as of
 from verify.ledger.statement import at_least, equation
 
@@ -16,6 +17,7 @@ __all__ = ["ENTRIES"]
 
 UNIT = soft(t)
 BOTH = soft(t, of.V_LABELS)
+KEPT = Facts(unit=UNIT.unit, hard=frozenset({y}))
 SMOOTHED = (r"t_c = 1 - e, \; t_k = e \text{ for } k \ne c, \; 0 < e < 1",)
 
 
@@ -234,4 +236,50 @@ REDUCING = (
     ),
 )
 
-ENTRIES = (*SMOOTHING, *CLIPPING, *MIXING, *REDUCING)
+WEIGHTING = (
+    _entry(
+        "weights",
+        "weights of positives and negatives",
+        "a weight on the terms of a label moves its best score by half its log, and no other",
+        r"\min_s \log(1 + \sum_i w_i t_i e^{-s_i}) + \log(1 + \sum_i u_i (1 - t_i) e^{s_i})"
+        r" = 2 \log(1 + \sum_i \sqrt{w_i u_i t_i (1 - t_i)})"
+        r" \text{ at } t_i = \sigma(2 s_i - \log \tfrac{w_i}{u_i})",
+        Decided(
+            equation(weights.A * weights.B - weights.FLOOR**2, weights.SQUARES, UNIT),
+            at_least(weights.SQUARES, S.Zero, UNIT),
+            equation(partial(weights.WEIGHTED, s[i]), weights.GRADIENT, UNIT),
+            equation(weights.at_weighted_link(t[i]), weights.WEIGHTED_LINK),
+            equation(weights.at_weighted_link(weights.GRADIENT), S.Zero),
+        ),
+        (*UNIT.describe(), r"w_i, u_i > 0"),
+        "The same as another threshold: no weight makes a rare label better known, and sigma(2s) "
+        "is not its probability any more.",
+    ),
+    _entry(
+        "weights-size",
+        "weights of positives and negatives",
+        "a weight of 10 calls a label of 0.2 present, with 0.71",
+        r"s^* = \tfrac12 \log \tfrac{10 \cdot 0.2}{0.8} > 0.45, \; \sigma(2 s^*) > 0.71;"
+        r" \quad w = 1: s^* < -0.69",
+        Witnessed(weights.weight_of_ten),
+        (r"t = 0.2, \; w = 10, \; u = 1",),
+        verdict=Verdict.PROVED_FOR,
+    ),
+    _entry(
+        "left-out",
+        "sampled negatives, masks",
+        "labels left out of a row do not move the minimum of those that are kept",
+        r"\partial_i \log(1 + \sum_k y_k t_k e^{-s_k}) +"
+        r" \partial_i \log(1 + \sum_k y_k (1 - t_k) e^{s_k})"
+        r" = 0 \text{ at } t = \sigma(2s)",
+        Decided(
+            equation(partial(weights.KEPT, s[i]), weights.KEPT_GRADIENT, KEPT),
+            equation(d9064.at_link(weights.KEPT_GRADIENT), S.Zero, hard(y)),
+        ),
+        (*UNIT.describe(), r"y_k = 1 \text{ if kept, else } 0"),
+        "With soft labels. With hard ones a score depends on what else is in the row "
+        "(own-prob-hard), so also on how negatives are sampled.",
+    ),
+)
+
+ENTRIES = (*SMOOTHING, *CLIPPING, *MIXING, *REDUCING, *WEIGHTING)
