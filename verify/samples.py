@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from verify.formats import FORMATS, Format, Vector, format_of
+from verify.oracle.row import ONE_CLASS
 from verify.patterns import Generator, Pattern, generator, long_row, rows
 
 __all__ = ["LABELS", "VECTORS", "Exact", "Sample", "quick", "thorough"]
@@ -117,6 +118,13 @@ LABELS: Mapping[str, Mapping[str, Labelling]] = {
     "combination_softmax": {"hard": _hard},
     "padded_combination_softmax": {"hard": _hard},
     "order_r": {"hard": _hard, "soft": _soft, "optimum": _optimum},
+    "focal": {"hard": _hard},
+    "soft_focal": {"hard": _hard, "soft": _soft},
+    "asymmetric": {"hard": _hard},
+    "circle": {"hard": _hard},
+    "hinge": {"one-hot": _one_hot},
+    "max_hinge": {"one-hot": _one_hot},
+    "lse_hinge": {"one-hot": _one_hot},
 }
 
 # --- vectors --------------------------------------------------------------------------------------
@@ -201,8 +209,8 @@ def _short_samples(
     samples = []
     for form in map(format_of, dtypes):
         for turn, pattern in enumerate(rows(form, sizes=sizes)):
-            if loss == "softmax_cross_entropy" and not len(pattern.scores):
-                continue  # a distribution over no class does not exist
+            if loss in ONE_CLASS and not len(pattern.scores):
+                continue  # there is no row without a class
             for kind in LABELS[loss]:
                 names = list(VECTORS)
                 for k in range(vectors_each):

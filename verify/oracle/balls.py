@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flint import arb
 
@@ -149,10 +149,11 @@ def logistic(x: arb) -> arb:
     return x.exp() / (ONE + x.exp()) if x < 0 else ONE / (ONE + (-x).exp())
 
 
-Mass = dict[float, arb]
+# A value is a float, or a rational number where it is a product of floats.
+Mass = dict[Any, arb]
 
 
-def mass_by_value(vector: Sequence[float], masses: Iterable[arb], null: arb = ZERO) -> Mass:
+def mass_by_value(vector: Sequence[Any], masses: Iterable[arb], null: arb = ZERO) -> Mass:
     """How much mass stands on each distinct value of the vector; the null class stands on 0."""
     mass: Mass = {} if null.is_zero() else {0.0: null}
     for v, e in zip(vector, masses, strict=True):
@@ -170,7 +171,7 @@ class Spread(NamedTuple):
     above: Mass
 
 
-def spread(mass: Mass, wanted: Iterable[float]) -> Spread:
+def spread(mass: Mass, wanted: Iterable[Any]) -> Spread:
     """Both one-sided sums at the values wanted, by two passes over the sorted values."""
     ordered = sorted(mass)
     asked = set(wanted)
@@ -190,8 +191,8 @@ def spread(mass: Mass, wanted: Iterable[float]) -> Spread:
 
 
 def _sums_before(
-    values: Sequence[float], masses: Sequence[arb], moments: Sequence[arb]
-) -> Iterator[tuple[float, arb, arb]]:
+    values: Sequence[Any], masses: Sequence[arb], moments: Sequence[arb]
+) -> Iterator[tuple[Any, arb, arb]]:
     """Each value with the mass and the moment of those before it."""
     counts = accumulate(masses, initial=ZERO)
     return zip(values, counts, accumulate(moments, initial=ZERO), strict=False)

@@ -14,7 +14,8 @@ With p_i = t_i e^{-s_i} / A, A = 1 + sum_j t_j e^{-s_j}; q_i = (1-t_i) e^{s_i} /
                 hvp  scale^2 r [ P_i sum_j (r P_j + (1-r) Q_j) (v_i - v_j)
                                + Q_i sum_j (r Q_j + (1-r) P_j) (v_i - v_j) ].
 
-The losses that count subsets are in `verify.oracle.closed_lattice`.
+The losses that count subsets are in `verify.oracle.closed_lattice`, those that ZLPR is compared
+with in `verify.oracle.closed_related`.
 The last line is r H(log R) + r (1-r) grad(log R) grad(log R)^T applied to v, sorted by what it
 subtracts; `verify.oracle.differentiation` confirms each line from the definition alone.
 Scores here are finite (`verify.oracle.row` has taken -inf out) and at least one is given.
@@ -44,7 +45,9 @@ from verify.oracle.balls import (
     spread,
     weighted_side,
 )
+from verify.oracle.closed_hinge import hinge, lse_hinge, max_hinge
 from verify.oracle.closed_lattice import combination_softmax, order_r, padded_combination_softmax
+from verify.oracle.closed_related import RELATED
 from verify.oracle.row import Row
 
 __all__ = ["CLOSED", "Closed"]
@@ -223,6 +226,9 @@ FLOAT_MAX = math.ldexp(2.0 - 2.0**-52, 1023)
 
 CLOSED: Mapping[str, Closed] = {
     "softmax_cross_entropy": softmax_cross_entropy,
+    "hinge": hinge,
+    "max_hinge": max_hinge,
+    "lse_hinge": lse_hinge,
     "binary_cross_entropy": binary_cross_entropy,
     "zlpr": zlpr,
     "soft_zlpr": soft_zlpr,
@@ -230,4 +236,5 @@ CLOSED: Mapping[str, Closed] = {
     "combination_softmax": combination_softmax,
     "padded_combination_softmax": padded_combination_softmax,
     "order_r": order_r,
+    **RELATED,
 }

@@ -16,6 +16,8 @@ over real balls.
                             be drawn again and again: Z_K + e^{s_0} (Z_{K-1} + ...)       7359-5
     order_r                 log sum_{a<=r} e_a(t e^{-s}) + log sum_{b<=r} e_b((1-t) e^{s})
 
+The hinge family is in `verify.oracle.definitions_hinge`.
+The losses that ZLPR is compared with are in `verify.oracle.definitions_related`.
 ZLPR is taken with its cross terms, before it is factorised, and the unified loss with its double
 sum: so the factorised forms that the numeric core uses are tested, not assumed.  Sums over subsets
 run over the subsets, one by one.
@@ -27,19 +29,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
+
+from verify.oracle.arithmetic import Arithmetic
+from verify.oracle.definitions_hinge import hinge, lse_hinge, max_hinge
+from verify.oracle.definitions_related import asymmetric, circle, focal, soft_focal
 
 __all__ = ["DEFINITIONS", "Arithmetic"]
 
 Number = Any  # mpf, arb or arb_series; and a float for a label
-
-
-class Arithmetic(NamedTuple):
-    """What a number type must offer: reading a float exactly, exp and log."""
-
-    number: Callable[[float], Number]
-    exp: Callable[[Number], Number]
-    log: Callable[[Number], Number]
 
 
 Definition = Callable[..., Number]
@@ -49,7 +47,7 @@ def softmax_cross_entropy(
     scores: Sequence[Number], labels: Sequence[float], arithmetic: Arithmetic
 ) -> Number:
     """-sum_j t_j log(e^{s_j} / sum_i e^{s_i})."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     powers = [exp(s) for s in scores]
     partition = sum(powers)
     return -sum(
@@ -62,7 +60,7 @@ def binary_cross_entropy(
     scores: Sequence[Number], labels: Sequence[float], arithmetic: Arithmetic
 ) -> Number:
     """sum_i t_i log(1 + e^{-s_i}) + (1 - t_i) log(1 + e^{s_i})."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     total = number(0.0)
     for s, t in zip(scores, labels, strict=True):
         if t > 0:
@@ -80,7 +78,7 @@ def zlpr(
     threshold: float = 0.0,
 ) -> Number:
     """log(1 + sum_{neg,pos} e^{s_i-s_j} + sum_neg e^{s_i-s_0} + sum_pos e^{s_0-s_j})."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     s0 = number(threshold)
     negatives = [s for s, t in zip(scores, labels, strict=True) if t == 0]
     positives = [s for s, t in zip(scores, labels, strict=True) if t == 1]
@@ -94,7 +92,7 @@ def zlpr(
 
 def soft_zlpr(scores: Sequence[Number], labels: Sequence[float], arithmetic: Arithmetic) -> Number:
     """log(1 + sum_i t_i e^{-s_i}) + log(1 + sum_i (1 - t_i) e^{s_i})."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     pairs = list(zip(scores, labels, strict=True))
     positive = sum((number(t) * exp(-s) for s, t in pairs if t > 0), number(1.0))
     negative = sum(((1 - number(t)) * exp(s) for s, t in pairs if t < 1), number(1.0))
@@ -110,7 +108,7 @@ def unified(
     margin: float = 0.0,
 ) -> Number:
     """log(1 + sum_{i,j} (1 - t_i) t_j e^{scale (s_i - s_j + margin)}), i = j included."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     gamma, m = number(scale), number(margin)
     pairs = list(zip(scores, labels, strict=True))
     inside = number(1.0)
@@ -126,7 +124,7 @@ def combination_softmax(
     scores: Sequence[Number], labels: Sequence[float], arithmetic: Arithmetic
 ) -> Number:
     """-log(e^{sum of the k scores labelled} / Z_k), Z_k = sum over all subsets of k labels."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     target = sum((s for s, t in zip(scores, labels, strict=True) if t == 1), number(0.0))
     k = sum(t == 1 for t in labels)
     return log(_partition([exp(s) for s in scores], k, number)) - target
@@ -141,7 +139,7 @@ def padded_combination_softmax(
     threshold: float = 0.0,
 ) -> Number:
     """-log(e^{sum of the k scores labelled + (K-k) s_0} / sum_{j<=K} e^{(K-j) s_0} Z_j)."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     s0 = number(threshold)
     most = int(min(max_labels, len(scores)))
     chosen = [s for s, t in zip(scores, labels, strict=True) if t == 1]
@@ -161,7 +159,7 @@ def order_r(
     order: float = 2,
 ) -> Number:
     """log sum_{a<=r} e_a(t e^{-s}) + log sum_{b<=r} e_b((1 - t) e^{s})."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     pairs = list(zip(scores, labels, strict=True))
     positive = [number(t) * exp(-s) for s, t in pairs if t > 0]
     negative = [(1 - number(t)) * exp(s) for s, t in pairs if t < 1]
@@ -185,6 +183,9 @@ def _partition(weights: Sequence[Number], k: int, number: Callable[[float], Numb
 
 DEFINITIONS: Mapping[str, Definition] = {
     "softmax_cross_entropy": softmax_cross_entropy,
+    "hinge": hinge,
+    "max_hinge": max_hinge,
+    "lse_hinge": lse_hinge,
     "binary_cross_entropy": binary_cross_entropy,
     "zlpr": zlpr,
     "soft_zlpr": soft_zlpr,
@@ -192,4 +193,8 @@ DEFINITIONS: Mapping[str, Definition] = {
     "combination_softmax": combination_softmax,
     "padded_combination_softmax": padded_combination_softmax,
     "order_r": order_r,
+    "focal": focal,
+    "soft_focal": soft_focal,
+    "asymmetric": asymmetric,
+    "circle": circle,
 }

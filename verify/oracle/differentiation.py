@@ -169,7 +169,7 @@ def _differences(
         step = mpmath.ldexp(1, -(bits // 6))
         centre = [mpmath.mpf(s) for s in scores]
         units = _units(len(centre), mpmath.mpf)
-        f = partial(_at, box(Arithmetic(mpmath.mpf, mpmath.exp, mpmath.log)), centre)
+        f = partial(_at, box(Arithmetic(mpmath.mpf, mpmath.exp, mpmath.log, _is_positive)), centre)
         numbers = [f()]
         numbers += [(f((step, e)) - f((-step, e))) / (2 * step) for e in units]
         if vector is not None:
@@ -198,7 +198,7 @@ def _series(
 ) -> list[Any]:
     """[value, gradient..., hvp...] from the Taylor coefficients along e_i, v and e_i + v."""
     with ctx.workprec(bits):
-        definition = box(Arithmetic(arb, _exp_series, _log_series))
+        definition = box(Arithmetic(arb, _exp_series, _log_series, _starts_positive))
         centre = [arb(s) for s in scores]
         units = _units(len(centre), arb)
         zero = [arb(0)] * len(centre)
@@ -227,6 +227,15 @@ def _exp_series(x: Any) -> Any:
 
 def _log_series(x: Any) -> Any:
     return x.log()
+
+
+def _is_positive(x: Any) -> bool:
+    return bool(x > 0)
+
+
+def _starts_positive(x: Any) -> bool:
+    """Whether the series is above 0 where its variable is 0."""
+    return bool(x.coeffs() and x.coeffs()[0] > 0)
 
 
 def _units(n: int, number: Callable[[int], Any]) -> list[list[Any]]:

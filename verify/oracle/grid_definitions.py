@@ -31,7 +31,7 @@ Definition = Callable[[Samples, Entries, int, Arithmetic], Number]
 
 def grid_truncated(samples: Samples, labels: Entries, m: int, arithmetic: Arithmetic) -> Number:
     """sum_j log(1 + sum_i sum_{k != j} t_ij e^{-s_ij + s_ik})."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     total = number(0.0)
     for j in range(m):
         inside = number(1.0)
@@ -45,7 +45,7 @@ def grid_truncated(samples: Samples, labels: Entries, m: int, arithmetic: Arithm
 
 def grid_mirrored(samples: Samples, labels: Entries, m: int, arithmetic: Arithmetic) -> Number:
     """Half of the truncated loss, and half of its mirror image: one log a class k."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     total = grid_truncated(samples, labels, m, arithmetic)
     for k in range(m):
         inside = number(1.0)
@@ -59,7 +59,7 @@ def grid_mirrored(samples: Samples, labels: Entries, m: int, arithmetic: Arithme
 
 def grid_pairwise(samples: Samples, labels: Entries, m: int, arithmetic: Arithmetic) -> Number:
     """sum_{j != k} log(1 + sum_i t_ij e^{s_ik - s_ij})."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     total = number(0.0)
     for j in range(m):
         for k in range(m):
@@ -73,7 +73,7 @@ def grid_pairwise(samples: Samples, labels: Entries, m: int, arithmetic: Arithme
 
 def grid_centered(samples: Samples, labels: Entries, m: int, arithmetic: Arithmetic) -> Number:
     """sum_j log(1 + sum_i t_ij e^{-s_ij + (1/m) sum_k s_ik}), m the classes that take part."""
-    number, exp, log = arithmetic
+    number, exp, log = arithmetic[:3]
     total = number(0.0)
     for j in range(m):
         inside = number(1.0)

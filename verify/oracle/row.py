@@ -14,8 +14,11 @@ from dataclasses import dataclass
 __all__ = ["LOSSES", "Row", "parameters_of", "read_row"]
 
 # Parameters and their defaults; the names are those of the constructors in the numeric core.
-LOSSES: Mapping[str, Mapping[str, float]] = {
+LOSSES: Mapping[str, Mapping[str, float | None]] = {
     "softmax_cross_entropy": {},
+    "hinge": {"margin": 0.0},
+    "max_hinge": {"margin": 0.0},
+    "lse_hinge": {"margin": 0.0},
     "binary_cross_entropy": {},
     "zlpr": {"threshold": 0.0},
     "soft_zlpr": {},
@@ -23,13 +26,25 @@ LOSSES: Mapping[str, Mapping[str, float]] = {
     "combination_softmax": {},
     "padded_combination_softmax": {"max_labels": math.inf, "threshold": 0.0},
     "order_r": {"order": 2},
+    "focal": {"gamma": 2.0, "alpha": None},
+    "soft_focal": {"beta": 2.0},
+    "asymmetric": {"gamma_positive": 0.0, "gamma_negative": 4.0, "margin": 0.05},
+    "circle": {"scale": 256.0, "margin": 0.25},
 }
+# Losses of one class a row: there is no row without a class.
+ONE_CLASS = ("softmax_cross_entropy", "hinge", "max_hinge", "lse_hinge")
 # Losses of labels 0 and 1, and what to use for soft ones.
 HARD: Mapping[str, str] = {
+    **dict.fromkeys(ONE_CLASS[1:], "softmax_cross_entropy"),
     "zlpr": "soft_zlpr",
     "combination_softmax": "order_r",
     "padded_combination_softmax": "binary_cross_entropy",
+    "focal": "soft_focal",
+    "asymmetric": "soft_focal",
+    "circle": "unified",
 }
+# Losses of pairs of a negative and a positive: 0 without a pair.
+PAIRWISE = ("unified", "circle")
 # Parameters that count labels, and the least they can be; inf means no limit.
 COUNTS: Mapping[str, int] = {"max_labels": 0, "order": 1}
 
@@ -46,7 +61,7 @@ class Row:
     infinite: bool = False
 
 
-def parameters_of(loss: str, given: Mapping[str, float]) -> dict[str, float]:
+def parameters_of(loss: str, given: Mapping[str, float]) -> dict[str, float | None]:
     """The parameters of `loss` with its defaults filled in.
 
     ValueError for a loss or a parameter that does not exist, or one that is not finite.
@@ -59,6 +74,8 @@ def parameters_of(loss: str, given: Mapping[str, float]) -> dict[str, float]:
         raise ValueError(f"{loss} has no parameter {sorted(unknown)}: it has {known}")
     filled = {**LOSSES[loss], **given}
     for name, value in filled.items():
+        if value is None:
+            continue  # left out
         if name not in COUNTS and not math.isfinite(value):
             raise ValueError(f"parameters of {loss} must be finite, got {filled}")
         if name in COUNTS and not (value >= COUNTS[name] and value in (math.inf, value // 1)):
@@ -99,8 +116,8 @@ def _positive_at_minus_inf_counts(
 ) -> bool:
     """Whether a positive at -inf makes the loss +inf; only losses that compare scores escape it.
 
-    In the unified loss there is no pair without a negative weight, hence 0.  The combination
-    softmax compares subsets of k labels, so k scores above -inf are needed.
+    In the unified loss and in Circle loss there is no pair without a negative weight, hence 0.
+    The combination softmax compares subsets of k labels, so k scores above -inf are needed.
     """
     if loss == "combination_softmax":
         k, present = sum(t == 1 for t in labels), sum(s != -math.inf for s in scores)
@@ -109,14 +126,14 @@ def _positive_at_minus_inf_counts(
                 f"combination_softmax: {k} positives but {present} scores above -inf: every subset "
                 "of that size has weight 0 and the loss is a difference of two infinities"
             )
-    if loss != "unified":
+    if loss not in PAIRWISE:
         return True
     if all(t == 1 for t in labels):
         return False
     if any(t < 1 and s != -math.inf for s, t in zip(scores, labels, strict=True)):
         return True
     raise ValueError(
-        "unified: every score of weight below 1 is -inf and so is a positive; the difference "
+        f"{loss}: every score of weight below 1 is -inf and so is a positive; the difference "
         "of two infinite scores has no value: give finite scores on one side"
     )
 
@@ -144,5 +161,7 @@ def _check(
         )
     if vector is not None and not all(math.isfinite(v) for v in vector):
         raise ValueError("the vector must be finite")
-    if loss == "softmax_cross_entropy" and all(s == -math.inf for s in scores):
-        raise ValueError("softmax_cross_entropy needs at least one score above -inf in a row")
+    if loss in ONE_CLASS and all(s == -math.inf for s in scores):
+        raise ValueError(f"{loss} needs at least one score above -inf in a row")
+    if loss in ONE_CLASS[1:] and sum(labels) != 1:
+        raise ValueError(f"{loss} takes one label 1 a row, got {int(sum(labels))}")
