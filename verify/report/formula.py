@@ -96,6 +96,8 @@ def _put_right(node: Element) -> None:
         node.tag = "mo"
     if node.tag == "mo" and _is_function(node):
         node.tag = "mi"  # min and max: the spaces are set below
+    if node.tag == "mo" and node.text == "|":
+        node.attrib.update(lspace="0", rspace="0", stretchy="false")  # a bracket, no relation
     if node.tag in _AS_LIMITS and len(node) and node[0].text in ("∑", "∏"):
         node.tag = _AS_LIMITS[node.tag]  # set below the sign where there is room
     elif node.tag == "mover" and len(node) == 2 and node[1].tag == "mo":
