@@ -233,11 +233,11 @@ def distribution(xp: Namespace, total: Array, tolerance: float) -> None:
     )
 
 
-def grid(x: Array) -> None:
+def grid(x: Array, name: str = "scores") -> None:
     """ValueError unless x has a sample axis and a class axis."""
     if x.ndim < 2:
         raise ValueError(
-            f"scores of a grid loss must have the shape (*batch, n samples, m classes), got "
+            f"{name} of a grid loss must have the shape (*batch, n samples, m classes), got "
             f"{tuple(x.shape)}"
         )
 

@@ -3,6 +3,7 @@
     overlap     F = sum_i sqrt(t_i (1 - t_i))
     entropy     H = sum_i -t_i log t_i - (1 - t_i) log(1 - t_i)
     pairs       log(1 + e^c F^2), c = gamma m
+    classes     G_jk = sum_i sqrt(t_ij t_ik), j != k, of a grid of samples and classes
 
 All terms are >= 0, and 1 - t is exact for t >= 1/2: nothing is lost by subtracting.  A loss has its
 floor as `minimum(labels)`; what a model can still gain is the loss less that.
@@ -13,6 +14,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import Any
+
+from array_api_compat import device
 
 from numeric_core import checks
 from numeric_core.exact import accurate_sum
@@ -28,9 +31,19 @@ from numeric_core.namespace import (
     move_axis,
     namespace,
     round_to,
+    wider_dtype,
 )
 
-__all__ = ["LabelRows", "entropy", "label_rows", "overlap", "pairs", "roots", "row_sum"]
+__all__ = [
+    "LabelRows",
+    "class_overlaps",
+    "entropy",
+    "label_rows",
+    "overlap",
+    "pairs",
+    "roots",
+    "row_sum",
+]
 
 # e^40 F^2 is within float32 for a million labels.
 MODERATE = 40.0
@@ -99,3 +112,12 @@ def pairs(rows: LabelRows, offset: float) -> Array:
     z = offset + 2.0 * log(xp, xp.where(some, f, one))
     value = xp.where(z > 0, z, 0.0 * z) + log1p(xp, exp(xp, -xp.abs(z)))
     return xp.where(some, value, 0.0 * z)
+
+
+def class_overlaps(rows: LabelRows) -> Array:
+    """G_jk = sum_i sqrt(t_ij t_ik), 0 for j = k: (*batch, n, m) -> (*batch, m, m)."""
+    xp, dtype = rows.xp, wider_dtype(rows.xp, rows.labels)
+    root = xp.sqrt(rows.labels if dtype is None else xp.astype(rows.labels, dtype))
+    classes = xp.arange(root.shape[-1], device=device(root))
+    products = xp.matmul(xp.matrix_transpose(root), root)
+    return xp.where(classes[:, None] == classes[None, :], 0.0 * products, products)

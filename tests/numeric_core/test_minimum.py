@@ -126,6 +126,25 @@ def test_softmax_meets_its_floor() -> None:
     np.testing.assert_allclose(loss(np.log(labels), labels), loss.minimum(labels), rtol=1e-13)
 
 
+@pytest.mark.parametrize("loss", [nc.grid_pairwise, nc.grid_mirrored], ids=str)
+def test_grids_meet_their_floor(arrays: Arrays, loss: Any) -> None:
+    rng = np.random.default_rng(SEED)
+    labels = rng.dirichlet(np.ones(3), size=(4, 5))
+    floor = loss.minimum(labels)
+    np.testing.assert_allclose(loss(np.log(labels) / 2, labels), floor, rtol=1e-13)
+    assert np.all(loss(np.log(labels) / 2 + rng.normal(size=labels.shape), labels) > floor)
+    single = to_numpy(loss.minimum(arrays(labels.astype(np.float32))))
+    np.testing.assert_allclose(single, floor, rtol=1e-6)
+    hard = np.eye(3)[rng.integers(3, size=(4, 5))]
+    np.testing.assert_array_equal(loss.minimum(hard), np.zeros(4))
+
+
+def test_two_classes_have_the_floor_of_soft_zlpr() -> None:
+    first = np.random.default_rng(SEED).random((4, 5))
+    grid = np.stack([first, 1 - first], axis=-1)
+    np.testing.assert_allclose(nc.grid_pairwise.minimum(grid), nc.soft_zlpr.minimum(first))
+
+
 def test_hard_labels_have_the_floor_0_whatever_their_type() -> None:
     hard = np.array([[1, 0, 1], [0, 0, 0]])
     for loss in (nc.zlpr, nc.soft_zlpr, nc.binary_cross_entropy, nc.unified, nc.OrderR(2)):
@@ -162,6 +181,8 @@ def test_half_precision_is_rounded_once() -> None:
         (nc.softmax_cross_entropy, np.array([0.5, 0.6]), "1.1"),
         (nc.softmax_cross_entropy, np.zeros((3, 0)), r"needs a class.*\(3, 0\)"),
         (nc.unified, np.array(0.5), "labels must have a label axis"),
+        (nc.grid_pairwise, np.array([0.5, 0.5]), r"labels of a grid loss.*\(2,\)"),
+        (nc.grid_mirrored, np.array([[0.5, 0.6]]), "sum to 1 over the classes.*1.1"),
     ],
 )
 def test_bad_labels_are_errors_that_repeat_them(loss: Any, labels: Any, message: str) -> None:
