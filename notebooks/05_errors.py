@@ -63,14 +63,14 @@ def told(*names):
     lines = []
     for name in names:
         entry, found, verdict = judged(name)
-        lines += [f"> **{name}** ({entry.place}): “{entry.says}” {verdict}", ">"]
+        lines += [f"> **{name}** ({entry.place}): {entry.says}: {verdict}", ">"]
         lines += [f"> $${entry.statement}$$", ">"]
         if found.counterexample:
             lines += [f"> *Numbers:* {found.counterexample}", ">"]
     for name in dict.fromkeys(entry_named(name).correction for name in names):
         if name:
             entry, found, verdict = judged(name)
-            lines += [f"> *Holds instead,* **{name}**: {entry.says} {verdict}", ">"]
+            lines += [f"> *Holds instead,* **{name}**: {entry.says}: {verdict}", ">"]
             lines += [f"> $${entry.statement}$$", ">"]
     return Markdown("\n".join(lines))
 
@@ -92,7 +92,7 @@ def sigmoid(x):
 # is.
 
 # %%
-told("9064-39d", "9064-39c")
+told("9064-39d", "9064-39c", "own-code-floor-size")
 
 # %% [markdown]
 # So the program trains on the clipped labels. Nothing crashes. But a label that is *off* now wants
@@ -151,7 +151,7 @@ assert printed_code(masked[1], masked[0])[0] > 9e6
 # have a format in mind, and do not say which.
 
 # %%
-told("7359-r", "7359-v", "9064-S15a")
+told("7359-r", "7359-v", "9064-S15a", "own-code-zero")
 
 # %% [markdown]
 # The programs on sixteen rows, each on three libraries in float16, float32 and float64, against
@@ -329,7 +329,7 @@ for axes, top in ((left, 3000), (right, 300)):
 # give binary cross-entropy the factor 2 as well, and it has 1.
 
 # %%
-told("9064-35b", "9064-16b")
+told("9064-35b")
 
 # %% [markdown]
 # The reason matters as soon as labels are hard. A model that sees each label *drawn*, on with
