@@ -78,9 +78,9 @@ class _ThresholdLoss(Loss):
         """sigma(2 (s - s0)): the soft labels whose loss is least at s; the shape of scores.
 
         It is the probability for a model trained on soft labels.  After training on labels drawn
-        as 0 or 1 it is an approximation: for n = 1 a score then stands for sigma(s - s0).
+        as 0 or 1 a score alone tells none (n = 1: sigma(s - s0)): calibrate it on held-out data.
 
-        Source: 9064 eq. 23; claims 9064-n, 9064-23.
+        Source: 9064 eq. 23; claims 9064-n, 9064-23, own-prob-hard.
         """
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         x, low = _above_threshold(rows, self.threshold)
@@ -90,7 +90,13 @@ class _ThresholdLoss(Loss):
         return rows.per_label(sigmoid(rows.xp, 2.0 * x, None if low is None else 2.0 * low))
 
     def predict(self, scores: Array, *, axis: int = -1) -> Array:
-        """s > s0: booleans of the shape of scores."""
+        """s > s0: booleans of the shape of scores.
+
+        Where the soft labels that a model learnt exceed 1/2.  After training on hard labels it may
+        be far from the probability 1/2, as in hierarchies: set the threshold on held-out data.
+
+        Source: claims own-threshold-soft, own-threshold-hard, own-threshold-parent.
+        """
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         return rows.per_choice(rows.scores > self.threshold)
 
