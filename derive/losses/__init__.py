@@ -9,7 +9,7 @@ from __future__ import annotations
 from derive.grid import GRID
 from derive.labels import LABEL_THEORY
 from derive.lattice import LATTICE, Theory
-from derive.losses import order_r, softmax, subset, unified, zlpr
+from derive.losses import hinge, order_r, softmax, subset, unified, zlpr
 from derive.losses.grid import GRID_LOSSES
 from derive.losses.loss import SymbolicLoss
 from derive.spans import SPANS
@@ -18,6 +18,7 @@ LOSSES: dict[str, SymbolicLoss] = {
     loss.name: loss
     for loss in (
         softmax.LOSS,
+        *hinge.LOSSES,
         zlpr.BCE,
         zlpr.ZLPR,
         zlpr.SOFT_ZLPR,
