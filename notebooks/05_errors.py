@@ -112,7 +112,7 @@ many = printed_code(np.zeros((1, 10_000)), np.full((1, 10_000), -edge))[0]
 assert np.isclose(many, 2 * np.log1p(1e4 * np.sqrt(EPSILON * (1 - EPSILON))), rtol=1e-6)
 assert abs(off[printed.argmin()] + edge) < 0.05 and printed[-1] > 7
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.7), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.7), layout="constrained")
 left.plot(-off, printed, color=RED, lw=2.2)
 left.plot(-off, true, color=BLUE, lw=2.2)
 left.axvline(edge, color=GREY, lw=0.8, ls=":")
@@ -129,6 +129,7 @@ right.plot(1e4, many, "o", color=RED)
 right.annotate(f"{many:.2f} at $10^4$", (1e4, many), (2e2, 4.4), arrowprops={"arrowstyle": "-"})
 right.set(xscale="log", xlabel="number of hard labels", xlim=(1, 1e6), ylim=(0, 14))
 right.set_title("loss of a perfect model", pad=10)
+plt.show()
 
 # %% [markdown]
 # A mask of $-10^7$, as the same document uses it elsewhere, costs ten million. The remedy: set the
@@ -251,7 +252,7 @@ for name, history in runs.items():
     print(f"{name:26} {len(history):3} steps, last loss {history[-1]:.4f}")
 assert [len(history) for history in runs.values()] == [200, 1, 2]
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.7), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.7), layout="constrained")
 for (kind, errors), color, at in zip(wrong.items(), (RED, AMBER), (2.2, 9.5), strict=True):
     worst = [float(error.max()) if np.isfinite(error).all() else np.inf for error in errors]
     ends = next(place for place, error in enumerate(worst) if error == np.inf)
@@ -271,6 +272,7 @@ right.text(8, 11.5, "Newton, float32: one step", color=RED, va="center")
 right.text(8, 7.2, "Newton, float64: two", color=AMBER, va="center")
 right.set(yscale="log", xlim=(-9, 200), xlabel="step", yticks=(0.01, 0.1, 1, 10))
 right.set_title("training of 4 labels of 64", pad=10)
+plt.show()
 
 # %% [markdown]
 # [Notebook 02](02_combination_softmax.ipynb) has the certified map of where the recursion ends, and
@@ -306,7 +308,7 @@ bce, zlpr = pulls(lossproof.binary_cross_entropy), pulls(lossproof.zlpr)
 shares = np.log1p(1000 * np.exp(-margin)) / np.log1p(10 * np.exp(-margin))
 assert np.allclose(bce, 1000) and zlpr[0] < 2 and zlpr[80] > 900 and shares[80] > 90
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.7), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.7), layout="constrained")
 left.plot(margin, bce, color=GREY, lw=2.2)
 left.plot(margin, zlpr, color=BLUE, lw=2.2)
 left.text(0.3, 1250, "binary cross-entropy", color=GREY, va="bottom")
@@ -321,6 +323,7 @@ right.text(13.9, 3.2, "as 9158 has it: ratio of the logs, 3", color=RED, ha="rig
 right.set_title("share of 1000 samples over that of 10", pad=10)
 for axes, top in ((left, 3000), (right, 300)):
     axes.set(yscale="log", xlim=(0, 14), ylim=(1, top), xlabel="every label is right by")
+plt.show()
 
 # %% [markdown]
 # ## 5. What a score stands for
@@ -355,7 +358,7 @@ learnt_scores = {n: np.array([learnt(n, eta) for eta in etas]) for n in (1, 2, 5
 assert np.allclose(sigmoid(learnt_scores[1]), etas)
 assert np.abs(sigmoid(2 * learnt_scores[100]) - etas)[10:-10].max() < 0.01
 
-figure, panels = plt.subplots(1, 2, figsize=(9.6, 4.2), sharey=True, layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(8.8, 4.2), sharey=True, layout="constrained")
 colors = (RED, "#dd7a4f", AMBER, "#7fa9d4", BLUE)
 for factor, axes in zip((1, 2), panels, strict=True):
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.8)
@@ -366,6 +369,7 @@ panels[0].set_title("read as σ(s)", pad=10)
 panels[1].set_title("read as σ(2s)", pad=10)
 panels[0].set_ylabel("probability read off")
 panels[0].legend(frameon=False, loc="upper left")
+plt.show()
 
 # %% [markdown]
 # Those are all alike. Of labels that differ not even this much holds: two independent ones are
@@ -409,6 +413,7 @@ axes.text(0.97, -2.9, "not predicted, though on more often than not", color=RED,
 axes.set(xlim=(0.5, 0.98), ylim=(-3.2, 3), xlabel="probability P of the parent")
 axes.set_ylabel("its best score")
 axes.legend(frameon=False, loc="upper left")
+plt.show()
 
 # %%
 told("own-threshold-parent")
@@ -454,6 +459,7 @@ axes.set(
     xlabel="number of labels, one of them on, e = 0.05", ylabel="gradient of it, smoothed / hard"
 )
 axes.legend(frameon=False, loc="lower left")
+plt.show()
 
 # %% [markdown]
 # ## 7. A loss that stalls may be done
@@ -482,7 +488,7 @@ sizes = np.arange(1, 41)
 mass = [sum(comb(n, k) / ((1 + k) * (1 + n - k)) for k in range(n + 1)) for n in sizes.tolist()]
 assert np.isclose(mass[0], 1) and np.isclose(mass[1], 7 / 6)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.7), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.7), layout="constrained")
 left.plot(counts, counts * entropy, color=RED, lw=2.2)
 left.plot(counts, least, color=BLUE, lw=2.2)
 left.text(45, 34, "n H(t)", color=RED, ha="right")
@@ -495,6 +501,7 @@ right.text(39.5, 1.6, "a likelihood", color=BLUE, ha="right", va="bottom")
 right.text(22, 3e5, "$e^{-L}$", color=RED, ha="right")
 right.set(yscale="log", xlim=(0, 40), xlabel="number of labels, scores 0")
 right.set_title("sum over all answers", pad=10)
+plt.show()
 
 # %% [markdown]
 # ## 8. Convex "by the diagonal", and a sign
@@ -530,7 +537,7 @@ def newton_method(as_printed, steps=30):
 right_sizes, printed_sizes = newton_method(False), newton_method(True)
 assert right_sizes[5] < 1e-14 < 1e-3 < printed_sizes[5]
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.9), layout="constrained")
 x, y = np.meshgrid(np.linspace(-2, 2, 201), np.linspace(-2, 2, 201))
 left.contour(x, y, (x**2 + y**2) / 2 + 2 * x * y, levels=17, colors=LIGHT, linewidths=1)
 left.plot([-2, 2], [0, 0], color=BLUE, lw=2)
@@ -547,6 +554,7 @@ right.text(6, 1e-14, "right sign: done after 4 steps", color=BLUE, va="center")
 right.text(29, 3e-2, "sign of eq. 31", color=RED, ha="right")
 right.set(yscale="log", xlim=(0, 29.5), ylim=(1e-18, 3), xlabel="Newton step")
 right.set_title("largest entry of the gradient", pad=10)
+plt.show()
 
 # %% [markdown]
 # ## 9. n samples × m classes: what to blame
@@ -589,7 +597,7 @@ along = {
 }
 assert along["grid_centered"][-1] < 1e-8 and along["grid_pairwise"][-1] > 19
 
-figure, panels = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(8.8, 3.6), layout="constrained")
 for axes, counts_of, scores_of, title in zip(
     panels, table, best, ("input 1", "input 2"), strict=False
 ):
@@ -608,6 +616,7 @@ panels[2].text(1.0, 15, "pairwise loss", color=BLUE)
 panels[2].text(8, 0.6, "loss 3", color=RED)
 panels[2].set(xlabel="A:  label A,  scores A (1, 2, −3)", xlim=(0, 20), ylim=(0, 22))
 panels[2].set_title("a wrong answer", pad=10)
+plt.show()
 
 # %% [markdown]
 # ## 10. "The loss should decrease monotonically"
@@ -638,6 +647,7 @@ for (rate, values), color in zip(descents.items(), (LIGHT, BLUE, RED), strict=Tr
 axes.set(xlabel="step", ylabel="loss less its least value", yscale="log", xlim=(0, 16.3))
 axes.legend(frameon=False, loc="center right")
 axes.set_title("two labels, t = 1/2", pad=10)
+plt.show()
 
 # %% [markdown]
 # ## 11. k of n, one by one
@@ -688,6 +698,7 @@ line = {"arrowstyle": "-", "color": GREY}
 axes.annotate("half of it: the bound", (0.5, 0.25), (2e-3, 1.2), arrowprops=line, color=INK)
 axes.set(xscale="log", yscale="log", xlim=(1e-4, 40), ylim=(1e-7, 4))
 axes.set(xlabel="length of a step of the scores", ylabel="of the probabilities")
+plt.show()
 
 # %% [markdown]
 # ## All of it
