@@ -69,7 +69,7 @@ ENTRIES = (
     _code(
         "v",
         "the mask constant 1e12",
-        r"10^{12} \text{ is a number}",
+        r"10^{12} \le 65504 = \max \text{float16}",
         Verdict.REFUTED,
         Contrary("it is infinite in float16", Witnessed(of.constant_in_half_precision)),
         correction="own-code-mask",
@@ -89,7 +89,7 @@ ENTRIES = (
         "section 3",
         "z",
         "scale and margin are usually considered only in metric learning",
-        r"\gamma, m",
+        r"\gamma = 1, \; m = 0 \text{ outside of metric learning}",
         Verdict.EMPIRICAL,
         Empirical("a survey of the literature"),
     ),
@@ -124,6 +124,7 @@ ENTRIES = (
         Contrary("it is above log 2, and no more", Witnessed(of.wrong_and_cheap)),
         HARD.describe(),
         "own-labels-wrong-sign",
+        note="So a loss of 2 beside an F1 of 0, as the asker has it, is no contradiction.",
     ),
     _comment(
         "C3",
@@ -141,7 +142,8 @@ ENTRIES = (
     _comment(
         "C4",
         "in eq. 8 the number of labels is not fixed",
-        r"\log(1 + \sum_{neg} e^{s_i} \sum_{pos} e^{-s_j}) \text{ for every } y \in \{0, 1\}^n",
+        r"l = \log(1 + \sum_{neg} e^{s_i} \sum_{pos} e^{-s_j}) \text{ for every } y \in"
+        r" \{0, 1\}^n",
         Verdict.PROVED,
         Decided(equation(log(1 + of.PAIRS), log(1 + of.NEGATIVES * of.POSITIVES), HARD)),
         HARD.describe(),

@@ -64,7 +64,7 @@ ORIGINAL = (
         "orig. eq.1",
         "a",
         "the hard loss works under imbalance",
-        r"\log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
+        r"\text{F1 with } l > \text{F1 with BCE, where } |pos| \ll |neg|",
         Verdict.EMPIRICAL,
         Empirical(
             "F1 of a model trained on it and on binary cross-entropy, with ever rarer positives; "
@@ -127,7 +127,7 @@ ORIGINAL = (
     _impl(
         "s",
         "frameworks cannot handle -inf directly, hence clip",
-        r"\log 0 = -\infty",
+        r"\log(1 + e^{-s + \log 0}) \text{ has no value in a framework}",
         Verdict.REFUTED,
         Contrary("NumPy gives the value without a clip", NO_CLIP),
         correction="own-soft-no-clip",
@@ -175,7 +175,8 @@ SECTIONS = (
     _two(
         "8b",
         "eq. 8 is eq. 1 of the original",
-        r"\log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
+        r"\text{(8)} = \text{(1) of the original} = \log(1 + \sum_{neg} e^{s_i}) +"
+        r" \log(1 + \sum_{pos} e^{-s_j})",
         Verdict.PROVED,
         Decided(equation(of.HARD, d7359.ZLPR, HARD)),
         GIVEN_HARD,
@@ -246,7 +247,8 @@ SECTIONS = (
     _nine(
         "39b",
         "the rules for t < eps and t > 1 - eps handle a masked position",
-        r"\mathrm{code}(t, -10^7) \approx 0",
+        r"\mathrm{code}(t, -10^7) \approx 0 \text{ for } t < \varepsilon \text{ and for"
+        r" } t > 1 - \varepsilon",
         Verdict.REFUTED,
         Contrary(
             "for t > 1 - eps the rule acts on the sum that has nothing of the mask",
