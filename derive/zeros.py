@@ -30,8 +30,6 @@ LENGTHS = (1, 2)
 POINTS, ENOUGH = 2, 8
 CONSTANTS = (S.Zero, S.Half, S.One)
 
-Unknown = IndexedBase | Symbol
-
 
 def zero_without(expression: Expr, root: Expr, facts: Facts) -> Counterexample | None:
     """A point at which the expression is exactly 0 and the root certainly is not, if one is found.
@@ -95,7 +93,7 @@ def _made_constant(expression: Expr, point: Point, facts: Facts) -> Iterator[Poi
             yield _with(_with(point, one), other)
 
 
-def _with(point: Point, change: tuple[Unknown, Rational]) -> Point:
+def _with(point: Point, change: tuple[Expr, Rational]) -> Point:
     unknown, value = change
     if isinstance(unknown, Symbol):
         return replace(point, scalars={**point.scalars, unknown: value})
@@ -103,15 +101,15 @@ def _with(point: Point, change: tuple[Unknown, Rational]) -> Point:
     return replace(point, entries=entries)
 
 
-def _unknowns(expression: Expr) -> set[Unknown]:
+def _unknowns(expression: Expr) -> set[Expr]:
     """The arrays, and the parameters that may be any number."""
-    bases: set[Unknown] = set(expression.atoms(IndexedBase))
+    bases: set[Expr] = set(expression.atoms(IndexedBase))
     labels = {base.label for base in bases}
     symbols = expression.atoms(Symbol) - labels
     return bases | {x for x in symbols if not isinstance(x, Index) and not x.is_integer}
 
 
-def _allowed(unknown: Unknown, facts: Facts) -> list[Rational]:
+def _allowed(unknown: Expr, facts: Facts) -> list[Rational]:
     """The constants that every entry may have."""
     if isinstance(unknown, IndexedBase) and facts.sums_to_one(unknown):
         return []
@@ -122,5 +120,5 @@ def _allowed(unknown: Unknown, facts: Facts) -> list[Rational]:
     return [value for value in fitting if value > 0 or not unknown.is_positive]
 
 
-def _is_open(unknown: Unknown, facts: Facts) -> bool:
+def _is_open(unknown: Expr, facts: Facts) -> bool:
     return isinstance(unknown, IndexedBase) and facts.inside_unit_interval(unknown)
