@@ -336,8 +336,8 @@ ANALYSIS = (
         r"\sum_i t_{ij} \log(1 + u_{ij}) \propto n_j = \sum_i t_{ij}",
         Verdict.REFUTED,
         Contrary(
-            "a share is the count times the mean loss, and the means part with training: a tenth "
-            "of the samples has most of the loss",
+            "a share is the count times the mean loss, and the means part with training: half "
+            "or a tenth of the samples has most of the loss",
             Witnessed(of.rare_class_leads),
             PLAIN_SHARE,
         ),
