@@ -26,6 +26,7 @@ from sympy import (
     Sum,
     Symbol,
     log,
+    sign,
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import Function
@@ -113,8 +114,8 @@ def derivative(expression: Expr, variable: Variable) -> Expr:
         return _derivative_of_product(expression.args, variable)
     if isinstance(expression, Pow):
         return _derivative_of_power(expression, variable)
-    if isinstance(expression, KroneckerDelta) or not expression.args:
-        return S.Zero
+    if isinstance(expression, KroneckerDelta | sign) or not expression.args:
+        return S.Zero  # a sign is constant off its kink
     if isinstance(expression, Function):
         return Add(
             *(

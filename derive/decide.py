@@ -167,8 +167,11 @@ def _separating_point(
             a, b = _enclose(left, point, precision), _enclose(right, point, precision)
             if a is None and b is None:
                 break  # both undefined here, such as log 0: no verdict from this point
-            if a is None or b is None or separates(a, b):
-                return Counterexample(point, a, b)
+            if a is not None and b is not None:
+                if separates(a, b):
+                    return Counterexample(point, a, b)
+            elif any(side is not None and side.is_finite() for side in (a, b)):
+                return Counterexample(point, a, b)  # else there may be no value on either side
     return None
 
 
