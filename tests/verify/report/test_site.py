@@ -7,13 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from verify.ledger import DOCUMENTS, ENTRIES, Verdict, entry_named
+from verify.ledger.printed import Kind
 from verify.report import documents
+from verify.report.programs import KINDS, programs
 from verify.report.site import MEANINGS, SYMBOLS, pages
 from verify.run import Report, versions
 
@@ -111,11 +114,15 @@ def test_every_statement_is_on_the_page_of_its_document_in_order(
         assert document == "own" or shown == ordered
 
 
-def test_a_statement_has_its_verdict_formula_counterexample_and_correction(site: Path):
+def test_a_statement_has_its_verdict_formula_counterexample_and_correction(
+    site: Path, report: Report
+):
     text = (site / "9158.html").read_text()
     article = text[text.index('id="9158-m"') : text.index('id="9158-n"')]
     entry = entry_named("9158-m")
-    for shown in (entry.says, "refuted", "Counterexample", "1.31326168752", entry.correction):
+    (against,) = (j.counterexample for j in report.ledger if j.id == "9158-m")
+    assert re.search(r"left \d\.\d+, right \d\.\d+", against)
+    for shown in (entry.says, "refuted", escape(against, quote=False), entry.correction):
         assert shown in article
     assert article.count("<math") >= 3  # the statement, what is assumed, how it was decided
 
@@ -188,3 +195,14 @@ def test_every_document_and_every_verdict_has_its_words():
     assert {document.name for document in documents.DOCUMENTS} == set(DOCUMENTS)
     assert set(SYMBOLS) == set(MEANINGS) == set(Verdict)
     assert len(set(SYMBOLS.values())) == len(Verdict)
+
+
+def test_every_run_of_the_printed_code_has_its_mark_and_its_numbers(site: Path):
+    page, found = (site / "code.html").read_text(), programs()
+    cells = [cell for program in found for _, row in program.rows for cell in row]
+    gradients = sum(cell.gradient is not None for cell in cells)
+    assert page.count('<td><span class="') == len(cells)
+    assert page.count('title="value: ') == len(cells)
+    assert page.count('title="gradient: ') == gradients
+    assert set(KINDS) == set(Kind)
+    assert len({look.sign for look in KINDS.values()}) == len(Kind)
