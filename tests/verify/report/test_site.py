@@ -121,7 +121,7 @@ def test_a_statement_has_its_verdict_formula_counterexample_and_correction(
     article = text[text.index('id="9158-m"') : text.index('id="9158-n"')]
     entry = entry_named("9158-m")
     (against,) = (j.counterexample for j in report.ledger if j.id == "9158-m")
-    assert re.search(r"left \d\.\d+, right \d\.\d+", against)
+    assert re.search(r"\d\.\d{6}", against)
     for shown in (entry.says, "refuted", escape(against, quote=False), entry.correction):
         assert shown in article
     assert article.count("<math") >= 3  # the statement, what is assumed, how it was decided
