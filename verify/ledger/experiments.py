@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -10,7 +11,7 @@ from numeric_core import binary_cross_entropy, grid_truncated, softmax_cross_ent
 from numeric_core.loss import Loss
 from verify.ledger.evidence import Outcome
 
-__all__ = ["clouds", "rare_labels"]
+__all__ = ["clouds", "rare_labels", "weighted"]
 
 SEED = 9158
 # Three clouds of unit variance around (0, 0), (2.5, 0), (0, 2.5): some points lie among others.
@@ -57,6 +58,8 @@ def _accuracy(weights: np.ndarray, points: np.ndarray, classes: np.ndarray) -> f
     return float(np.mean([right[classes == c].mean() for c in range(len(CENTRES))]))
 
 
+Slopes = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
 # Rare labels: 20 of them, each by a logistic model of 6 features, present once in 50 times on
 # average; 500 samples to train on and 500 to judge by.
 LABELS, FEATURES, SAMPLES, RATE_OF_LABELS = 20, 6, 500, 0.02
@@ -102,22 +105,67 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def _f1_at_budgets(points: np.ndarray, labels: np.ndarray, loss: Loss) -> list[float]:
-    weights = np.zeros((points.shape[1], LABELS))
+    """F1 on the samples that were not trained on, after each budget of steps."""
+
+    def slopes(scores: np.ndarray, given: np.ndarray) -> np.ndarray:
+        return np.asarray(loss.value_and_grad(scores, given)[1])
+
+    models = _adam(points[:SAMPLES], labels[:SAMPLES], slopes, BUDGETS)
+    return [_f1(points[SAMPLES:] @ model > 0, labels[SAMPLES:] > 0) for model in models]
+
+
+def _adam(
+    points: np.ndarray, labels: np.ndarray, slopes: Slopes, budgets: tuple[int, ...]
+) -> list[np.ndarray]:
+    """The weights of a linear model after each number of steps down the mean of the slopes."""
+    weights = np.zeros((points.shape[1], labels.shape[1]))
     first, second = np.zeros_like(weights), np.zeros_like(weights)
-    seen, new = points[:SAMPLES], points[SAMPLES:]
     found = []
-    for step in range(1, max(BUDGETS) + 1):
-        slopes = np.asarray(loss.value_and_grad(seen @ weights, labels[:SAMPLES])[1])
-        slope = seen.T @ slopes / SAMPLES
+    for step in range(1, max(budgets) + 1):
+        slope = points.T @ slopes(points @ weights, labels) / len(points)
         first = MOMENTS[0] * first + (1 - MOMENTS[0]) * slope
         second = MOMENTS[1] * second + (1 - MOMENTS[1]) * slope**2
         scale = np.sqrt(second / (1 - MOMENTS[1] ** step)) + TINY
-        weights -= STEP * first / (1 - MOMENTS[0] ** step) / scale
-        if step in BUDGETS:
-            found.append(_f1(new @ weights > 0, labels[SAMPLES:] > 0))
+        weights = weights - STEP * first / (1 - MOMENTS[0] ** step) / scale
+        if step in budgets:
+            found.append(weights)
     return found
 
 
 def _f1(told: np.ndarray, true: np.ndarray) -> float:
     """``2 TP / (2 TP + FP + FN)`` over all labels."""
     return float(2 * (told & true).sum() / max(told.sum() + true.sum(), 1))
+
+
+# What is tried as the weight of a positive label in binary cross-entropy.
+WEIGHTS = (1.0, 3.0, 10.0, 30.0)
+# Half of the new samples choose the weight, the other half, 100 labels present, judges: one of them
+# is 0.01 of F1, and what is closer than ten of these is called equal.
+CHOOSING, WEIGHTED_MARGIN = SAMPLES // 2, 0.1
+
+
+@cache
+def weighted() -> Outcome:
+    """F1 by ZLPR and by binary cross-entropy with the best of some weights, rare labels again."""
+    points, labels = _with_rare_labels(np.random.default_rng(SEED))
+    seen, given = points[:SAMPLES], labels[:SAMPLES]
+    steps = BUDGETS[-1:]
+    (plain,) = _adam(seen, given, lambda s, y: np.asarray(zlpr.value_and_grad(s, y)[1]), steps)
+    tried = {}
+    for weight in WEIGHTS:
+        (model,) = _adam(seen, given, _weighted_slopes(weight), steps)
+        parts = [_f1(points[part] @ model > 0, labels[part] > 0) for part in _PARTS]
+        tried[weight] = parts
+    best = max(tried, key=lambda weight: tried[weight][0])
+    own, other = _f1(points[_PARTS[1]] @ plain > 0, labels[_PARTS[1]] > 0), tried[best][1]
+    told = f"F1 ZLPR {own:.2f}, binary cross-entropy with the weight {best:g} {other:.2f}"
+    return Outcome(abs(own - other) < WEIGHTED_MARGIN, told)
+
+
+#: The samples that choose, and those that judge.
+_PARTS = slice(SAMPLES, SAMPLES + CHOOSING), slice(SAMPLES + CHOOSING, None)
+
+
+def _weighted_slopes(weight: float) -> Slopes:
+    """``(1 - y) sigma(s) - weight y sigma(-s)``."""
+    return lambda s, y: (1 - y) * _sigmoid(s) - weight * y * _sigmoid(-s)

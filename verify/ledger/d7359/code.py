@@ -9,7 +9,8 @@ from sympy import S, exp, log
 from derive.facts import hard
 from derive.losses.symbols import y
 from verify.ledger.entry import Verdict, entry_at
-from verify.ledger.evidence import Contrary, Decided, Empirical, IllPosed, Witnessed
+from verify.ledger.evidence import Contrary, Decided, Empirical, IllPosed, Tried, Witnessed
+from verify.ledger.experiments import weighted
 from verify.ledger.formulas import d7359 as of
 from verify.ledger.own.code import HALVES
 from verify.ledger.own.labels import SIGN_SEEN
@@ -21,6 +22,11 @@ _at = with_place(entry_at, "7359")
 _code = with_place(_at, "Keras code")
 _end, _comment = with_place(_at, "conclusion"), with_place(_at, "comments")
 HARD = hard(y)
+WEIGHTED = Tried(
+    "a linear model of 20 labels, each present once in 50 times; the weight of 1, 3, 10, 30 that a "
+    "validation set likes best",
+    weighted,
+)
 
 ENTRIES = (
     _code(
@@ -98,14 +104,17 @@ ENTRIES = (
         "it matches finely weighted binary cross-entropy in several tasks",
         r"\text{accuracy(ZLPR)} \approx \text{accuracy(weighted BCE)}",
         Verdict.EMPIRICAL,
-        Empirical("training both on the same tasks, the weights chosen on a validation set"),
+        WEIGHTED,
+        note="With three other seeds the two differ by 0.02 at most. One made-up task decides "
+        "nothing about others.",
     ),
     _end(
         "y",
         "no improvement is guaranteed, little is gained where imbalance was dealt with",
         r"\text{accuracy(ZLPR)} \gtrless \text{accuracy(weighted BCE)}",
         Verdict.EMPIRICAL,
-        Empirical("the same: one task in which the weighted loss is as good shows it"),
+        WEIGHTED,
+        note="Here the weighted loss is as good: no gain, and none was promised.",
     ),
     _comment(
         "C1",
