@@ -23,6 +23,7 @@ from derive.calculus import free_indices
 from derive.coefficients import Bound, Coefficient
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.normal_form import vanishes
+from derive.ramps import TwoValued
 from derive.sign import is_nonnegative, is_positive
 
 # Bits of the balls in which the sides are compared, first try to last.
@@ -33,6 +34,8 @@ POINTS_A_LENGTH = 24
 # Two labels left out of four leave an e_k e_{k-2} that is not zero: the length at which a false
 # statement about coefficients can need to be looked at, once no shorter one refutes it.
 LONGER = (4,)
+# What a step or a leader decides shows where two numbers are in another order, at few points.
+POINTS_OF_STEPS = 240
 # Orders beyond the length are tried too: e_k = 0 for k > n.
 LARGEST_ORDER = LENGTHS[-1] + 1
 # Points at which every statement is examined before it is proved, at each length. With hard labels
@@ -146,6 +149,8 @@ def _decide(
     if found is None and prove():
         return Proved(how)
     found = found or _separating_point(left, right, facts, POINTS_A_LENGTH, separates)
+    if found is None and (left.has(TwoValued) or right.has(TwoValued)):
+        found = _separating_point(left, right, facts, POINTS_OF_STEPS, separates)
     if found is None and left.has(Coefficient):
         found = _separating_point(left, right, facts, POINTS_A_LENGTH, separates, LONGER)
     if found:

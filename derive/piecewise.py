@@ -73,13 +73,14 @@ def enter_leads(ring: Ring, node: leads) -> Expr:
 def _named_by_rule(ring: Ring, node: Largest) -> Largest:
     """Its body in normal form, its index by a name that nothing else has.
 
-    What all entries have in common does not decide which of them is the largest, and is left out.
+    What all entries have in common, a term or a positive factor, does not decide which of them is
+    the largest, and is left out.
     """
     bound, body = opened(node)
     private, value = ring.enter_bound(body, bound)
     index = bound.axis.index("_largest")
     terms = Add.make_args(expand(ring.leave(ring.cancel(value))))
-    own = Add(*(term for term in terms if private in free_indices(term)))
+    own = Add(*(term for term in terms if private in free_indices(term))).primitive()[1]
     return Largest(replace_index(own, private, index), index.axis.limits(index))
 
 

@@ -66,6 +66,8 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
 # A printed formula with a sum over the other classes under a bar and under a step: it needs such a
 # class, and a sum that the format holds.
 STEP_OF_SUM = ("lse_hinge",)
+# On a kink any subgradient will do: the core takes 0, printed code the first of the tied entries.
+FIRST_OF_TIED = ("max_hinge",)
 EVERY_VARIANT = 3
 # A long row of a loss that counts subsets costs seconds; other parameters do without.
 VARIANT_LONGEST = 10_000
@@ -222,6 +224,10 @@ def _size(loss: str, sample: Sample) -> float:
 
 
 def _is_printable(loss: str, sample: Sample, references: References) -> bool:
+    if loss in FIRST_OF_TIED:
+        others = sample.scores[sample.labels == 0]
+        target = sample.scores[sample.labels == 1]
+        return not (len(others) and others.max() == target.max())
     if loss not in STEP_OF_SUM:
         return True
     value = references(sample).value

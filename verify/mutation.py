@@ -104,7 +104,9 @@ def _mutants(node: Expr, free: list[Index]) -> Iterator[Mutant]:
         return
     if isinstance(node, Sum | Product | Largest):
         index, body = opened(node)
-        for inner in _mutants(body, [*free, index]):
+        # Entries of a maximum stay at their places: others would tie, and a tie decides nothing.
+        within = [index] if isinstance(node, Largest) else [*free, index]
+        for inner in _mutants(body, within):
             yield Mutant(inner.change, over(node, index, inner.expression))
         return
     for position, argument in enumerate(node.args):
