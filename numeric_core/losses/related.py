@@ -153,8 +153,9 @@ class SoftFocal(ByLabel):
     beta: the exponent b >= 2 (2 by default; below, the curvature is infinite at sigma(s) = t).
     Labels in [0, 1]; with labels 0 and 1 it is `focal` with gamma = beta, bit by bit.
 
-    Limits: as of `focal`.  The minimum is 0, at sigma(s) = t.  Near it the value is what is left
-    of sigma(s) - t: its digits are kept down to 2^-40 of the larger side.
+    Limits: as of `focal`.  The minimum is 0, at sigma(s) = t.  Near it all is a power of what is
+    left of sigma(s) - t: its digits are kept down to 2^-40 of the larger side, below that the
+    error is one of the loss at this distance.
 
     Source: the quality focal loss of Li et al., Generalized Focal Loss (2020), arXiv:2006.04388.
     """
