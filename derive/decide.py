@@ -287,6 +287,9 @@ def _index_values(
 
 
 def _scalar(symbol: Symbol, facts: Facts, sizes: dict[Axis, int], random: Random) -> Rational:
+    if symbol in facts.fractions:
+        # Below 1/2: what is compared with sigma(s) is then on either side of it as often.
+        return Rational(random.randint(1, 7), 16)
     if symbol in facts.orders:
         return Rational(random.randint(0, min(sizes.values(), default=LARGEST_ORDER)))
     if symbol.is_integer and not symbol.is_positive:

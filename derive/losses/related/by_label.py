@@ -14,6 +14,8 @@ written ``|d|^h step(d)``.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Abs, Expr, KroneckerDelta, Rational, S, Symbol, exp, log
 
 from derive.axis import total
@@ -293,7 +295,7 @@ ASYMMETRIC = SymbolicLoss(
     family="related",
     formula="Σ_pos (1 - p_i)^γ₊ log(1/p_i) + Σ_neg d_i^γ₋ log(1/(1 - d_i)), d = max(σ(s) - m, 0)",
     labels=y,
-    facts=hard(y),
+    facts=replace(hard(y), fractions=frozenset({MARGIN})),
     value=total(at_index(_asymmetric, k), k),
     gradient=by_label(-focal_fall(POSITIVE), SHIFTED_RISE),
     hessian=KroneckerDelta(i, j) * _asymmetric_bend,
