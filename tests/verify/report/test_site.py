@@ -127,6 +127,14 @@ def test_a_statement_has_its_verdict_formula_counterexample_and_correction(
     assert article.count("<math") >= 3  # the statement, what is assumed, how it was decided
 
 
+def test_what_cannot_be_decided_says_why(site: Path):
+    text = (site / "9158.html").read_text()
+    for name, words in (("9158-4", "What has no meaning"), ("9158-l", "What was tried")):
+        article = text.partition(f'id="{name}"')[2].partition("<details")[0]
+        (reason,) = re.findall(rf"<strong>{words}</strong> (.*)</p>", article)
+        assert len(reason) > 40 and "would be decided by" not in reason
+
+
 def test_a_trace_has_every_step_and_marks_what_the_statement_rests_on(site: Path, report: Report):
     text = (site / "loss-soft_zlpr.html").read_text()
     (shown,) = (o.trace for o in report.derivations if o.id == "soft_zlpr.optimum")
