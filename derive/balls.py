@@ -317,9 +317,9 @@ def _maximum(parts: list[arb]) -> arb:
 
 
 def _step(parts: list[arb]) -> arb:
-    """1 above 0, 0 below; where the ball holds 0 it decides nothing."""
+    """1 above 0, 0 below; where the ball holds 0 all from 0 to 1, the limits of both sides."""
     (x,) = parts
-    return arb(1) if x > 0 else arb(0) if x < 0 else _anything()
+    return arb(1) if x > 0 else arb(0) if x < 0 else _either()
 
 
 def _sign(parts: list[arb]) -> arb:
@@ -342,7 +342,12 @@ def _leading(node: leads, values: _Values, seen: dict[Expr, Scalar]) -> arb:
     )
     if any(own < other for other in others):
         return arb(0)
-    return arb(1) if all(own > other for other in others) else _anything()
+    return arb(1) if all(own > other for other in others) else _either()
+
+
+def _either() -> arb:
+    """From 0 to 1."""
+    return arb(0.5, 0.5)
 
 
 def _anything() -> arb:

@@ -14,6 +14,8 @@ is softmax cross-entropy. Derivatives are those off the kinks.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sympy import Expr, KroneckerDelta, S, Symbol, exp, log
 
 from derive.axis import array, total
@@ -26,8 +28,8 @@ from derive.losses.unified import MARGIN
 from derive.ramps import Largest, leads, ramp, step
 
 ONE_HOT = Facts(hard=frozenset({y}), distribution=frozenset({y}))
-#: Scores at another point, a number, and a number that is not negative.
-u = array("u")
+#: Scores at another point, weights, a number, and a number that is not negative.
+u, w = array("u"), array("w")
 NUMBER, OTHER = (Symbol(name, real=True) for name in "ab")
 RISE = Symbol("d", nonnegative=True)
 #: The score of the target where it is written by itself.
@@ -122,11 +124,14 @@ def derive_hinge_convexity() -> Derivation:
 
 def derive_hinge_order() -> Derivation:
     """The sum of all lost comparisons is at least the largest."""
-    behind, ahead = (1 - leads(TOP, k)) * ramp(lead_k), leads(TOP, k) * ramp(-lead_k)
-    gap = total(other_k * (behind + ahead), k)
-    chain = HINGE.begin("order", "At least the largest", HINGE_VALUE - TOP)
-    chain = chain.to("the largest is one of the terms", gap)
-    return chain.nonnegative("every term is non-negative", gap)
+    weighed = total(other_k * w[k] * lead_k, k)
+    gap = total(other_k * ((1 - w[k]) * ramp(lead_k) + w[k] * ramp(-lead_k)), k)
+    chain = HINGE.begin("order", "At least the largest", HINGE_VALUE - weighed)
+    chain = chain.assuming(replace(ONE_HOT, unit=frozenset({w})))
+    chain = chain.to("less the leads with weights in [0, 1]", gap)
+    chain = chain.nonnegative("every term is non-negative", gap)
+    largest = total(other_k * leads(TOP, k) * lead_k, k)
+    return chain.assuming(ONE_HOT).lemma("weights that give the largest", TOP, largest)
 
 
 # The largest comparison -----------------------------------------------------------------------

@@ -104,7 +104,8 @@ def test_weights_of_a_largest_entry_sum_to_the_weight_of_one() -> None:
 
 def test_on_a_kink_a_step_decides_nothing() -> None:
     kink = enclose(step(s[i]), at("0"), 64)
-    assert kink.overlaps(arb(0)) and kink.overlaps(arb(7))
+    assert kink.overlaps(arb(0)) and kink.overlaps(arb(1)) and not kink.overlaps(arb(2))
+    assert enclose(s[i] * step(s[i]), at("0"), 64) == 0
     assert enclose(ramp(s[i]), at("0"), 64) == 0
     assert enclose(step(s[i]), at("1/2"), 64) == 1 and enclose(step(s[i]), at("-2"), 64) == 0
 

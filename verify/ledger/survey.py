@@ -118,6 +118,21 @@ DEFINITION = (
 
 GRADIENT = (
     _two(
+        "9",
+        "scores, probabilities and labels are rows of n numbers, the loss is one number",
+        r"\underset{(1, 1)}{L} = -\sum_{i=1}^{n} y_i \ln a_i, \quad"
+        r" \underset{(1, n)}{\frac{\partial L}{\partial z}}"
+        r" = \underset{(1, n)}{\frac{\partial L}{\partial a}}"
+        r" \underset{(n, n)}{\frac{\partial a}{\partial z}}",
+        Verdict.PROVED,
+        All(
+            _derived("value", "open the logarithm", "divide by the own exponential"),
+            _derived("chain-rule", "times the Jacobian, at q = p"),
+        ),
+        note="In the value every index is summed over; in z_i, a_i, y_i and the gradient one is "
+        "free. Of a batch of rows each has its own value.",
+    ),
+    _two(
         "10",
         "softmax",
         r"a_i = \frac{e^{z_i}}{\sum_k e^{z_k}}",
@@ -215,11 +230,74 @@ SMOOTHING = (
         note="A goal is a choice; what is decided is that it is the most probable class.",
     ),
     _three(
+        "20",
+        "a sum of ramps stops to pull exactly where the target passes the other class",
+        r"L = \sum_{i \ne y} \max(z_i - z_y, 0): \quad \frac{\partial L}{\partial z_j}"
+        r" = [z_j > z_y] \; (j \ne y), \quad L = 0 \iff z_j \le z_y \text{ for all } j",
+        Verdict.PROVED,
+        All(
+            Decided(
+                equation(partial(of.WITHOUT_MARGIN, s[i]), of.PULL),
+                equation(partial(of.WITHOUT_MARGIN, of.TARGET_SCORE), -of.PULLS),
+            ),
+            Derived("hinge", "margin", *of.ZERO_LOSS),
+        ),
+        (r"y \text{ one-hot}, \; z_j \ne z_y",),
+        note="At z_j = z_y itself every pull from 0 to 1 is a subgradient; code takes 0.",
+    ),
+    _three(
         "21",
         "a loss that stops where the target passes the others generalises poorly",
         r"\text{test error of } \sum_i \max(z_i - z_y, 0)",
         Verdict.EMPIRICAL,
         Empirical("training the same model with margins 0 and m > 0, error on held data compared"),
+    ),
+    _three(
+        "22",
+        "hinge: with a margin the target must lead every other class by m",
+        r"L = \sum_{i \ne y} \max(z_i - z_y + m, 0), \quad"
+        r" L = 0 \iff z_y \ge z_i + m \text{ for all } i \ne y",
+        Verdict.PROVED,
+        All(
+            Derived(
+                "hinge",
+                "definition",
+                "a ramp is a number where it is positive",
+                "every term is non-negative",
+                "what a ramp leaves out is the other ramp",
+            ),
+            Derived("hinge", "margin", *of.ZERO_LOSS),
+        ),
+        (r"y \text{ one-hot}",),
+    ),
+    _three(
+        "23",
+        "with many classes the gradients of hinge are uneven and huge, and easily explode",
+        r"\frac{\partial L}{\partial z_i} = [x_i > 0], \quad"
+        r" \frac{\partial L}{\partial z_y} = -\#\{i : x_i > 0\} \ge -(C - 1), \quad"
+        r" x_i = z_i - z_y + m",
+        Verdict.EMPIRICAL,
+        All(
+            Derived(
+                "hinge",
+                "bounds",
+                "at the target minus the count",
+                "elsewhere a step",
+                "the components sum to zero",
+                "their sizes sum to twice the count",
+                "which is n - 1 less the comparisons won",
+                "hence at most n - 1",
+            ),
+            Witnessed(of.pull_at_the_start),
+            Empirical(
+                "training with C = 10, 100, ..., 10^5 classes and one step size, the norms of the "
+                "weights and their steps recorded, against the mean over i in place of the sum"
+            ),
+        ),
+        note="Uneven and huge are proved: at the start, with equal scores and m > 0, every class "
+        "pulls by 1 and the target by C - 1. Exploding is another thing: no gradient by the "
+        "scores is above C - 1, whatever the scores are, and a step size divided by C - 1 undoes "
+        "the size. Whether a training explodes depends on its step and on the layers before.",
     ),
     _three(
         "24",
@@ -229,6 +307,33 @@ SMOOTHING = (
         Decided(above(of.TOP + of.LEAD, of.TOP - of.BELOW[i])),
         (r"M = \max_{k \ne y} z_k, \; a > 0, \; D_k \ge 0",),
         note="The other way round M is itself one of the non-targets.",
+    ),
+    _three(
+        "25",
+        "of the largest other class alone at most one gradient is +1 and one is -1",
+        r"L = \max(\max_{i \ne y} z_i - z_y, 0): \quad \nabla L = e_k - e_y \text{ or } 0",
+        Verdict.PROVED,
+        All(
+            Derived(
+                "max_hinge",
+                "bounds",
+                "at the target",
+                "elsewhere 1 only at the class that leads",
+                "the components sum to zero",
+                "their sizes sum to twice that of the target",
+                "the target has -1 unless it leads itself",
+                "hence at most 1",
+            ),
+            Derived(
+                "max_hinge",
+                "definition",
+                "one entry leads",
+                "it is at least each lead",
+                "hence at least 0",
+            ),
+        ),
+        (r"y \text{ one-hot}, \text{ one largest } z_k",),
+        note="At a tie of the largest the one pull may be shared among them in any way.",
     ),
     _three(
         "26",
@@ -266,6 +371,27 @@ SMOOTHING = (
         ),
         (r"e^{\gamma D_k} = 1 + E_k, \; E_k \ge 0, \; \gamma > 0",),
         note="The lower bound holds for every single score, the largest too.",
+    ),
+    _three(
+        "29",
+        "log-sum-exp in place of the maximum over the other classes",
+        r"L = \max\left(\log \sum_{i \ne y} e^{z_i} - z_y, 0\right)"
+        r" \ge \max(\max_{i \ne y} z_i - z_y, 0)",
+        Verdict.PROVED,
+        All(
+            Derived(
+                "lse_hinge",
+                "definition",
+                "one class and the rest",
+                "the rest is non-negative: LSE >= s_i, so X >= x_i",
+                "the lead of all over the lead of one, as exponentials",
+                "hence at least the max-hinge",
+            ),
+            Derived("lse_hinge", "gradient", "differentiate"),
+        ),
+        (r"y \text{ one-hot}, \text{ at least one other class}",),
+        note="0 only where e^{z_y} >= sum of the others, which asks the target to have half of "
+        "the probability.",
     ),
     _three(
         "30",
