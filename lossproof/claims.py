@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from derive.losses import subject_named
@@ -26,17 +27,23 @@ COLOURS = {
     Verdict.EMPIRICAL: "blue",
 }
 
+# Below so many letters a place leaves the statement no room.
+PLACE_FROM = 64
+
 
 def show_table(console: Console, entries: Sequence[Entry]) -> None:
     """Each statement on a line with its recorded verdict, and how many there are of each."""
+    wide = console.width >= PLACE_FROM
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("id", "verdict"):
         table.add_column(name, no_wrap=True)
-    table.add_column("place", max_width=14)
-    table.add_column("statement", min_width=20)
+    if wide:
+        table.add_column("place", max_width=14)
+    table.add_column("statement", overflow="fold")
     for entry in entries:
         verdict = f"[{COLOURS[entry.verdict]}]{entry.verdict}[/]"
-        table.add_row(entry.id, verdict, entry.place, entry.says)
+        place = [escape(entry.place)] if wide else []
+        table.add_row(entry.id, verdict, *place, escape(entry.says))
     console.print(table, highlight=False)
     counts = Counter(str(entry.verdict) for entry in entries)
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
