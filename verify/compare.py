@@ -236,6 +236,7 @@ def _size(loss: str, sample: Sample) -> float:
 
 
 def _is_printable(loss: str, sample: Sample, references: References) -> bool:
+    """Whether the printed formula has a value there, and the derivative that the core takes."""
     if loss in FIRST_OF_TIED:
         others = sample.scores[sample.labels == 0]
         target = sample.scores[sample.labels == 1]
