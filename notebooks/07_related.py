@@ -16,6 +16,9 @@
 # **What does the weight do to the score: which probability does it stand for after training, where
 # is the loss flat, and is its gradient the gradient of anything?**
 #
+# They are taken from their papers. The document's soft focal loss (eq. 50) names no label, and its
+# Circle loss (eq. 59) is ZLPR with margins: `lossproof claims 9064-50`, `9064-59`.
+#
 # With $p = \sigma(s)$ and $q = 1 - p$:
 #
 # | | on | off |
@@ -57,10 +60,6 @@ kinds = {
     "asymmetric": (lossproof.asymmetric, RED),
 }
 scores = np.linspace(-6, 6, 241)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-np.asarray(x, dtype=float)))
 
 
 def pull(loss, label):
