@@ -298,8 +298,8 @@ figure.tight_layout()
 # A limit of this result: it is about soft labels *as given*. When hard labels are drawn at random,
 # each on with probability $t$, the model minimises the *mean* of hard losses, and that is another
 # function. For a single label it is cross-entropy, so the score means $\sigma(s)$. With many labels
-# alike the sums settle, and $\sigma(2 s)$ returns. Labels that differ or hang together need not even
-# lie between the two (`lossproof claims own-prob-between`, and notebook 05).
+# alike the sums settle, and $\sigma(2 s)$ returns. Labels that differ or hang together need not
+# even lie between the two (`lossproof claims own-prob-between`, and notebook 05).
 
 
 # %%
