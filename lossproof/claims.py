@@ -13,7 +13,7 @@ from rich.table import Table
 from derive.losses import subject_named
 from derive.render import render
 from verify.ledger import Entry, Verdict, entry_named
-from verify.ledger.judge import Judgement, judge_all
+from verify.ledger.judge import Judgement, Progress, judge_all
 
 __all__ = ["as_objects", "show_table", "tell_story"]
 
@@ -50,9 +50,11 @@ def show_table(console: Console, entries: Sequence[Entry]) -> None:
     console.print(f"{len(entries)} statements: {told}", highlight=False)
 
 
-def as_objects(entries: Sequence[Entry]) -> list[dict[str, object]]:
+def as_objects(
+    entries: Sequence[Entry], jobs: int = 1, progress: Progress | None = None
+) -> list[dict[str, object]]:
     """The entries with the evidence that was found, as plain data."""
-    judgements = judge_all([entry.id for entry in entries])
+    judgements = judge_all([entry.id for entry in entries], jobs, progress=progress)
     return [_as_object(*pair) for pair in zip(entries, judgements, strict=True)]
 
 
