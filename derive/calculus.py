@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from sympy import (
+    Abs,
     Add,
     Expr,
     Indexed,
@@ -26,7 +27,6 @@ from sympy import (
     Sum,
     Symbol,
     log,
-    sign,
 )
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import Function
@@ -114,8 +114,11 @@ def derivative(expression: Expr, variable: Variable) -> Expr:
         return _derivative_of_product(expression.args, variable)
     if isinstance(expression, Pow):
         return _derivative_of_power(expression, variable)
-    if isinstance(expression, KroneckerDelta | sign) or not expression.args:
-        return S.Zero  # a sign is constant off its kink
+    if isinstance(expression, KroneckerDelta) or not expression.args:
+        return S.Zero
+    if isinstance(expression, Abs):
+        (x,) = expression.args
+        return expression / x * derivative(x, variable)  # off the kink
     if isinstance(expression, Function):
         return Add(
             *(

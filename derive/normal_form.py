@@ -48,7 +48,6 @@ from sympy import (
     factorrat,
     fraction,
     log,
-    sign,
     together,
 )
 from sympy.core.function import Function
@@ -63,7 +62,6 @@ from derive.piecewise import (
     enter_largest,
     enter_leads,
     enter_ramp,
-    enter_sign,
     enter_size,
     enter_step,
 )
@@ -392,6 +390,5 @@ class Generators:
         ramp: enter_ramp,
         step: enter_step,
         Abs: enter_size,
-        sign: enter_sign,
         Function: _enter_function,
     }

@@ -3,14 +3,14 @@
 ``ramp(x) = x step(x)``, ``step(-x) = 1 - step(x)`` and ``max_k f_k = sum_k leads_k f_k``: what is
 left are steps and leaders, generators with the values 0 and 1 (:mod:`derive.ramps`). ``|x y| =
 |x| |y|``, and ``|x|`` of a factor of unknown sign is a generator with ``|x|^2 = x^2``; off the kink
-its derivative is ``sign(x) = x / |x|``.
+its derivative is ``|x| / x``.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from sympy import Abs, Add, Expr, Mul, Symbol, expand, factor_list, fraction, sign
+from sympy import Abs, Add, Expr, Mul, Symbol, expand, factor_list, fraction
 
 from derive import relations
 from derive.axis import Index
@@ -87,12 +87,6 @@ def _named_by_rule(ring: Ring, node: Largest) -> Largest:
 def enter_size(ring: Ring, node: Abs) -> Expr:
     """``|x|``, factor by factor; by cases of labels."""
     return _size_of(ring, ring.cancel(ring.enter(node.args[0])))
-
-
-def enter_sign(ring: Ring, node: sign) -> Expr:
-    """``x / |x|``."""
-    (x,) = node.args
-    return ring.enter(x) / ring.enter(Abs(x))
 
 
 def _size_of(ring: Ring, value: Expr) -> Expr:

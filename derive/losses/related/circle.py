@@ -16,7 +16,7 @@ from __future__ import annotations
 from sympy import Expr, KroneckerDelta, Rational, S, Symbol, exp, log
 
 from derive.axis import total
-from derive.calculus import partial
+from derive.calculus import partial, resolve
 from derive.derivation import Derivation
 from derive.facts import hard
 from derive.losses import unified
@@ -47,8 +47,6 @@ _rise_j, _fall_j, _gradient_j = (at_index(part, j) for part in (_rise, _fall, GR
 
 #: Whatever the two sums are.
 SUMS = {N: N_NAME, P: P_NAME}
-#: The gradient with the weights held fixed, at a negative.
-FIELD = SCALE * push * u
 
 
 def derive_value() -> Derivation:
@@ -78,22 +76,36 @@ def derive_unweighted() -> Derivation:
 
 def derive_detached() -> Derivation:
     """The field with fixed weights has no symmetric Jacobian; it may lead up the loss."""
-    here, there = FIELD, at_index(FIELD, j)
-    both = (1 - KroneckerDelta(i, j)) * (1 - y[i]) * (1 - y[j])
-    start = both * (partial(here, s[j]) - partial(there, s[i]))
     title = "Two negatives: what the field with fixed weights changes in each other"
+    start = partial(_field(FIRST), SECOND) - partial(_field(SECOND), FIRST)
     chain = LOSS.begin("detached", title, start).differentiate()
-    share = a * at_index(a, j) * P**2 / D**2
-    difference = 2 * SCALE**2 * MARGIN * (s[i] - s[j]) * active * at_index(active, j)
+    weights = step(FIRST + MARGIN) * step(SECOND + MARGIN)
+    share = exp(_energy(FIRST) + _energy(SECOND)) * P_NAME**2 / _TWO**2
+    difference = 2 * SCALE**2 * MARGIN * (FIRST - SECOND) * weights * share
     note = "a gradient has none: 0 only where the two scores are equal"
-    rule = "the Jacobian is not symmetric"
-    chain = chain.generally(rule, both * difference * share, SUMS, note)
-    product = 2 * SCALE**2 * s[i] * push * u**2
-    rule = "slope of the loss times the field"
-    chain = chain.lemma(rule, z_up * u * FIELD, product, named=SUMS)
-    at = (s[i] * push).xreplace({s[i]: -RISE, MARGIN: RISE + MARGIN})
+    chain = chain.to("the Jacobian is not symmetric", difference, note)
+    slope = resolve(partial(log(_TWO), FIRST))
+    pressed = exp(_energy(FIRST)) * P_NAME / _TWO
+    product = 2 * SCALE**2 * FIRST * ramp(FIRST + MARGIN) * pressed**2
+    chain = chain.lemma("slope of the loss times the field", slope * _field(FIRST), product)
+    at = (FIRST * ramp(FIRST + MARGIN)).xreplace({FIRST: -RISE, MARGIN: RISE + MARGIN})
     rule = "for a negative between -m and 0 of opposite signs: the field leads up the loss"
     return chain.positive(rule, -at)
+
+
+def _energy(score: Expr) -> Expr:
+    """``x(s)`` of a negative."""
+    return up.xreplace({s[i]: score})
+
+
+def _field(score: Expr) -> Expr:
+    """The gradient of the loss with two negatives, its weight held fixed."""
+    return SCALE * ramp(score + MARGIN) * exp(_energy(score)) * P_NAME / _TWO
+
+
+#: Two negatives beside others, which add N, and positives, which add up to P.
+FIRST, SECOND = Symbol("s_1", real=True), Symbol("s_2", real=True)
+_TWO = 1 + (exp(_energy(FIRST)) + exp(_energy(SECOND)) + N_NAME) * P_NAME
 
 
 def derive_product() -> Derivation:
