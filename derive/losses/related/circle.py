@@ -80,17 +80,17 @@ def derive_detached() -> Derivation:
     start = partial(_field(FIRST), SECOND) - partial(_field(SECOND), FIRST)
     chain = LOSS.begin("detached", title, start).differentiate()
     weights = step(FIRST + MARGIN) * step(SECOND + MARGIN)
-    share = exp(_energy(FIRST) + _energy(SECOND)) * P_NAME**2 / _TWO**2
+    share = exp(_energy(FIRST) + _energy(SECOND)) * PULL**2 / _TWO**2
     difference = 2 * SCALE**2 * MARGIN * (FIRST - SECOND) * weights * share
     note = "a gradient has none: 0 only where the two scores are equal"
     chain = chain.to("the Jacobian is not symmetric", difference, note)
-    slope = resolve(partial(log(_TWO), FIRST))
-    pressed = exp(_energy(FIRST)) * P_NAME / _TWO
-    product = 2 * SCALE**2 * FIRST * ramp(FIRST + MARGIN) * pressed**2
-    chain = chain.lemma("slope of the loss times the field", slope * _field(FIRST), product)
-    at = (FIRST * ramp(FIRST + MARGIN)).xreplace({FIRST: -RISE, MARGIN: RISE + MARGIN})
-    rule = "for a negative between -m and 0 of opposite signs: the field leads up the loss"
-    return chain.positive(rule, -at)
+    slope = 2 * SCALE * FIRST * step(FIRST + MARGIN) * exp(_energy(FIRST)) * PULL / _TWO
+    chain = chain.lemma("slope of the loss", resolve(partial(log(_TWO), FIRST)), slope)
+    between = {FIRST: -RISE, MARGIN: RISE + MARGIN}
+    rule = "for a negative between -m and 0 minus the slope is positive"
+    chain = chain.positive(rule, -slope.xreplace(between))
+    rule = "and so is the field: a step against it leads up the loss"
+    return chain.positive(rule, _field(FIRST).xreplace(between))
 
 
 def _energy(score: Expr) -> Expr:
@@ -100,12 +100,13 @@ def _energy(score: Expr) -> Expr:
 
 def _field(score: Expr) -> Expr:
     """The gradient of the loss with two negatives, its weight held fixed."""
-    return SCALE * ramp(score + MARGIN) * exp(_energy(score)) * P_NAME / _TWO
+    return SCALE * ramp(score + MARGIN) * exp(_energy(score)) * PULL / _TWO
 
 
-#: Two negatives beside others, which add N, and positives, which add up to P.
+#: Two negatives beside others, which add N, and positives, which add up to P > 0.
 FIRST, SECOND = Symbol("s_1", real=True), Symbol("s_2", real=True)
-_TWO = 1 + (exp(_energy(FIRST)) + exp(_energy(SECOND)) + N_NAME) * P_NAME
+PULL = Symbol("P", positive=True)
+_TWO = 1 + (exp(_energy(FIRST)) + exp(_energy(SECOND)) + N_NAME) * PULL
 
 
 def derive_product() -> Derivation:
