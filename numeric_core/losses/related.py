@@ -61,6 +61,7 @@ from numeric_core.single import (
     choose,
     either,
     focal_terms,
+    lift,
     pair_like,
     shifted_terms,
     soft_focal_terms,
@@ -139,11 +140,7 @@ class Focal(ByLabel):
             constant(xp, 1.0 - self.alpha, t),
         )
         value, slope = weight * terms.value, weight * terms.slope
-        return Terms(value, slope, terms.weight, lambda: terms.bend() * _like(rows, weight))
-
-
-def _like(rows: Rows, x: Array) -> Pair | Array:
-    return Pair.of(rows.xp, x) if rows.exact else x
+        return Terms(value, slope, terms.weight, lambda: terms.bend() * lift(rows, weight))
 
 
 @dataclass(frozen=True)
