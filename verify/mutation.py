@@ -51,6 +51,8 @@ class Trial:
 
 def mutants(expression: Expr) -> Iterator[Mutant]:
     """Every mutant of the expression by one change, each different from it and from the others."""
+    if expression == 0:
+        yield Mutant("1 in place of 0", S.One)
     seen = {expression}
     for mutant in _mutants(expression, sorted(free_indices(expression), key=str)):
         if mutant.expression not in seen:

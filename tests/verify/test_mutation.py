@@ -94,7 +94,8 @@ def test_gradients_and_hessians_have_hundreds_of_mutants():
     derivations = [loss.derive(topic) for loss in LOSSES.values() for topic in MATRIX]
     counts = [sum(1 for step in d.steps for _ in statements(step)) for d in derivations]
     assert sum(counts) > 1400
-    assert min(counts) > 20
+    # What is linear piece by piece has the second derivative 0, which is mutated in one way.
+    assert min(n for d, n in zip(derivations, counts, strict=True) if d.result != 0) > 20
 
 
 # The mutants -----------------------------------------------------------------------------------
