@@ -6,12 +6,12 @@ With p = sigma(s) and, for one label of a row,
     soft_focal   |p - t|^b (-t log p - (1 - t) log(1 - p))
     asymmetric   focal with its own exponent for a positive, -d^g log(1 - d), d = max(p - m, 0),
                  for a negative
-    circle       log(1 + N P), N = sum_neg e^{x(s)}, P = sum_pos e^{x(1 - s)}, where
-                 x(u) = c max(u + m, 0) (u - m) = c (u^2 - m^2) above -m, and 0 below
+    circle       log(1 + N P), N = sum_neg e^{x(s)}, P = sum_pos e^{x(1 - s)},
+                 x(u) = c max(u + m, 0) (u - m)
 
-The first three are sums of losses of single labels (`numeric_core.single`), so that the Hessian is
-diagonal.  Circle loss is the unified loss of the energies x (`numeric_core.energies`): with its
-shares P_i and Q_i, r = N P / (1 + N P) and z = dx/du,
+The first three are sums over labels (`numeric_core.single`), with a diagonal Hessian.  Circle loss
+is the unified loss of energies x (`numeric_core.energies`): with its shares P_i and Q_i,
+r = N P / (1 + N P) and z = dx/du,
 
     dl/ds_i = r z_i (P_i - Q_i),   H = diag(z) H_unified diag(z) + 2 c r diag(P + Q).
 """
@@ -134,11 +134,7 @@ class Focal(ByLabel):
         terms = focal_terms(rows, pair_like(xp, self.gamma, t))
         if self.alpha is None:
             return terms
-        weight = xp.where(
-            t > 0,
-            constant(xp, self.alpha, t),
-            constant(xp, 1.0 - self.alpha, t),
-        )
+        weight = xp.where(t > 0, constant(xp, self.alpha, t), constant(xp, 1.0 - self.alpha, t))
         value, slope = weight * terms.value, weight * terms.slope
         return Terms(value, slope, terms.weight, lambda: terms.bend() * lift(rows, weight))
 
