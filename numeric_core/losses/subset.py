@@ -21,6 +21,7 @@ the document's recursion as printed, which alternates in sign, is in `numeric_co
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -46,6 +47,9 @@ __all__ = [
     "combination_softmax",
     "padded_combination_softmax",
 ]
+
+# Below the log of half the least float64, 2^-1075, e^{s - s_0} is 0: such a label is in no subset.
+LEAST_EXPONENT = -1075 * math.log(2.0)
 
 
 class _SubsetLoss(LatticeLoss):
@@ -297,6 +301,22 @@ class PaddedCombinationSoftmax(_SubsetLoss):
     def _parts(self, rows: Rows) -> list[Part]:
         v, w, places = hard_sides(rows, self.threshold)
         return [Part(v, w, self._terms(rows), places)]
+
+    def _hvp(self, rows: Rows, vector: Array) -> Array:
+        """Covariances of independent labels are 0, and not what rounding leaves of them."""
+        xp, product = rows.xp, super()._hvp(rows, vector)
+        if self._unlimited(vector.shape[-1]):
+            return product
+        independent = self._independent(rows)
+        if known(xp.any(independent)) is False:
+            return product
+        return xp.where(independent, replace(self, max_labels=None)._hvp(rows, vector), product)
+
+    def _independent(self, rows: Rows) -> Array:
+        """(*batch, 1): rows with at most K labels that any subset may have, others being masked."""
+        possible = rows.scores - self.threshold > LEAST_EXPONENT
+        count = rows.xp.sum(rows.xp.astype(possible, rows.scores.dtype), axis=-1, keepdims=True)
+        return count <= self.max_labels
 
     def _terms(self, rows: Rows) -> IndexSet:
         n = rows.scores.shape[-1]

@@ -167,6 +167,19 @@ def test_one_positive_is_softmax_and_all_orders_are_bce() -> None:
         assert np.allclose(ours.hvp(s, y, v), theirs.hvp(s, y, v), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("mask", [-np.inf, -1e7])
+def test_labels_that_a_mask_leaves_independent_have_no_covariance(mask: float) -> None:
+    # Two rows: 3 of 6 labels are left, no more than K; and 5 of them. The first u is the smallest.
+    s = np.array([[2.0, mask, -1.5, mask, 0.25, mask], [2.0, 1.0, -1.5, 0.5, 0.25, mask]])
+    t = np.array([[1.0, 0, 0, 0, 1, 0]] * 2)
+    u = np.array([[1e-6, -0.8, -0.2, 0.3, -0.5, 0.1]] * 2)
+    curved = nc.PaddedCombinationSoftmax(4, threshold=0.3).hvp(s, t, u)
+    shifted = np.where(s > -100, s - 0.3, s)
+    assert np.allclose(curved[0], nc.binary_cross_entropy.hvp(shifted, t, u)[0], rtol=2e-15, atol=0)
+    full = nc.PaddedCombinationSoftmax(4, threshold=0.3).hvp(s[1:, :5], t[1:, :5], u[1:, :5])
+    assert np.allclose(curved[1, :5], full[0], rtol=1e-14, atol=0)
+
+
 def test_rows_of_different_numbers_of_labels_do_not_see_each_other() -> None:
     rng = np.random.default_rng(37)
     s = rng.normal(size=(9, 8)) * np.array([[1.0], [100.0], [2000.0]] * 3)
