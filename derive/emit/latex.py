@@ -27,21 +27,26 @@ class CoefficientPrinter(LatexPrinter):
         index, body = opened(node)
         return rf"\max_{{{self._print(index)}}} {self.parenthesize(body, PRECEDENCE['Mul'])}"
 
-    def _print_leads(self, node: leads) -> str:
+    def _print_leads(self, node: leads, exp: str | None = None) -> str:
         largest, place = node.args
         inner = self._print(largest).removeprefix(r"\max")
-        return rf"\left[{self._print(place)} = \operatorname{{argmax}}{inner}\right]"
+        text = rf"\left[{self._print(place)} = \operatorname{{argmax}}{inner}\right]"
+        return _raised(text, exp)
 
-    def _print_step(self, node: step) -> str:
-        return rf"\left[{self._print(node.args[0])} > 0\right]"
+    def _print_step(self, node: step, exp: str | None = None) -> str:
+        return _raised(rf"\left[{self._print(node.args[0])} > 0\right]", exp)
 
-    def _print_ramp(self, node: ramp) -> str:
-        return rf"\max\left({self._print(node.args[0])}, 0\right)"
+    def _print_ramp(self, node: ramp, exp: str | None = None) -> str:
+        return _raised(rf"\max\left({self._print(node.args[0])}, 0\right)", exp)
 
     def _print_Coefficient(self, node: Coefficient) -> str:
         series, z, order = node.args
         inner = self.parenthesize(series, PRECEDENCE["Mul"])
         return f"[{self._print(z)}^{{{self._print(order)}}}] {inner}"
+
+
+def _raised(base: str, exponent: str | None) -> str:
+    return base if exponent is None else f"{base}^{{{exponent}}}"
 
 
 def _latex(expression: Expr) -> str:

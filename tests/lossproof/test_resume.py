@@ -52,7 +52,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str]:
 def test_a_changed_source_is_seen_and_another_is_not(checkout: Path) -> None:
     only = ("--only", "9158-m", "--jobs", "1")
     assert run(checkout, *only)[0] == 0
-    other = checkout / "verify" / "ledger" / "survey.py"
+    other = checkout / "verify" / "ledger" / "sce.py"
     other.write_text(other.read_text() + "\n# Of no account.\n")
     code, output = run(checkout, *only)
     assert code == 0 and "1 of 1 unchanged" in output
