@@ -28,11 +28,10 @@ __all__ = ["DerivationOutcome", "Outcome", "Task", "mutants_a_step", "plan", "ru
 
 # Mutants tried on each step in the short run; the long run and the tests try all of them.
 MUTANTS_A_STEP = 6
-# Over two axes, and in Circle loss, a formula has hundreds of mutants, and one that is still true
-# (two indices that may be exchanged) is proved in seconds: of them the long run and the tests try
+# Over two axes a formula has hundreds of mutants, and one that is still true (two indices that may
+# be exchanged) is proved in seconds, in Circle loss in many: of them the long run and the tests try
 # so many on a step.
-MUTANTS_A_LONG_STEP = 40
-LONG_STEPS = (*GRIDS, "grid", "circle")
+MUTANTS_A_LONG_STEP = {**dict.fromkeys((*GRIDS, "grid"), 40), "circle": 8}
 # The task that is about no loss, the distribution over k-subsets, and the loss that it goes with.
 SUBSETS, SUBSETS_WITH = "subset", "combination_softmax"
 # And the one about the labels at which given scores are optimal.
@@ -172,7 +171,7 @@ def mutants_a_step(task: Task) -> int | None:
     """How many mutants of each step are tried; None for all of them."""
     if not task.thorough:
         return MUTANTS_A_STEP
-    return MUTANTS_A_LONG_STEP if task.loss in LONG_STEPS else None
+    return MUTANTS_A_LONG_STEP.get(task.loss)
 
 
 def _outcome(derivation: Derivation, trials: Sequence[Trial], seconds: float) -> DerivationOutcome:
