@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from lossproof.checking import check
 from numeric_core import (
     ZLPR,
     BinaryCrossEntropy,
@@ -75,6 +76,7 @@ __all__ = [
     "Unified",
     "__version__",
     "binary_cross_entropy",
+    "check",
     "combination_softmax",
     "grid",
     "grid_centered",

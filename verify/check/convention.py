@@ -2,7 +2,8 @@ r"""What a target takes and gives, as data: how rows of scores and labels become
 
     input      logits s | sigmoid p = 1 / (1 + e^-s) | softmax p = softmax(s) | log-softmax
     labels     multi-hot (or soft) | integers (the same as whole numbers) | signs 2t - 1 |
-               class (its index) | indices (a list a row, filled up with a padding value)
+               class (its index) | indices (a list a row, filled up with a padding value) |
+               indices from 1 (class 0 stands for nothing and fills up)
     layout     rows (b, n) | row (n) | columns (n, b) | heads (b, 1, n) | spans (b, 1, 1, n)
     reduction  none, sum, mean over rows, mean over labels, mean over all, elements
 
@@ -22,7 +23,8 @@ from verify.check.frameworks import Framework, Numbers
 __all__ = ["INPUTS", "LABEL_FORMS", "LAYOUTS", "REDUCTIONS", "Convention", "logits_of"]
 
 INPUTS = ("logits", "sigmoid", "softmax", "log-softmax")
-LABEL_FORMS = ("multi-hot", "integers", "signs", "class", "indices")
+LABEL_FORMS = ("multi-hot", "integers", "signs", "class", "indices", "indices from 1")
+_FROM_1 = "indices from 1"
 LAYOUTS = ("rows", "row", "columns", "heads", "spans")
 # What a result is multiplied by so that its sum is the sum over the rows.
 REDUCTIONS: Mapping[str, Callable[[int, int], int]] = {
@@ -84,7 +86,10 @@ class Convention:
 
     def scores(self, scores: Numbers) -> Numbers:
         """The input for logits (b, n), as numbers in the layout."""
-        return self.laid_out(_from_logits(self.input, scores))
+        numbers = _from_logits(self.input, scores)
+        if self.labels == _FROM_1:
+            numbers = np.concatenate([np.zeros((len(numbers), 1)), numbers], axis=-1)
+        return self.laid_out(numbers)
 
     def laid_out(self, rows: Numbers) -> Numbers:
         """An array (b, n) in the layout."""
@@ -99,7 +104,10 @@ class Convention:
 
     def rows(self, array: Numbers, shape: tuple[int, ...]) -> Numbers:
         """An array in the layout as (b, n) again."""
-        return np.asarray(array.T if self.layout == "columns" else array).reshape(shape)
+        numbers = np.asarray(array.T if self.layout == "columns" else array)
+        if self.labels == _FROM_1:
+            numbers = numbers.reshape(shape[0], shape[1] + 1)[:, 1:]
+        return numbers.reshape(shape)
 
     def encode(self, labels: Numbers, framework: Framework, dtype: str) -> Any:
         """The labels (b, n) in their form, as an array of the library."""
@@ -114,7 +122,9 @@ class Convention:
             if self.layout == "row":
                 return int(index[0]) if framework.name == "python" else framework.integers(index[0])
             return framework.integers(index)
-        lists = index_lists(labels, self.padding)
+        lists = index_lists(labels, -1 if self.labels == _FROM_1 else self.padding)
+        if self.labels == _FROM_1:
+            lists = lists + 1
         if self.layout in ("heads", "spans"):
             lists = lists.reshape(len(lists), *[1] * (LAYOUTS.index(self.layout) - 2), -1)
         return framework.integers(lists[0] if self.layout == "row" else lists)
@@ -163,5 +173,3 @@ def gradient_by_logits(kind: str, given: Numbers, slope: Numbers) -> Numbers:
     if kind == "softmax":
         return given * (slope - (given * slope).sum(axis=-1, keepdims=True))
     return slope - np.exp(given) * slope.sum(axis=-1, keepdims=True)
-
-

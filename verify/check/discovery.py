@@ -26,7 +26,7 @@ from verify.check.specification import Specification
 from verify.check.target import Target
 from verify.check.trial import Failed, Trial
 
-__all__ = ["CLOSENESS", "Fit", "Found", "discover"]
+__all__ = ["CLOSENESS", "Fit", "Found", "also_by_class", "discover"]
 
 # float32 inside a target leaves 1e-7 of relative error on these batches; a formula that is another
 # one is off by far more.
@@ -68,6 +68,24 @@ class Found:
         return max(self.errors, key=lambda text: self.errors[text], default="")
 
 
+def also_by_class(
+    target: Target,
+    fit: Fit,
+    specification: Specification,
+    guard: Callable[[], AbstractContextManager[Any]],
+) -> Convention | None:
+    """The same with class indices for labels, where the target takes these as well."""
+    if not specification.one_class or fit.rank != "exact" or fit.convention.labels != "multi-hot":
+        return None
+    convention = replace(fit.convention, labels="class")
+    try:
+        answers = _ask(Trial(target, convention, guard), specification)
+    except Failed:
+        return None
+    again = _fit(convention, answers, specification, {"reduction": convention.reduction})
+    return again.convention if again.rank == "exact" else None
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came out of a probe."""
@@ -98,6 +116,8 @@ def discover(
             answers = _ask(trial, specification)
         except Failed as error:
             errors[str(error)] = errors.get(str(error), 0) + 1
+            if error.endless:
+                break  # each way of calling it would take as long
             continue
         runs.append((convention, answers))
         fit = _fit(convention, answers, specification, given)
@@ -160,7 +180,7 @@ def _layouts(framework: str) -> tuple[str, ...]:
 def _label_forms(specification: Specification) -> tuple[str, ...]:
     if specification.one_class:
         return ("multi-hot", "class", "integers")
-    return ("multi-hot", "integers", "indices", "signs")
+    return ("multi-hot", "integers", "indices", "indices from 1", "signs")
 
 
 def _inputs(target: Target, specification: Specification) -> tuple[str, ...]:
@@ -252,7 +272,7 @@ def _fit(
 
 def _only_hard(convention: Convention, answers: Sequence[Answer]) -> bool:
     """Whether no soft label was taken in a form that has room for them."""
-    no_room = convention.labels in ("class", "indices")
+    no_room = convention.labels in ("class", "indices", "indices from 1")
     return not no_room and not any(answer.probe.soft for answer in answers)
 
 
@@ -281,9 +301,7 @@ def _relate(
     """The relation of all numbers to their truths."""
 
     def exact(chosen: Callable[[Probe], bool]) -> bool:
-        fits = [
-            _close(g, x) for a, (g, x) in zip(answers, pairs, strict=True) if chosen(a.probe)
-        ]
+        fits = [_close(g, x) for a, (g, x) in zip(answers, pairs, strict=True) if chosen(a.probe)]
         return bool(fits) and all(fits)
 
     if exact(lambda probe: True):
@@ -322,7 +340,7 @@ def _other(
             if other.one_class != specification.one_class and not specification.one_class:
                 continue
             fit = _fit(convention, hard, other, given)
-            if fit.rank == "exact":
+            if fit.rank in ("exact", "hard"):
                 return replace(fit, rank="other", nearest=other.name)
     return None
 
@@ -344,8 +362,8 @@ def _plain(
     elif answer.raw.size == rows * n:
         reduction = "elements"
     else:
-        twice = Probe(*(np.concatenate([x, x]) for x in (answer.probe.scores, answer.probe.labels)),
-                      soft=False, twin=0)  # fmt: skip
+        doubled = [np.concatenate([x, x]) for x in (answer.probe.scores, answer.probe.labels)]
+        twice = Probe(doubled[0], doubled[1], soft=False, twin=0)
         try:
             again = _raw(Trial(target, convention, guard), twice)
             reduction = "mean" if _close(again, answer.raw) else "sum"

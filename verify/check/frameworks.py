@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from importlib.util import find_spec
 from types import CodeType, ModuleType
 from typing import Any
@@ -176,10 +177,9 @@ class Jax(Framework):
         """64-bit numbers, for as long as it lasts."""
         import jax
 
-        switch = getattr(jax, "enable_x64", None)  # in `jax.experimental` before 0.8
-        if switch is None:
-            from jax.experimental import enable_x64 as switch
-        scope: AbstractContextManager[Any] = switch(True)
+        # in `jax.experimental` before 0.8
+        home = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
+        scope: AbstractContextManager[Any] = home.enable_x64(True)
         return scope
 
     def floats(self, array: Any) -> Numbers:

@@ -47,7 +47,7 @@ def make_probes(specification: Specification, soft: bool = True) -> list[Probe]:
     """The batches for a specification, with soft labels where it takes them."""
     rng = np.random.default_rng(SEED)
     kinds = [False, True] if specification.soft and soft else [False]
-    probes = []
+    probes: list[Probe] = []
     for is_soft in kinds:
         for shape in SHAPES:
             labels = _labels(rng, shape, is_soft, specification.one_class)

@@ -129,8 +129,8 @@ def _arrays(expression: Expr) -> tuple[IndexedBase, IndexedBase]:
     scores = [base for base in bases if base not in labels]
     if len(labels) != 1 or len(scores) != 1:
         raise ValueError(
-            f"the expression has the arrays {', '.join(map(str, bases)) or 'none'}: expected one of "
-            f"scores and one of labels, the latter named one of {', '.join(LABEL_NAMES)}"
+            f"the expression has the arrays {', '.join(map(str, bases)) or 'none'}: expected one "
+            f"of scores and one of labels, the latter named one of {', '.join(LABEL_NAMES)}"
         )
     return scores[0], labels[0]
 

@@ -42,6 +42,7 @@ class Target:
     source: str
     parameters: tuple[inspect.Parameter, ...]
     own_gradient: Callable[..., Any] | None = None
+    is_function: bool = True
 
     @property
     def module(self) -> str:
@@ -113,9 +114,13 @@ def _attribute(module: ModuleType, name: str, place: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             known = [
-                n for n, x in vars(module).items() if callable(x) and x.__module__ == module.__name__
+                n
+                for n, x in vars(module).items()
+                if callable(x) and x.__module__ == module.__name__
             ]
-            raise CannotLoad(f"{place} has no {name!r}: it has {', '.join(known) or 'no functions'}")
+            raise CannotLoad(
+                f"{place} has no {name!r}: it has {', '.join(known) or 'no functions'}"
+            )
         found = getattr(found, part)
     return found
 
@@ -150,7 +155,8 @@ def _described(found: Any, where: str) -> Target:
     pair = getattr(found, "value_and_grad", None)
     gradient = (lambda *a, **k: pair(*a, **k)[1]) if callable(pair) else None
     name = getattr(found, "__qualname__", type(found).__name__)
-    return Target(found, name, where, _source(found, function), parameters, gradient)
+    source, plain = _source(found, function), hasattr(found, "__qualname__")
+    return Target(found, name, where, source, parameters, gradient, plain)
 
 
 def _function(found: Any) -> Any:

@@ -25,7 +25,14 @@ LONGEST_MESSAGE = 300
 
 
 class Failed(Exception):
-    """The target raised, or what it returned is no loss; the words say which."""
+    """The target raised, or what it returned is no loss; the words say which.
+
+    endless: it was stopped for the time that it took.
+    """
+
+    def __init__(self, words: str, endless: bool = False) -> None:
+        super().__init__(words)
+        self.endless = endless
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,9 @@ class Trial:
         kind = self.convention.reduction
         if kind == "elements":
             if raw.size != rows * n:
-                raise Failed(f"the result has shape {raw.shape}, expected one number for each label")
+                raise Failed(
+                    f"the result has shape {raw.shape}, expected one number for each label"
+                )
             return np.asarray(self.convention.rows(raw, shape).sum(axis=-1))
         expected = rows if kind in PER_ROW else 1
         if raw.size != expected:
@@ -110,8 +119,17 @@ class Trial:
         )
         return self.convention.rows(product, scores.shape) * self._count(scores)
 
+    def changed(self, scores: Numbers, labels: Numbers) -> str:
+        """What a call writes into: scores, labels, both (`scores and labels`) or nothing."""
+        array, encoded = self._array(scores, "float64"), self._labels(labels, "float64")
+        names = {"scores": array, "labels": encoded}
+        before = {name: self.framework.floats(x).copy() for name, x in names.items()}
+        self._guarded(lambda: self._result(array, encoded))
+        after = {name: self.framework.floats(x) for name, x in names.items()}
+        return " and ".join(n for n in names if not np.array_equal(before[n], after[n]))
+
     def _by_logits(self, scores: Numbers, dtype: str, slope: Numbers) -> Numbers:
-        if slope.size != scores.size:
+        if slope.size != self.convention.scores(scores).size:
             raise Failed(f"the gradient has shape {slope.shape}, the scores have {scores.shape}")
         slope = self.convention.rows(slope, scores.shape) * self._count(scores)
         return gradient_by_logits(self.convention.input, self.given(scores, dtype), slope)
@@ -158,7 +176,7 @@ class Trial:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # the target is on trial: it may raise anything, even exit
-            raise Failed(_in_words(error)) from None
+            raise Failed(_in_words(error), isinstance(error, TimeoutError)) from None
 
 
 def _first(returned: Any) -> Any:
