@@ -32,13 +32,14 @@ def _gradient(
 
 LIMITED = (
     Piece(
-        "torch_mask_1e12",
+        "numpy_mask_1e12",
         "multilabel_crossentropy",
         "zlpr",
         "1e12 stands for infinity: in float16 it is infinity, and 0 times infinity is nan",
         "limited-range",
         "mask-constant",
         "https://github.com/lanson07/--pytorch",
+        Takes(labels_first=True),
         witness=Witness(ROWS, HARD, "float16"),
     ),
     Piece(
@@ -348,7 +349,7 @@ DIFFERENT = (
         "sparse_multilabel_crossentropy",
         "zlpr",
         "1e-12 is written for 1e12: the filling counts as a positive of score 0",
-        "different",
+        "limited-range",
         "padding-counted",
         "https://github.com/Tongjilibo/bert4torch/issues/95",
         FILLED,
@@ -404,6 +405,7 @@ DIFFERENT = (
         "different",
         "wrong-axis",
         "https://github.com/fxia22/pointnet.pytorch/issues/27",
+        Takes(labels="class index", gives="mean"),
         witness=Witness(ROWS, ONE_HOT),
     ),
     Piece(

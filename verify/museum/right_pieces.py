@@ -74,6 +74,12 @@ RIGHT: tuple[Piece, ...] = (
     ),
     Piece("torch_masked_fill", "zlpr", "zlpr", "the other side filled with -inf"),
     Piece(
+        "torch_large_number",
+        "multilabel_crossentropy",
+        "zlpr",
+        "1e12 for infinity: PyTorch multiplies float16 in float32, so that 0 times it is 0",
+    ),
+    Piece(
         "torch_module_mean",
         "ZLPRLoss",
         "zlpr",

@@ -4,4 +4,7 @@ import math
 
 
 def bce(logits, labels):
-    return sum(math.log(1 + math.exp(-s if t else s)) for s, t in zip(logits, labels, strict=True))
+    return sum(
+        t * math.log(1 + math.exp(-s)) + (1 - t) * math.log(1 + math.exp(s))
+        for s, t in zip(logits, labels, strict=True)
+    )

@@ -11,10 +11,14 @@ class CircleLoss(nn.Module):
         self.m, self.gamma = m, gamma
 
     def forward(self, scores, labels):
+        present, gone = labels > 0, torch.isneginf(scores)
+        scores = scores.masked_fill(gone, 0)
         alpha_p = torch.clamp_min(1 + self.m - scores.detach(), 0.0)
         alpha_n = torch.clamp_min(scores.detach() + self.m, 0.0)
         logit_p = -self.gamma * alpha_p * (scores - (1 - self.m))
         logit_n = self.gamma * alpha_n * (scores - self.m)
-        logit_p = logit_p.masked_fill(labels == 0, -1e30)
-        logit_n = logit_n.masked_fill(labels > 0, -1e30)
-        return F.softplus(torch.logsumexp(logit_p, dim=-1) + torch.logsumexp(logit_n, dim=-1))
+        positive = logit_p.masked_fill(~present, -torch.inf).logsumexp(dim=-1)
+        negative = logit_n.masked_fill(present | gone, -torch.inf).logsumexp(dim=-1)
+        both = present.any(dim=-1) & ~(present | gone).all(dim=-1)
+        energy = torch.where(both, positive, 0) + torch.where(both, negative, 0)
+        return torch.where(both, -F.logsigmoid(-energy), 0)
