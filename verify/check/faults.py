@@ -279,21 +279,38 @@ def _sum_over_pairs(s: Numbers, t: Numbers) -> Numbers:
 
 
 def _of_labels(loss: str, right: Model) -> Iterator[Fault]:
-    def largest(s: Numbers, t: Numbers) -> Numbers:
-        return right(s, np.eye(t.shape[-1], dtype=s.dtype)[np.argmax(t, axis=-1)])
-
     for least in (0.5, 0.0):
-        yield Fault("labels-rounded", lambda s, t, a=least: right(s, (t > a).astype(s.dtype)))
-    yield Fault("labels-rounded", largest)
+        yield Fault("labels-rounded", partial(_rounded, right=right, least=least))
+    yield Fault("labels-rounded", partial(_largest, right=right))
     for eps in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 0.1, 0.01):
-        yield Fault("labels-clipped", lambda s, t, e=eps: right(s, np.clip(t, e, 1 - e)))
+        yield Fault("labels-clipped", partial(_clipped, right=right, eps=eps))
+
+
+def _rounded(s: Numbers, t: Numbers, *, right: Model, least: float) -> Numbers:
+    return right(s, (t > least).astype(s.dtype))
+
+
+def _largest(s: Numbers, t: Numbers, *, right: Model) -> Numbers:
+    return right(s, np.eye(t.shape[-1], dtype=s.dtype)[np.argmax(t, axis=-1)])
+
+
+def _clipped(s: Numbers, t: Numbers, *, right: Model, eps: float) -> Numbers:
+    return right(s, np.clip(t, eps, 1 - eps))
 
 
 def _of_scores(loss: str, right: Model) -> Iterator[Fault]:
     for temperature in TEMPERATURES:
-        yield Fault("temperature", lambda s, t, c=temperature: right(s / c, t))
+        yield Fault("temperature", partial(_cooled, right=right, temperature=temperature))
     for base in (2.0, 10.0):
-        yield Fault("log-base", lambda s, t, c=base: right(s, t) / np.log(c))
+        yield Fault("log-base", partial(_in_base, right=right, base=base))
+
+
+def _cooled(s: Numbers, t: Numbers, *, right: Model, temperature: float) -> Numbers:
+    return right(s / temperature, t)
+
+
+def _in_base(s: Numbers, t: Numbers, *, right: Model, base: float) -> Numbers:
+    return right(s, t) / np.log(base)
 
 
 def _of_batches(loss: str, right: Model) -> Iterator[Fault]:
