@@ -12,6 +12,7 @@ The rows are those of `verify.patterns`; a class is told from the numbers in a r
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,6 @@ CLASSES = (
     *("ordinary", "ties", "small rows", "soft", "soft edges", "confident", "large", "huge", "wide"),
     *("mask -1e7", "mask -1e12", "mask minimum", "mask -inf"),
 )
-# Beyond these no model's scores go; and from the first on, a score is called huge.
-LARGEST, HUGE = 1e7, 9e3
 WIDE = 300
 # What a row of the patterns is called there says which class it belongs to.
 _PREFIXES = {
@@ -78,12 +77,17 @@ class Case:
 
 
 def make_cases(
-    specification: Specification, dtype: str, *, soft: bool = True, bounded: bool = False
+    specification: Specification,
+    dtype: str,
+    *,
+    soft: bool = True,
+    bounded: bool = False,
+    few: bool = False,
 ) -> list[Case]:
     """The rows for a specification in a dtype, one of each class in turn.
 
     soft: with soft labels where the loss takes them.  bounded: only scores that a probability of
-    the dtype can stand for.
+    the dtype can stand for.  few: two rows of a class, of few lengths.
     """
     form = format_of(dtype)
     patterns = [*rows(form, sizes=(2, 3, 10)), *_more(form)]
@@ -94,7 +98,8 @@ def make_cases(
             continue
         for case in _labelled(kind, pattern, form, specification, soft):
             groups[case.kind].append(case)
-    return list(_in_turn([own for own in groups.values() if own]))
+    chosen = [_few(own) if few else own for own in groups.values() if own]
+    return list(_in_turn(chosen))
 
 
 def _more(form: Format) -> Iterator[Pattern]:
@@ -115,9 +120,9 @@ def _within(pattern: Pattern, specification: Specification, bounded: bool) -> bo
     if not len(s):
         return False
     kept = np.abs(s[~pattern.masked])
-    if len(kept) and kept.max() > LARGEST:
+    if len(kept) and kept.max() > specification.largest:
         return False
-    if pattern.masked.any() and not (specification.masks or np.isfinite(s).all()):
+    if pattern.masked.any() and not specification.masks:
         return False
     return not bounded or bool(np.abs(s).max() <= 6.0)
 
@@ -151,6 +156,16 @@ def _case(kind: str, pattern: Pattern, form: Format, labels: np.ndarray, form_na
     rounded = np.minimum(form.round(np.asarray(labels, dtype=np.float64)), 1.0)
     name = f"{form.name}/{pattern.name}/{form_name}"
     return Case(kind, name, form.name, tuple(pattern.scores.tolist()), tuple(rounded.tolist()))
+
+
+def _few(own: Sequence[Case]) -> list[Case]:
+    """The first and the last of those of the commonest lengths; of small rows all sides."""
+    if own[0].kind == "small rows":
+        return [case for case in own if len(case.scores) > 1 or case is own[0]]
+    lengths = Counter(len(case.scores) for case in own)
+    common = [length for length, _ in lengths.most_common(2)]
+    alike = [case for case in own if len(case.scores) in common]
+    return list(dict.fromkeys([alike[0], alike[-1]]))
 
 
 def _in_turn(groups: Sequence[Sequence[Case]]) -> Iterator[Case]:

@@ -3,50 +3,52 @@ r"""Finding out how a target is called: from the names in its signature, then by
 Every way of calling it that its signature admits is tried on small batches.  A way that gives the
 truth is taken at once; else the one that comes nearest, in this order:
 
-    exact > exact for hard labels > exact for batches of one row > a positive multiple >
-    off by what depends on the labels alone > another known loss > anything that runs
-
-Names that are clear bind: with `y_true` and `y_pred` in the signature only one order is tried.
+    exact > off by what depends on the labels alone > exact for hard labels > for lists of one
+    length > for batches of one row > a positive multiple > another known loss > anything that runs
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from verify.check.convention import INPUTS, LABEL_FORMS, LAYOUTS, PER_ROW, REDUCTIONS, Convention
-from verify.check.frameworks import Numbers, framework_named, frameworks_for
-from verify.check.probes import Probe, make_probes, truths
+from verify.check.candidates import candidates
+from verify.check.convention import PER_ROW, REDUCTIONS, Convention
+from verify.check.frameworks import Numbers
+from verify.check.probes import Probe, make_probes, truths, unequal_lists
 from verify.check.specification import Specification
 from verify.check.target import Target
 from verify.check.trial import Failed, Trial
 
 __all__ = ["CLOSENESS", "Fit", "Found", "also_by_class", "discover"]
 
-# float32 inside a target leaves 1e-7 of relative error on these batches; a formula that is another
-# one is off by far more.
+# float32 inside a target leaves 1e-7 of relative error on these batches.
 CLOSENESS = 1e-5
-RANKS = ("exact", "hard", "one row", "scale", "constant", "other", "unknown")
+# A label or a probability kept away from its ends by 1e-5 leaves 1e-4: still this loss, though not
+# to the last digit, which is weighed later.  Another formula is off by far more.
+NEAR = 1e-3
+RANKS = ("exact", "constant", "hard", "lists", "one row", "scale", "other", "unknown")
 PADDINGS = (-1, -100, 0)
-
-_SCORES = ("logit", "score", "y_pred", "pred", "input", "output", "y_hat", "yhat", "sim", "prob")
-_LABELS = ("y_true", "target", "label", "true", "gt", "truth", "multi_hot", "onehot", "one_hot")
-_SHORT_SCORES, _SHORT_LABELS = ("s", "x", "z", "p", "f", "o"), ("t", "y")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How the numbers of a convention relate to the truth; figure: the multiple, if it is one."""
+    """How the numbers of a convention relate to the truth.
+
+    figure: the multiple, or the largest difference, if that is what it is.  soft: whether labels
+    between 0 and 1 were right as well.  swapped: with the arguments the other way round it fits.
+    """
 
     convention: Convention
     rank: str
     figure: float = 1.0
     nearest: str = ""
+    soft: bool = True
+    swapped: bool = False
 
     @property
     def order(self) -> int:
@@ -86,6 +88,23 @@ def also_by_class(
     return again.convention if again.rank == "exact" else None
 
 
+def _fits_swapped(
+    target: Target,
+    fit: Fit,
+    specification: Specification,
+    guard: Callable[[], AbstractContextManager[Any]],
+) -> bool:
+    """Whether it is the loss against what the names in its signature say."""
+    way = fit.convention
+    names = None if way.names is None else (way.names[1], way.names[0])
+    turned = replace(way, scores_first=not way.scores_first, names=names)
+    try:
+        answers = _ask(Trial(target, turned, guard), specification)
+    except Failed:
+        return False
+    return _fit(turned, answers, specification, {}).rank in ("exact", "hard")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came out of a probe."""
@@ -107,9 +126,11 @@ def discover(
     errors: dict[str, int] = {}
     tried = 0
     runs: list[tuple[Convention, list[Answer]]] = []
-    for convention in _candidates(target, specification, given, options):
-        if convention.layout == "row" and any(fit.rank == "one row" for fit in fits):
-            continue  # it takes batches and mixes their rows: that it takes a row is no convention
+    for convention in candidates(target, specification, given, options):
+        if convention.labels == "signs" and any(fit.rank == "hard" for fit in fits):
+            continue  # it rounds its labels, and so makes 0 and 1 of any signs
+        if convention.layout == "row" and _took_batches(runs, convention):
+            continue  # it takes batches, wrongly: that it also takes a row is no convention
         tried += 1
         trial = Trial(target, convention, guard)
         try:
@@ -127,105 +148,10 @@ def discover(
     best = min(fits, key=lambda fit: fit.order, default=None)
     if best is not None and best.rank == "unknown":
         best = _other(runs, specification, others, given) or _plain(runs, target, guard, given)
-    if best is not None and best.convention.labels == "indices":
-        best = replace(best, convention=_padded(target, best.convention, specification, guard))
+        best = replace(best, swapped=_fits_swapped(target, best, specification, guard))
+    if best is not None and best.convention.labels.startswith("indices"):
+        best = _padded(target, best, specification, guard)
     return Found(best, tried, errors)
-
-
-# --- what may be tried ----------------------------------------------------------------------------
-
-
-def _candidates(
-    target: Target,
-    specification: Specification,
-    given: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> Iterator[Convention]:
-    names = [given["framework"]] if "framework" in given else None
-    frameworks = [framework_named(n) for n in names] if names else frameworks_for(target)
-    taken = {name: value for name, value in options.items() if _takes(target, name)}
-    orders = _orders(target, given, taken)
-    for framework in frameworks:
-        for layout in _choices(given, "layout", _layouts(framework.name)):
-            for labels in _choices(given, "labels", _label_forms(specification)):
-                for kind in _choices(given, "input", _inputs(target, specification)):
-                    for scores_first, places in orders:
-                        yield Convention(
-                            framework=framework.name,
-                            scores_first=scores_first,
-                            names=places,
-                            input=kind,
-                            labels=labels,
-                            layout=layout,
-                            padding=given.get("padding"),
-                            options=taken,
-                        )
-
-
-def _choices(given: Mapping[str, Any], name: str, usual: Sequence[str]) -> Sequence[str]:
-    known = {"layout": LAYOUTS, "labels": LABEL_FORMS, "input": INPUTS}[name]
-    if name not in given:
-        return usual
-    if given[name] not in known:
-        raise ValueError(f"unknown {name} {given[name]!r}: expected one of {', '.join(known)}")
-    return (given[name],)
-
-
-def _layouts(framework: str) -> tuple[str, ...]:
-    """Lists of floats are rows rather than batches."""
-    first = ("row", "rows") if framework == "python" else ("rows", "row")
-    return (*first, "heads", "columns", "spans")
-
-
-def _label_forms(specification: Specification) -> tuple[str, ...]:
-    if specification.one_class:
-        return ("multi-hot", "class", "integers")
-    return ("multi-hot", "integers", "indices", "indices from 1", "signs")
-
-
-def _inputs(target: Target, specification: Specification) -> tuple[str, ...]:
-    names = " ".join(p.name.lower() for p in target.parameters)
-    kinds = ("softmax", "log-softmax", "sigmoid") if specification.one_class else ("sigmoid",)
-    if "logit" in names:
-        return ("logits",)
-    if "log_prob" in names or "logprob" in names:
-        return ("log-softmax", "logits")
-    return (*kinds, "logits") if "prob" in names else ("logits", *kinds)
-
-
-def _takes(target: Target, name: str) -> bool:
-    kinds = {p.name: p.kind for p in target.parameters}
-    return name in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values()
-
-
-def _orders(
-    target: Target, given: Mapping[str, Any], taken: Mapping[str, Any]
-) -> list[tuple[bool, tuple[str, str] | None]]:
-    """(scores first, names) as the signature has them, or both orders where it does not say."""
-    if "names" in given:
-        return [(True, tuple(given["names"]))]
-    if "scores_first" in given:
-        return [(bool(given["scores_first"]), None)]
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    places = [p.name for p in target.parameters if p.kind in plain and p.name not in taken]
-    scores = next((name for name in places if _is(name, _SCORES, _SHORT_SCORES)), None)
-    labels = next(
-        (n for n in places if n != scores and _is(n, _LABELS, _SHORT_LABELS)),
-        None,
-    )
-    if scores is not None and labels is not None and {scores, labels} != set(places[:2]):
-        return [(True, (scores, labels))]
-    if scores is not None and labels is not None:
-        return [(scores == places[0], None)]
-    return [(True, None), (False, None)]
-
-
-def _is(name: str, parts: Sequence[str], short: Sequence[str]) -> bool:
-    lower = name.lower()
-    if lower in short:
-        return True
-    other = _LABELS if parts is _SCORES else _SCORES
-    return any(part in lower for part in parts) and not any(lower.startswith(o) for o in other)
 
 
 # --- what came out --------------------------------------------------------------------------------
@@ -234,7 +160,7 @@ def _is(name: str, parts: Sequence[str], short: Sequence[str]) -> bool:
 def _ask(trial: Trial, specification: Specification) -> list[Answer]:
     """The answers to all probes; soft labels may fail, hard ones may not."""
     answers = []
-    for probe in make_probes(specification, soft=trial.convention.labels in ("multi-hot", "signs")):
+    for probe in make_probes(specification, soft=trial.convention.labels == "multi-hot"):
         try:
             answers.append(Answer(probe, _raw(trial, probe)))
         except Failed:
@@ -248,6 +174,12 @@ def _raw(trial: Trial, probe: Probe) -> Numbers:
         return trial.run(probe.scores, probe.labels).raw
     rows = [trial.run(one.scores, one.labels).raw for one in probe.split()]
     return np.array([row.reshape(-1) for row in rows])
+
+
+def _took_batches(runs: Sequence[tuple[Convention, list[Answer]]], convention: Convention) -> bool:
+    """Whether an array library's code ran on batches, called in the same way otherwise."""
+    alike = replace(convention, layout="rows")
+    return convention.framework != "python" and any(other == alike for other, _ in runs)
 
 
 def _fit(
@@ -266,13 +198,16 @@ def _fit(
         rank, figure = _relate(answers, known)
         if rank == "exact" and specification.soft and _only_hard(convention, answers):
             rank = "hard"
-        fits.append(Fit(replace(convention, reduction=reduction), rank, figure))
+        soft = rank != "hard"
+        if rank == "hard" and specification.extended:
+            rank = "exact"
+        fits.append(Fit(replace(convention, reduction=reduction), rank, figure, soft=soft))
     return min(fits, key=lambda fit: fit.order, default=Fit(convention, "unknown"))
 
 
 def _only_hard(convention: Convention, answers: Sequence[Answer]) -> bool:
     """Whether no soft label was taken in a form that has room for them."""
-    no_room = convention.labels in ("class", "indices", "indices from 1")
+    no_room = convention.labels in ("class", "indices", "indices from 1", "signs")
     return not no_room and not any(answer.probe.soft for answer in answers)
 
 
@@ -301,11 +236,19 @@ def _relate(
     """The relation of all numbers to their truths."""
 
     def exact(chosen: Callable[[Probe], bool]) -> bool:
-        fits = [_close(g, x) for a, (g, x) in zip(answers, pairs, strict=True) if chosen(a.probe)]
+        fits = [
+            _close(g, x, NEAR) for a, (g, x) in zip(answers, pairs, strict=True) if chosen(a.probe)
+        ]
         return bool(fits) and all(fits)
 
     if exact(lambda probe: True):
         return "exact", 1.0
+    gaps: dict[int, list[Numbers]] = {}
+    for answer, (g, x) in zip(answers, pairs, strict=True):
+        gaps.setdefault(answer.probe.twin, []).append(g - x)
+    if all(len(pair) == 2 and _close(pair[0], pair[1]) for pair in gaps.values()):
+        every = np.concatenate([gap for pair in gaps.values() for gap in pair])
+        return "constant", float(every[np.abs(every).argmax()])
     if exact(lambda probe: not probe.soft):
         return "hard", 1.0
     if exact(lambda probe: probe.rows == 1) or exact(lambda p: p.rows == 1 and not p.soft):
@@ -315,16 +258,11 @@ def _relate(
         ratio = float(np.median(got / truth))
     if ratio > 0 and np.isfinite(ratio) and _close(got, ratio * truth):
         return "scale", ratio
-    gaps: dict[int, list[Numbers]] = {}
-    for answer, (g, x) in zip(answers, pairs, strict=True):
-        gaps.setdefault(answer.probe.twin, []).append(g - x)
-    if all(len(pair) == 2 and _close(*pair) for pair in gaps.values()):
-        return "constant", float(got[0] - truth[0])
     return "unknown", 1.0
 
 
-def _close(got: Numbers, truth: Numbers) -> bool:
-    return bool(np.allclose(got, truth, rtol=CLOSENESS, atol=CLOSENESS))
+def _close(got: Numbers, truth: Numbers, within: float = CLOSENESS) -> bool:
+    return bool(np.allclose(got, truth, rtol=within, atol=within))
 
 
 def _other(
@@ -374,22 +312,27 @@ def _plain(
 
 def _padded(
     target: Target,
-    convention: Convention,
+    fit: Fit,
     specification: Specification,
     guard: Callable[[], AbstractContextManager[Any]],
-) -> Convention:
-    """With the padding value that leaves a batch with lists of different lengths right."""
-    if convention.padding is not None:
-        return convention
-    scores = np.array([[0.3, -0.8, 1.1, 0.4], [1.3, 0.2, -0.6, -0.1]])
-    labels = np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0]])
-    probe = Probe(scores, labels, False, 0)
-    for padding in (*PADDINGS, scores.shape[1]):
+) -> Fit:
+    """With the padding value that leaves a batch with lists of different lengths right.
+
+    Where class 0 is kept free for it, no other value can fill up: a batch that is wrong then
+    makes the target wrong.
+    """
+    convention = fit.convention
+    if convention.padding is not None or fit.rank != "exact":
+        return fit
+    probe = unequal_lists()
+    from_1 = convention.labels == "indices from 1"
+    truth = np.array([truths(specification, probe).sum()])
+    for padding in (None,) if from_1 else (*PADDINGS, probe.scores.shape[1]):
         padded = replace(convention, padding=padding)
         try:
-            got = Trial(target, padded, guard).totals(scores, labels)
+            got = Trial(target, padded, guard).totals(probe.scores, probe.labels)
         except Failed:
             continue
-        if _close(np.array([got.sum()]), np.array([truths(specification, probe).sum()])):
-            return padded
-    return convention
+        if _close(np.array([got.sum()]), truth, NEAR):
+            return replace(fit, convention=padded)
+    return replace(fit, rank="lists") if from_1 else fit

@@ -19,7 +19,7 @@ from typing import Any
 from verify.check.cases import Case, make_cases
 from verify.check.discovery import Fit, also_by_class, discover
 from verify.check.observation import Observation
-from verify.check.probes import make_probes
+from verify.check.probes import make_probes, unequal_lists
 from verify.check.relations import relations
 from verify.check.result import Result
 from verify.check.scales import find_scale_of_scores
@@ -142,11 +142,13 @@ def _gather(
     """All that is seen of the target, as far as there is time."""
     trial = Trial(target, fit.convention, guard, options.gradient)
     weigher = Weigher(trial, specification, fit.figure if fit.rank == "scale" else 1.0)
-    has_room = fit.convention.labels in ("multi-hot", "signs")
+    has_room = fit.convention.labels == "multi-hot" and (fit.soft or not specification.extended)
     probes = [weigher.probe(probe, "probe") for probe in make_probes(specification, soft=has_room)]
     evidence = Evidence(weigher, fit, tuple(probes))
     if fit.rank in ("unknown", "other"):
         return replace(evidence, scale_of_scores=find_scale_of_scores(weigher))
+    if fit.rank == "lists":
+        return replace(evidence, probes=(*probes, weigher.probe(unequal_lists(), "probe")))
     if fit.rank == "one row":
         return evidence
     deadline = begun + options.budget
@@ -173,14 +175,15 @@ def _sweep(
     progress: Callable[[str], object],
     deadline: float,
 ) -> tuple[list[Observation], int]:
-    """The rows of all classes in each dtype that the library has; how many there was no time for."""
+    """The rows of all classes in each dtype of the library; how many there was no time for."""
     fit, weigher = evidence.fit, evidence.weigher
     framework = weigher.trial.framework
     dtypes = [d for d in framework.dtypes if not options.dtypes or d in options.dtypes]
     soft = has_room and fit.rank != "hard"
     bounded = fit.convention.input != "logits"
     queues = [
-        make_cases(weigher.specification, dtype, soft=soft, bounded=bounded) for dtype in dtypes
+        make_cases(weigher.specification, dtype, soft=soft, bounded=bounded, few=framework.compiles)
+        for dtype in dtypes
     ]
     cases = [
         case
@@ -190,9 +193,12 @@ def _sweep(
         if case.kind not in options.excluding
     ]
     seen: list[Observation] = []
+    classes: set[tuple[str, str]] = set()
     for case in cases:
-        if time.monotonic() > deadline:
+        # no verdict without a row of each class in each dtype, whatever the time
+        if time.monotonic() > deadline and (case.kind, case.dtype) in classes:
             break
+        classes.add((case.kind, case.dtype))
         if _unsupported(case, seen):
             continue
         progress(case.name)

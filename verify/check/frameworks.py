@@ -36,6 +36,8 @@ class Framework:
     package = "numpy"
     dtypes: tuple[str, ...] = ("float64", "float32", "float16")
     autograd = False
+    compiles = False
+    """A call of a new shape or dtype costs as much as a hundred others."""
 
     def array(self, values: Numbers, dtype: str) -> Any:
         """`values` as an array of `dtype`."""
@@ -157,8 +159,9 @@ class Jax(Framework):
     """JAX with 64-bit numbers switched on while it is asked, and only then."""
 
     name = package = "jax"
-    dtypes = ("float64", "float32", "float16", "bfloat16")
+    dtypes = ("float64", "float32", "float16")
     autograd = True
+    compiles = True
 
     def array(self, values: Numbers, dtype: str) -> Any:
         """`values`, converted before JAX sees them: XLA flushes subnormals."""
@@ -311,7 +314,7 @@ def _packages(target: Target) -> set[str]:
             value = scope.get(name)
             if isinstance(value, ModuleType):
                 names.add(value.__name__.split(".")[0])
-            elif hasattr(value, "__code__"):
+            elif hasattr(value, "__code__") and value.__module__ == scope.get("__name__"):
                 functions.append(value)
             elif value is not None:
                 names.add(str(getattr(value, "__module__", "") or "").split(".")[0])

@@ -50,6 +50,13 @@ class Observation:
         """Whether the gradient was right, where it was asked."""
         return not self.gradient_error and self.gradient_excess <= 1
 
+    def gradient_near(self, within: float) -> bool:
+        """Whether the gradient was right to that part of its largest component."""
+        if self.gradient_right or self.gradient is None or self.gradient_truth is None:
+            return self.gradient_right
+        size = max(1.0, float(np.abs(self.gradient_truth).max(initial=0.0)))
+        return bool((np.abs(self.gradient - self.gradient_truth) <= within * size).all())
+
     @property
     def right(self) -> bool:
         """Both."""

@@ -15,7 +15,7 @@ import numpy as np
 from verify.check.frameworks import Numbers
 from verify.check.specification import Specification
 
-__all__ = ["Probe", "make_probes", "truths"]
+__all__ = ["Probe", "make_probes", "truths", "unequal_lists"]
 
 # (rows, labels) of the batches; the first with one row, for what takes a single one.
 SHAPES = ((1, 4), (1, 5), (3, 4), (2, 5), (4, 3))
@@ -55,6 +55,13 @@ def make_probes(specification: Specification, soft: bool = True) -> list[Probe]:
                 scores = rng.normal(0, specification.spread, shape)
                 probes.append(Probe(scores, labels, is_soft, len(probes) // 2))
     return probes
+
+
+def unequal_lists() -> Probe:
+    """Two rows of which one has more positives than the other."""
+    scores = np.array([[0.3, -0.8, 1.1, 0.4], [1.3, 0.2, -0.6, -0.1]])
+    labels = np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0]])
+    return Probe(scores, labels, soft=False, twin=0)
 
 
 def _labels(

@@ -147,6 +147,9 @@ def _death(status: int) -> str:
 class CallLimit:
     """A context that ends what takes too long, in the main thread of a process of our own.
 
+    Counted is the time of the processor, so that a busy machine stops nothing that is right; what
+    sleeps is stopped with the whole process.
+
     After a few that did, every further call is refused at once: a check of such code would take
     as many times the limit as it has calls.
     """
@@ -160,13 +163,13 @@ class CallLimit:
         """The context of one call; TimeoutError in it."""
         if self.strikes >= STRIKES:
             raise TimeoutError(f"no answer within {self.seconds:g} s, {STRIKES} times")
-        before = signal.signal(signal.SIGALRM, self._strike)
-        signal.setitimer(signal.ITIMER_REAL, self.seconds, self.seconds)
+        before = signal.signal(signal.SIGPROF, self._strike)
+        signal.setitimer(signal.ITIMER_PROF, self.seconds, self.seconds)
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.signal(signal.SIGPROF, before)
 
     def _strike(self, *_: object) -> None:
         self.strikes += 1

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from verify.check.cases import LARGEST, Case
+from verify.check.cases import Case
 from verify.check.observation import Observation
+from verify.check.specification import LARGEST_SCORE
 from verify.check.weigh import Weigher
 from verify.formats import format_of
 
@@ -59,7 +60,7 @@ def _smaller(seen: Observation) -> Iterator[Case]:
     form = format_of(seen.dtype)
     with np.errstate(all="ignore"):
         for digits in (0, 1):
-            rounder = np.where(np.abs(s) < LARGEST, form.round(np.round(s, digits)), s)
+            rounder = np.where(np.abs(s) < LARGEST_SCORE, form.round(np.round(s, digits)), s)
             if not np.array_equal(rounder, s):
                 yield replace(base, scores=tuple(rounder.tolist()), labels=tuple(t.tolist()))
 

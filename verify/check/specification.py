@@ -37,6 +37,8 @@ from verify.oracle.row import HARD, ONE_CLASS
 __all__ = ["Specification", "specification_of"]
 
 Truth = Callable[..., Reference]
+# No model's scores go beyond.
+LARGEST_SCORE = 1e7
 LABEL_NAMES = ("t", "y", "label", "labels", "target", "targets", "y_true")
 
 
@@ -44,8 +46,9 @@ LABEL_NAMES = ("t", "y", "label", "labels", "target", "targets", "y_true")
 class Specification:
     """A loss: its name and parameters, and `truth(scores, labels, vector)` of a row.
 
-    soft: labels may lie between 0 and 1.  one_class: the labels of a row sum to 1.  masks: scores
-    may be -inf.  spread: the standard deviation of ordinary scores.
+    soft: labels may lie between 0 and 1.  extended: to such labels the loss was extended here, and
+    the usual one is for labels 0 and 1.  one_class: the labels of a row sum to 1.  masks: scores
+    may be -inf.  spread: the standard deviation of ordinary scores; largest: none is beyond.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Specification:
     one_class: bool
     masks: bool = True
     spread: float = 1.5
+    extended: bool = False
+    largest: float = LARGEST_SCORE
 
     def value(self, scores: Sequence[float], labels: Sequence[float]) -> float:
         """The value as the nearest float."""
@@ -99,7 +104,11 @@ def _ours(name: str, parameters: Mapping[str, float]) -> Specification:
         parameters=oracle.parameters,  # type: ignore[arg-type]
         soft=name not in HARD,
         one_class=name in ONE_CLASS,
+        extended=name in ("unified", "order_r"),
+        # the scores of Circle loss are cosines, and a finite one is no mask there
+        masks=name != "circle",
         spread=0.3 if name == "circle" else 1.5,
+        largest=4.0 if name == "circle" else LARGEST_SCORE,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from verify.check.cases import CLASSES
 from verify.check.causes import CAUSES, likely_causes
-from verify.check.discovery import Fit
+from verify.check.discovery import NEAR, Fit
 from verify.check.observation import Observation
 from verify.check.relations import Relation
 from verify.check.reproducer import reproducer
@@ -79,6 +79,8 @@ def conclude(target: str, evidence: Evidence, strict: bool = False) -> Result:
         f"{k} = {v:g}" for k, v in specification.parameters.items() if v is not None
     )
     described = way.describe()
+    if specification.extended and not evidence.fit.soft:
+        described["labels"] += " of 0 and 1"
     if evidence.by_class is not None:
         described["labels"] = "class index, and a distribution"
     assumed = {**described, **({"parameters": parameters} if parameters else {})}
@@ -107,10 +109,12 @@ def _verdict(evidence: Evidence, strict: bool) -> tuple[str, str]:
     """The slug, and one sentence of what it rests on."""
     fit = evidence.fit
     hard = [p for p in evidence.probes if not _is_soft(p)]
-    slopes_right = all(p.gradient_right for p in hard)
+    slopes_right = all(p.gradient_near(NEAR) for p in hard)
     has_slopes = any(p.gradient is not None for p in hard)
     if fit.rank in ("unknown", "other"):
         return _other_function(evidence, has_slopes)
+    if fit.rank == "lists":
+        return "different", "right for lists of one length only: what fills up a list is counted"
     if fit.rank == "one row":
         return "different", "right for batches of one row only: rows of a batch are mixed"
     if not slopes_right:
@@ -131,8 +135,11 @@ def _over_the_range(evidence: Evidence, strict: bool) -> tuple[str, str]:
     judged = [*evidence.probes, *evidence.seen, *evidence.searched]
     value_wrong = [o for o in judged if not o.value_right]
     slope_wrong = [o for o in judged if o.value_right and not o.gradient_right]
-    broken = [r for r in evidence.broken if r.name != "Hessian-vector product"]
-    if value_wrong or any(r.seen is not None and not r.seen.value_right for r in broken):
+    broken = evidence.broken
+    edges = all(o.kind in _MASKS_AT_THE_END for o in value_wrong)
+    batches_wrong = any(r.seen is not None and not r.seen.value_right for r in broken)
+    more_slopes = any(o.kind not in _MASKS_AT_THE_END for o in slope_wrong)
+    if batches_wrong or (value_wrong and not (edges and more_slopes)):
         return "limited-range", "right in part of the range only"
     if slope_wrong or evidence.broken:
         return "gradient-wrong", "the value is right, the gradient is not everywhere"
@@ -143,9 +150,15 @@ def _over_the_range(evidence: Evidence, strict: bool) -> tuple[str, str]:
     )
 
 
+# Where a value that is nan says less than a gradient that is wrong elsewhere.
+_MASKS_AT_THE_END = ("mask -inf", "mask minimum")
+
+
 def _other_function(evidence: Evidence, has_slopes: bool) -> tuple[str, str]:
     if evidence.fit.nearest:
         return "different", f"it is {evidence.fit.nearest}"
+    if evidence.fit.swapped:
+        return "different", "it is the loss with scores and labels the other way round"
     if evidence.scale_of_scores is not None:
         c, a = evidence.scale_of_scores
         words = f"the loss at {c:g} times the scores" + ("" if a == 1 else f", times {a:.6g}")
@@ -171,6 +184,8 @@ def _soft_finding(finding: Finding) -> bool:
 def _causes(evidence: Evidence, verdict: str, source: str) -> tuple[str, ...]:
     """Those that the numbers show, and before them what a relation shows by itself."""
     own = [r.cause for r in evidence.broken if r.cause in CAUSES]
+    own += ["swapped-arguments"] if evidence.fit.swapped else []
+    own += ["padding-counted"] if evidence.fit.rank == "lists" else []
     shown = likely_causes(evidence.all_seen, evidence.weigher.specification.name, source)
     return tuple(dict.fromkeys([*own, *shown]))
 
@@ -313,7 +328,8 @@ def _dtypes(own: Sequence[Observation]) -> tuple[str, ...]:
 def _range(evidence: Evidence, verdict: str) -> str:
     """Where the target is right: by dtype, all classes but those that fail."""
     if verdict in ("different", "does-not-run"):
-        return "batches of one row" if evidence.fit.rank == "one row" else "nothing"
+        ranges = {"one row": "batches of one row", "lists": "batches of lists of one length"}
+        return ranges.get(evidence.fit.rank, "nothing")
     if not evidence.seen:
         return "batches of ordinary rows in float64"
     words = []
@@ -321,7 +337,7 @@ def _range(evidence: Evidence, verdict: str) -> str:
         own = [o for o in evidence.seen if o.dtype == dtype]
         failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
         if "ordinary" in failing and len(failing) > 2:
-            words.append(f"{dtype}: {_limit(evidence, own) or 'nothing'}")
+            words.append(f"{dtype}: {_limit(evidence, own) or _digits(own)}")
         elif failing:
             limit = "" if len(failing) < 2 else _limit(evidence, own)
             masks = [k for k in failing if k.startswith("mask")]
@@ -336,6 +352,17 @@ def _range(evidence: Evidence, verdict: str) -> str:
 
 def _counts(evidence: Evidence, seen: Observation) -> bool:
     return seen.gradient_right if evidence.fit.rank == "constant" else seen.right
+
+
+def _digits(own: Sequence[Observation]) -> str:
+    """How near ordinary rows come, where none is right to the last digits."""
+    errors = [
+        float(np.max(np.abs(o.got - o.truth) / np.maximum(1, np.abs(o.truth))))
+        for o in own
+        if o.kind == "ordinary" and o.got is not None
+    ]
+    worst = max(errors, default=np.inf)
+    return f"ordinary scores to {worst:.1g}" if worst < NEAR else "nothing"
 
 
 def _merged(words: Sequence[str]) -> list[str]:

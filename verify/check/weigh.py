@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verify.check.cases import LARGEST, Case
+from verify.check.cases import Case
 from verify.check.convention import logits_of
 from verify.check.frameworks import Numbers
 from verify.check.observation import Observation
 from verify.check.probes import Probe
-from verify.check.specification import Specification
+from verify.check.specification import LARGEST_SCORE, Specification
 from verify.check.trial import Failed, Trial
 from verify.formats import format_of
 
@@ -84,6 +84,8 @@ class Weigher:
         kinked = self.specification.name in _KINKED and _has_ties(seen.scores)
         if not gradient or kinked or not self.trial.has_gradient or slopes.size != given.size:
             return seen
+        if (np.abs(truth) >= self._largest(seen)).any():
+            return seen  # the loss itself is beyond the dtype
         largest = max((float(x) for row in rows for x in row.gradient_scale), default=1.0)
         return self._gradient(seen, slopes, max(1.0, largest * self.scale))
 
@@ -101,7 +103,8 @@ class Weigher:
         off, finite = np.abs(got - truth), np.isfinite(got) & np.isfinite(truth)
         relative = max(TINY_RELATIVE, BOUNDS[seen.dtype] * eps)
         small = finite & (np.abs(truth) < 1) & (truth != 0) & (off > relative * np.abs(truth))
-        ulps = np.where(finite, off / (eps * size), np.where(excess > 1, np.inf, 0.0))
+        with np.errstate(over="ignore"):
+            ulps = np.where(finite, off / (eps * size), np.where(excess > 1, np.inf, 0.0))
         return replace(
             seen,
             got=got,
@@ -143,7 +146,7 @@ class Weigher:
         return format_of("float32").epsilon if returned == "float32" else 0.0
 
     def _works_on(self, scores: Numbers) -> float:
-        kept = np.abs(scores[np.isfinite(scores) & (np.abs(scores) < LARGEST)])
+        kept = np.abs(scores[np.isfinite(scores) & (np.abs(scores) < LARGEST_SCORE)])
         s = float(kept.max(initial=0.0))
         larger = _WORKS_ON.get(self.specification.name)
         size = s if larger is None else larger(self.specification.parameters, s, scores.shape[-1])
