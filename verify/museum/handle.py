@@ -9,6 +9,8 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -31,12 +33,17 @@ class Got(NamedTuple):
 
 def load(piece: Piece) -> Callable[..., Any]:
     """The function of the file; an instance where it is a class."""
-    spec = importlib.util.spec_from_file_location(f"museum_{piece.room}_{piece.name}", piece.path)
+    return _load(piece.path, piece.function)
+
+
+@cache
+def _load(path: Path, name: str) -> Callable[..., Any]:
+    spec = importlib.util.spec_from_file_location(f"museum_{path.stem}", path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{piece.path} cannot be loaded")
+        raise ImportError(f"{path} cannot be loaded")
     module: ModuleType = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    function: Callable[..., Any] = getattr(module, piece.function)
+    function: Callable[..., Any] = getattr(module, name)
     return function() if isinstance(function, type) else function
 
 
@@ -88,8 +95,10 @@ def _torch(function: Callable[..., Any], s: Floats, t: Any, dtype: str, takes: T
     labels = torch.from_numpy(np.array(t))
     labels = labels if labels.dtype == torch.int64 else labels.to(kind)
     values = function(*_arguments(scores, labels, takes))
-    (gradient,) = torch.autograd.grad(values.sum(), scores)
-    return Got(values.detach().double().numpy(), gradient.double().numpy())
+    gradient = None
+    if values.requires_grad:
+        gradient = torch.autograd.grad(values.sum(), scores)[0].double().numpy()
+    return Got(values.detach().double().numpy(), gradient)
 
 
 def _jax(function: Callable[..., Any], s: Floats, t: Any, dtype: str, takes: Takes) -> Got:
@@ -99,12 +108,22 @@ def _jax(function: Callable[..., Any], s: Floats, t: Any, dtype: str, takes: Tak
         scores = jax.numpy.asarray(s, dtype)
         labels = jax.numpy.asarray(t, None if t.dtype == np.int64 else dtype)
 
-        def total(x: Any) -> Any:
-            return function(*_arguments(x, labels, takes)).sum()
-
-        values = function(*_arguments(scores, labels, takes))
-        gradient = jax.grad(total)(scores)
+        values, gradient = _compiled(function, takes.labels_first)(scores, labels)
         return Got(np.asarray(values, np.float64), np.asarray(gradient, np.float64))
+
+
+@cache
+def _compiled(function: Callable[..., Any], labels_first: bool) -> Callable[..., Any]:
+    """Value and gradient in one compilation for each shape."""
+    import jax
+
+    def both(scores: Any, labels: Any) -> tuple[Any, Any]:
+        def value(x: Any) -> Any:
+            return function(*((labels, x) if labels_first else (x, labels)))
+
+        return value(scores), jax.grad(lambda x: value(x).sum())(scores)
+
+    return jax.jit(both)
 
 
 _RUN = {"numpy": _numpy, "torch": _torch, "jax": _jax}

@@ -5,9 +5,11 @@ from torch.nn import functional as F
 
 
 def unified_loss(scores, labels):
-    present = labels > 0
-    negative = torch.logsumexp(scores.masked_fill(present, -torch.inf), dim=-1)
-    positive = torch.logsumexp((-scores).masked_fill(~present, -torch.inf), dim=-1)
-    both = present.any(dim=-1) & ~present.all(dim=-1)
-    lead = torch.where(both, negative, 0) + torch.where(both, positive, 0)
-    return torch.where(both, -F.logsigmoid(-lead), 0)
+    present, masked = labels > 0, torch.isneginf(scores)
+    both = present.any(dim=-1) & (~present & ~masked).any(dim=-1)
+    plain = torch.where(both.unsqueeze(-1), scores.masked_fill(masked, 0), 0)
+    absent = both.unsqueeze(-1) & (present | masked)
+    negative = torch.logsumexp(plain.masked_fill(absent, -torch.inf), dim=-1)
+    others = both.unsqueeze(-1) & ~present
+    positive = torch.logsumexp((-plain).masked_fill(others, -torch.inf), dim=-1)
+    return torch.where(both, -F.logsigmoid(-(negative + positive)), 0)
