@@ -12,7 +12,6 @@ The rows are those of `verify.patterns`; a class is told from the numbers in a r
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +28,8 @@ CLASSES = (
     *("mask -1e7", "mask -1e12", "mask minimum", "mask -inf"),
 )
 WIDE = 300
+# Most classes have rows of about so many labels.
+USUAL = 4
 # What a row of the patterns is called there says which class it belongs to.
 _PREFIXES = {
     "normal-1-": "ordinary",
@@ -159,12 +160,11 @@ def _case(kind: str, pattern: Pattern, form: Format, labels: np.ndarray, form_na
 
 
 def _few(own: Sequence[Case]) -> list[Case]:
-    """The first and the last of those of the commonest lengths; of small rows all sides."""
+    """The first and the last of those of about the usual length; of small rows all sides."""
     if own[0].kind == "small rows":
         return [case for case in own if len(case.scores) > 1 or case is own[0]]
-    lengths = Counter(len(case.scores) for case in own)
-    common = [length for length, _ in lengths.most_common(2)]
-    alike = [case for case in own if len(case.scores) in common]
+    length = min((len(case.scores) for case in own), key=lambda n: (abs(n - USUAL), n))
+    alike = [case for case in own if len(case.scores) == length]
     return list(dict.fromkeys([alike[0], alike[-1]]))
 
 

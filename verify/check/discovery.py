@@ -127,6 +127,10 @@ def discover(
     tried = 0
     runs: list[tuple[Convention, list[Answer]]] = []
     for convention in candidates(target, specification, given, options):
+        if any(
+            fit.rank != "unknown" and fit.convention.layout != convention.layout for fit in fits
+        ):
+            continue  # it is this loss in some way, and so it takes that layout
         if convention.labels == "signs" and any(fit.rank == "hard" for fit in fits):
             continue  # it rounds its labels, and so makes 0 and 1 of any signs
         if convention.layout == "row" and _took_batches(runs, convention):
@@ -160,7 +164,9 @@ def discover(
 def _ask(trial: Trial, specification: Specification) -> list[Answer]:
     """The answers to all probes; soft labels may fail, hard ones may not."""
     answers = []
-    for probe in make_probes(specification, soft=trial.convention.labels == "multi-hot"):
+    few = trial.framework.compiles
+    soft = trial.convention.labels == "multi-hot"
+    for probe in make_probes(specification, soft, few):
         try:
             answers.append(Answer(probe, _raw(trial, probe)))
         except Failed:

@@ -143,7 +143,10 @@ def _gather(
     trial = Trial(target, fit.convention, guard, options.gradient)
     weigher = Weigher(trial, specification, fit.figure if fit.rank == "scale" else 1.0)
     has_room = fit.convention.labels == "multi-hot" and (fit.soft or not specification.extended)
-    probes = [weigher.probe(probe, "probe") for probe in make_probes(specification, soft=has_room)]
+    probes = [
+        weigher.probe(probe, "probe")
+        for probe in make_probes(specification, has_room, trial.framework.compiles)
+    ]
     evidence = Evidence(weigher, fit, tuple(probes))
     if fit.rank in ("unknown", "other"):
         return replace(evidence, scale_of_scores=find_scale_of_scores(weigher))
@@ -155,7 +158,7 @@ def _gather(
     by_class = also_by_class(target, fit, specification, guard)
     if by_class is not None:
         evidence = replace(
-            evidence, by_class=Weigher(replace(trial, convention=by_class), specification)
+            evidence, by_class=Weigher(replace(trial, convention=by_class, kept={}), specification)
         )
     seen, left = _sweep(evidence, options, has_room, progress, deadline)
     progress("relations")

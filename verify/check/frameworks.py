@@ -26,7 +26,7 @@ from verify.check.target import Target
 __all__ = ["FRAMEWORKS", "Framework", "Numbers", "framework_named", "frameworks_for", "installed"]
 
 Numbers = NDArray[np.float64]
-Loss = Callable[[Any], Any]
+Loss = Callable[[Any, Any], Any]
 
 
 class Framework:
@@ -51,12 +51,12 @@ class Framework:
         """A result as float64; whatever cannot be read so raises TypeError or ValueError."""
         return np.array(array, dtype=np.float64)
 
-    def gradient(self, loss: Loss, scores: Any) -> Numbers:
-        """d sum(loss(scores)) / d scores."""
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
+        """d sum(loss(scores, labels)) / d scores; `kept` is a place for what was compiled."""
         raise NotImplementedError(f"{self.name} has no derivatives")
 
-    def hvp(self, loss: Loss, scores: Any, vector: Any) -> Numbers:
-        """The Hessian of sum(loss(scores)) times the vector."""
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
+        """The Hessian of sum(loss(scores, labels)) times the vector."""
         raise NotImplementedError(f"{self.name} has no derivatives")
 
     def scope(self) -> AbstractContextManager[Any]:
@@ -135,20 +135,20 @@ class Torch(Framework):
             return np.array([self.floats(part) for part in array])
         return super().floats(array)
 
-    def gradient(self, loss: Loss, scores: Any) -> Numbers:
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """By one backward pass; RuntimeError where the result does not depend on the scores."""
         import torch
 
         point = scores.detach().clone().requires_grad_(True)
-        (slope,) = torch.autograd.grad(loss(point).sum(), point)
+        (slope,) = torch.autograd.grad(loss(point, labels).sum(), point)
         return self.floats(slope)
 
-    def hvp(self, loss: Loss, scores: Any, vector: Any) -> Numbers:
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
         """By a second backward pass through the gradient times the vector."""
         import torch
 
         point = scores.detach().clone().requires_grad_(True)
-        (slope,) = torch.autograd.grad(loss(point).sum(), point, create_graph=True)
+        (slope,) = torch.autograd.grad(loss(point, labels).sum(), point, create_graph=True)
         if not slope.requires_grad:
             return np.zeros(tuple(scores.shape))
         (product,) = torch.autograd.grad((slope * vector).sum(), point, allow_unused=True)
@@ -189,19 +189,28 @@ class Jax(Framework):
         """A result as float64."""
         return np.array(np.asarray(array).astype(np.float64))
 
-    def gradient(self, loss: Loss, scores: Any) -> Numbers:
-        """By `jax.grad`."""
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
+        """By `jax.grad`, compiled as a whole where that can be: piece by piece costs ten times."""
         import jax
 
-        with self.scope():
-            return self.floats(jax.grad(lambda s: loss(s).sum())(scores))
+        def total(s: Any, t: Any) -> Any:
+            return loss(s, t).sum()
 
-    def hvp(self, loss: Loss, scores: Any, vector: Any) -> Numbers:
+        with self.scope():
+            if "gradient" not in kept:
+                kept["gradient"] = jax.jit(jax.grad(total))
+            try:
+                return self.floats(kept["gradient"](scores, labels))
+            except Exception:  # code that looks at its numbers cannot be compiled
+                kept["gradient"] = jax.grad(total)
+                return self.floats(kept["gradient"](scores, labels))
+
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
         """By forward mode over reverse mode."""
         import jax
 
         with self.scope():
-            slope = jax.grad(lambda s: loss(s).sum())
+            slope = jax.grad(lambda s: loss(s, labels).sum())
             return self.floats(jax.jvp(slope, (scores,), (vector,))[1])
 
 
@@ -230,19 +239,19 @@ class TensorFlow(Framework):
 
         return np.array(tf.cast(array, tf.float64).numpy())
 
-    def gradient(self, loss: Loss, scores: Any) -> Numbers:
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """By a gradient tape."""
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             tape.watch(scores)
-            total = tf.reduce_sum(loss(scores))
+            total = tf.reduce_sum(loss(scores, labels))
         slope = tape.gradient(total, scores)
         if slope is None:
             raise RuntimeError("the result does not depend on the scores")
         return self.floats(slope)
 
-    def hvp(self, loss: Loss, scores: Any, vector: Any) -> Numbers:
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
         """By a tape within a tape."""
         import tensorflow as tf
 
@@ -250,7 +259,7 @@ class TensorFlow(Framework):
             outer.watch(scores)
             with tf.GradientTape() as inner:
                 inner.watch(scores)
-                total = tf.reduce_sum(loss(scores))
+                total = tf.reduce_sum(loss(scores, labels))
             along = tf.reduce_sum(inner.gradient(total, scores) * vector)
         product = outer.gradient(along, scores)
         return np.zeros(tuple(scores.shape)) if product is None else self.floats(product)

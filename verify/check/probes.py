@@ -19,6 +19,7 @@ __all__ = ["Probe", "make_probes", "truths", "unequal_lists"]
 
 # (rows, labels) of the batches; the first with one row, for what takes a single one.
 SHAPES = ((1, 4), (1, 5), (3, 4), (2, 5), (4, 3))
+FEW_SHAPES = ((1, 4), (3, 4))
 SEED = 9064
 POSITIVES = 2
 
@@ -43,13 +44,13 @@ class Probe:
         return [replace(self, scores=s[None], labels=t[None]) for s, t in pairs]
 
 
-def make_probes(specification: Specification, soft: bool = True) -> list[Probe]:
-    """The batches for a specification, with soft labels where it takes them."""
+def make_probes(specification: Specification, soft: bool = True, few: bool = False) -> list[Probe]:
+    """The batches for a specification, with soft labels where it takes them; few: of two shapes."""
     rng = np.random.default_rng(SEED)
     kinds = [False, True] if specification.soft and soft else [False]
     probes: list[Probe] = []
     for is_soft in kinds:
-        for shape in SHAPES:
+        for shape in FEW_SHAPES if few else SHAPES:
             labels = _labels(rng, shape, is_soft, specification.one_class)
             for _ in range(2):
                 scores = rng.normal(0, specification.spread, shape)

@@ -102,7 +102,7 @@ def _repeated(trial: Trial, probe: Probe) -> Iterator[Relation]:
 def _kept(trial: Trial, probe: Probe) -> Iterator[Relation]:
     changed = trial.changed(probe.scores, probe.labels)
     words = f"the call writes into its {changed}: the next call on the same array is another one"
-    yield Relation("inputs kept", not changed, words, "input-changed", probe.scores, probe.labels)
+    yield Relation("inputs kept", not changed, words, "input-modified", probe.scores, probe.labels)
 
 
 def _order_of_labels(trial: Trial, probe: Probe) -> Iterator[Relation]:

@@ -50,12 +50,14 @@ class Trial:
 
     guard: a context that each call stands in, such as a limit on its time.
     gradient_of: the target's own gradient as a function of its arguments, for what has no autograd.
+    kept: what the library has compiled of it.
     """
 
     target: Target
     convention: Convention
     guard: Callable[[], AbstractContextManager[Any]] = field(default=nullcontext)
     gradient_of: Callable[..., Any] | None = None
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def framework(self) -> Framework:
@@ -104,7 +106,7 @@ class Trial:
             slope = self._guarded(lambda: self.framework.floats(self._call(own, array, encoded)))
         elif self.framework.autograd:
             slope = self._guarded(
-                lambda: self.framework.gradient(lambda s: self._loss(s, encoded), array)
+                lambda: self.framework.gradient(self._loss, array, encoded, self.kept)
             )
         else:
             raise Failed(f"{self.framework.name} has no gradients")
@@ -114,9 +116,7 @@ class Trial:
         """The Hessian-vector product in float64, of a target on logits."""
         array, encoded = self._array(scores, "float64"), self._labels(labels, "float64")
         along = self.framework.array(self.convention.laid_out(vector), "float64")
-        product = self._guarded(
-            lambda: self.framework.hvp(lambda s: self._loss(s, encoded), array, along)
-        )
+        product = self._guarded(lambda: self.framework.hvp(self._loss, array, encoded, along))
         return self.convention.rows(product, scores.shape) * self._count(scores)
 
     def changed(self, scores: Numbers, labels: Numbers) -> str:

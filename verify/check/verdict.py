@@ -114,7 +114,7 @@ def _verdict(evidence: Evidence, strict: bool) -> tuple[str, str]:
     if fit.rank in ("unknown", "other"):
         return _other_function(evidence, has_slopes)
     if fit.rank == "lists":
-        return "different", "right for lists of one length only: what fills up a list is counted"
+        return "limited-range", "right for lists of one length: what fills up a list is counted"
     if fit.rank == "one row":
         return "different", "right for batches of one row only: rows of a batch are mixed"
     if not slopes_right:
@@ -327,8 +327,8 @@ def _dtypes(own: Sequence[Observation]) -> tuple[str, ...]:
 
 def _range(evidence: Evidence, verdict: str) -> str:
     """Where the target is right: by dtype, all classes but those that fail."""
-    if verdict in ("different", "does-not-run"):
-        ranges = {"one row": "batches of one row", "lists": "batches of lists of one length"}
+    ranges = {"one row": "batches of one row", "lists": "batches of lists of one length"}
+    if verdict in ("different", "does-not-run") or evidence.fit.rank in ranges:
         return ranges.get(evidence.fit.rank, "nothing")
     if not evidence.seen:
         return "batches of ordinary rows in float64"
