@@ -244,12 +244,18 @@ def _of_remains(seen: Sequence[Observation]) -> list[str]:
         return ["half-range"]
     if all(o.dtype == "float64" and _is_single(o) for o in wrong):
         return ["single-inside"]
+    if all(np.isneginf(o.scores).any() and not np.isfinite(_got(o)).all() for o in wrong):
+        return ["zero-times-infinity"]
     if all((o.scores < -1e6).any() for o in wrong):
         return ["mask"]
     return []
 
 
-def _is_single(seen: Observation) -> bool:
+def _got(seen: Observation) -> Numbers:
     assert seen.got is not None
-    off = np.abs(seen.got - seen.truth) / np.maximum(_largest(seen.scores), np.abs(seen.truth))
+    return seen.got
+
+
+def _is_single(seen: Observation) -> bool:
+    off = np.abs(_got(seen) - seen.truth) / np.maximum(_largest(seen.scores), np.abs(seen.truth))
     return bool((off < SINGLE[1]).all() and (off > 0).any())

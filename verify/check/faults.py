@@ -147,6 +147,8 @@ def _of_the_family() -> Iterator[Fault]:
     yield Fault("labels-as-rows", truth_of("binary_cross_entropy"))
     for constant in (1e2, 1e4, 1e12):
         yield Fault("hard-formula", partial(_hard_formula, constant=constant))
+    for eps in (0.1, 0.05, 0.01, 1e-3, 1e-7):
+        yield Fault("labels-clipped", partial(_cut, eps=eps))
 
 
 def _signs(s: Numbers, t: Numbers, *, up: int, down: int) -> Numbers:
@@ -188,6 +190,14 @@ def _padded(s: Numbers, t: Numbers, *, count: int) -> Numbers:
 def _hard_formula(s: Numbers, t: Numbers, *, constant: float) -> Numbers:
     signed = (1 - 2 * t) * s
     return _one_plus(signed - t * constant) + _one_plus(signed - (1 - t) * constant)
+
+
+def _cut(s: Numbers, t: Numbers, *, eps: float) -> Numbers:
+    """Labels clipped to [eps, 1 - eps], those at the ends on one side only."""
+    negative, positive = sides(s, np.clip(t, eps, 1 - eps))
+    low = np.asarray(-np.inf, dtype=s.dtype)
+    negative, positive = np.where(t < 1 - eps, negative, low), np.where(t > eps, positive, low)
+    return _one_plus(negative) + _one_plus(positive)
 
 
 def _by_label(loss: str) -> Iterator[Fault]:
