@@ -29,7 +29,7 @@ MESSAGES = (
         r"has no attribute|no module named|cannot import name|got an unexpected keyword",
         "removed-name",
     ),
-    (r"time limit|timed? ?out|did not (end|finish|answer)|too long", "never-ends"),
+    (r"no answer within|time limit|timed? ?out", "never-ends"),
     (r"memory", "memory"),
     (r"overflowerror|math range error|math domain error", "overflow"),
     (r"with a bool|bool tensor|boolean subtract", "bool-arithmetic"),

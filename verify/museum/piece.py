@@ -92,3 +92,11 @@ class Piece:
     def address(self) -> str:
         """What `lossproof check` takes."""
         return f"{self.path}:{self.function}"
+
+    def describe(self) -> str:
+        """The card, in lines."""
+        against = ", ".join([self.against, *(f"{k} = {v:g}" for k, v in self.parameters.items())])
+        lines = [f"{self.name} ({self.room}, against {against})", f"    {self.what}"]
+        if self.cause is not None:
+            lines.append(f"    {self.verdict}: {self.cause}; seen at {self.seen_at}")
+        return "\n".join(lines)
