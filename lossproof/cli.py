@@ -1,4 +1,4 @@
-"""The command line: ``lossproof verify | claims | derive | emit | losses | check``.
+"""The command line: ``lossproof verify | claims | derive | emit | losses | check | museum``.
 
 The heavy packages are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -284,6 +284,44 @@ def check(
     if page is not None:
         write_page(result, page)
     sys.exit(0 if result.matches(allow) else 1)
+
+
+@main.command()
+@click.argument("names", metavar="[PIECE]...", nargs=-1)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: min(4, os.cpu_count() or 1),
+    show_default="processors, at most 4",
+    help="Processes to check in.",
+)
+@click.option("--list", "as_list", is_flag=True, help="Show the cards, check nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def museum(names: tuple[str, ...], jobs: int, as_list: bool, as_json: bool) -> None:
+    """Check the museum of faults and the gallery of right code; print both rates.
+
+    PIECE: only those whose name holds one of these, such as jax or torch_mask. Exit 0 only if every
+    fault is found and rightly named, and no right code is called wrong.
+    """
+    from lossproof.checking import check as run
+    from lossproof.screen import counted_bar
+    from verify.museum import PIECES, tour
+
+    chosen = [p for p in PIECES if not names or any(name in p.name for name in names)]
+    if not chosen:
+        raise Problem(f"no piece is named {', '.join(names)}: expected part of a name such as jax_")
+    if as_list:
+        click.echo("\n\n".join(piece.describe() for piece in chosen))
+        return
+    with counted_bar(Console(stderr=True), len(chosen), "checking") as advance:
+        visits = tour(
+            lambda piece: run(piece.address, piece.against, parameters=piece.parameters),
+            chosen,
+            jobs=jobs,
+            progress=lambda visit: advance(visit.piece.name),
+        )
+    click.echo(json.dumps(visits.as_dict(), indent=2) if as_json else visits.describe())
+    sys.exit(0 if visits.perfect else 1)
 
 
 def _or_problem(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

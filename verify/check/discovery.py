@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from verify.check.candidates import candidates
+from verify.check.causes import likely_causes
 from verify.check.convention import PER_ROW, REDUCTIONS, Convention
 from verify.check.frameworks import Numbers
+from verify.check.observation import Observation
 from verify.check.probes import Probe, make_probes, truths, unequal_lists
 from verify.check.specification import Specification
 from verify.check.target import Target
@@ -151,7 +153,8 @@ def discover(
             break
     best = min(fits, key=lambda fit: fit.order, default=None)
     if best is not None and best.rank == "unknown":
-        best = _other(runs, specification, others, given) or _plain(runs, target, guard, given)
+        likely = [run for run in runs if _explained(run, specification, target)] or runs
+        best = _other(runs, specification, others, given) or _plain(likely, target, guard, given)
         best = replace(best, swapped=_fits_swapped(target, best, specification, guard))
     if best is not None and best.convention.labels.startswith("indices"):
         best = _padded(target, best, specification, guard)
@@ -287,6 +290,26 @@ def _other(
             if fit.rank in ("exact", "hard"):
                 return replace(fit, rank="other", nearest=other.name)
     return None
+
+
+def _explained(
+    run: tuple[Convention, list[Answer]], specification: Specification, target: Target
+) -> bool:
+    """Whether some known fault gives these numbers: then the target is meant to be called so."""
+    seen = []
+    for answer in run[1]:
+        probe, exact = answer.probe, truths(specification, answer.probe)
+        if answer.raw.size == 1 and probe.rows > 1:
+            exact = exact.sum(keepdims=True)
+        elif answer.raw.size != probe.rows:
+            return False
+        got = answer.raw.reshape(-1)
+        seen.append(
+            Observation(
+                "probe", "", "float64", probe.scores, probe.labels, got, "", exact, excess=2.0
+            )
+        )
+    return bool(likely_causes(seen, specification.name, target.source))
 
 
 def _plain(

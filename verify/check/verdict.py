@@ -210,12 +210,9 @@ def _findings(
     for kind in dict.fromkeys(o.kind for o in wrong):
         own = [o for o in wrong if o.kind == kind]
         found.append(_with_cause(_finding(evidence, own, shrink=len(found) < 4), causes))
-    shown = {r.seen.kind for r in evidence.relations if r.seen is not None} & {
-        f.kind for f in found
-    }
     for broken in (r for r in evidence.relations if not r.holds):
-        if broken.seen is not None and broken.seen.kind in shown:
-            continue
+        if broken.seen is not None and _follows(broken.seen, found):
+            continue  # it is wrong as single rows are: nothing is shared
         found.append(_with_cause(_of_relation(evidence, broken), causes))
     tiny = [o for o in judged if o.tiny and o.right]
     if tiny:
@@ -229,6 +226,13 @@ def _findings(
         words = f"{evidence.left} rows were left out: no time, or a dtype that is not taken"
         found.append(Finding("call", "time", (), words, severity="note"))
     return found
+
+
+def _follows(seen: Observation, found: Sequence[Finding]) -> bool:
+    """Whether a batch is wrong in what ordinary or masked rows are wrong in by themselves."""
+    what = "gradient" if seen.value_right else "value"
+    rows = [f for f in found if f.kind in ("probe", "ordinary", "mask -1e7")]
+    return any(f.what in (what, "call") for f in rows)
 
 
 def _clearest(tiny: Sequence[Observation]) -> Observation:
