@@ -5,7 +5,8 @@ r"""What a target takes and gives, as data: how rows of scores and labels become
                class (its index) | indices (a list a row, filled up with a padding value) |
                indices from 1 (class 0 stands for nothing and fills up)
     layout     rows (b, n) | row (n) | columns (n, b) | heads (b, 1, n) | spans (b, 1, 1, n)
-    reduction  none, sum, mean over rows, mean over labels, mean over all, elements
+    reduction  none, sum, mean over rows, mean over labels (for each row, or their sum), mean over
+               all, elements
 
 A reduction is undone exactly: what comes out times its count is the sum over the rows.
 """
@@ -33,6 +34,7 @@ REDUCTIONS: Mapping[str, Callable[[int, int], int]] = {
     "mean": lambda rows, n: rows,
     "mean over labels": lambda rows, n: n,
     "mean over all": lambda rows, n: rows * n,
+    "sum of means over labels": lambda rows, n: n,
     "elements": lambda rows, n: 1,
 }
 PER_ROW = ("none", "mean over labels", "elements")

@@ -255,7 +255,9 @@ def _relate(
     gaps: dict[int, list[Numbers]] = {}
     for answer, (g, x) in zip(answers, pairs, strict=True):
         gaps.setdefault(answer.probe.twin, []).append(g - x)
-    if all(len(pair) == 2 and _close(pair[0], pair[1]) for pair in gaps.values()):
+    # not relative to the gap: 1e12 less 1e12 and a bit is no constant
+    size = max(1.0, *(float(np.abs(x).max()) for _, x in pairs)) * CLOSENESS
+    if all(len(p) == 2 and bool((np.abs(p[0] - p[1]) <= size).all()) for p in gaps.values()):
         every = np.concatenate([gap for pair in gaps.values() for gap in pair])
         return "constant", float(every[np.abs(every).argmax()])
     if exact(lambda probe: not probe.soft):
@@ -287,7 +289,7 @@ def _other(
             if other.one_class != specification.one_class and not specification.one_class:
                 continue
             fit = _fit(convention, hard, other, given)
-            if fit.rank in ("exact", "hard"):
+            if fit.rank in ("exact", "hard", "scale"):
                 return replace(fit, rank="other", nearest=other.name)
     return None
 

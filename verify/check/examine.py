@@ -35,6 +35,15 @@ __all__ = ["Options", "examine"]
 BUDGET = 20.0
 """Seconds for the sweep and the search, by default: a check answers within half a minute."""
 SEARCH_SHARE = 0.15
+# What parameters are called in public code, by loss.
+ALIASES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "asymmetric": {
+        "gamma_positive": ("gamma_pos",),
+        "gamma_negative": ("gamma_neg",),
+        "margin": ("clip",),
+    },
+    "circle": {"scale": ("gamma",), "margin": ("m",)},
+}
 OTHERS = (
     *("softmax_cross_entropy", "hinge", "max_hinge", "lse_hinge"),
     *("soft_zlpr", "binary_cross_entropy", "zlpr", "unified", "combination_softmax", "order_r"),
@@ -96,7 +105,10 @@ def examine(
         loaded, specification, chosen.convention, chosen.arguments, guard, _others(specification)
     )
     if found.fit is None:
-        return does_not_run(str(name), specification.name, found.first_error, found.tried)
+        words = found.first_error
+        if "required positional argument" in words or "required keyword-only" in words:
+            words += " (give what it needs as an argument: NAME=VALUE)"
+        return does_not_run(str(name), specification.name, words, found.tried)
     evidence = _gather(loaded, specification, found.fit, chosen, guard, progress, begun)
     result = conclude(str(name), evidence, chosen.strict)
     return replace(result, seconds=round(time.monotonic() - begun, 2))
@@ -109,10 +121,12 @@ def _adopted(
     own: dict[str, float] = {}
     defaults = {p.name: p.default for p in target.parameters}
     for name in specification.parameters:
-        value = options.arguments.get(name, defaults.get(name, getattr(target.call, name, None)))
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        if plain and name not in options.parameters:
-            own[name] = float(value)
+        for alias in (name, *ALIASES.get(specification.name, {}).get(name, ())):
+            value = getattr(target.call, alias, None)
+            value = options.arguments.get(alias, defaults.get(alias, value))
+            plain = isinstance(value, int | float) and not isinstance(value, bool)
+            if plain and name not in options.parameters:
+                own[name] = float(value)
     if not own or not isinstance(against, str):
         return specification
     try:
@@ -127,7 +141,13 @@ def _known(name: str) -> Specification:
 
 
 def _others(specification: Specification) -> list[Specification]:
-    return [_known(name) for name in OTHERS if name != specification.name]
+    """The other losses, and this one with its usual parameters where it has others here."""
+    known = map(_known, OTHERS)
+    return [
+        other
+        for other in known
+        if (other.name, other.parameters) != (specification.name, specification.parameters)
+    ]
 
 
 def _gather(

@@ -141,6 +141,8 @@ def _over_the_range(evidence: Evidence, strict: bool) -> tuple[str, str]:
     more_slopes = any(o.kind not in _MASKS_AT_THE_END for o in slope_wrong)
     if batches_wrong or (value_wrong and not (edges and more_slopes)):
         return "limited-range", "right in part of the range only"
+    if slope_wrong and not broken and all(o.kind.startswith("mask") for o in slope_wrong):
+        return "limited-range", "the gradient is not right where labels are masked"
     if slope_wrong or evidence.broken:
         return "gradient-wrong", "the value is right, the gradient is not everywhere"
     if strict and any(o.tiny for o in judged):
@@ -156,7 +158,12 @@ _MASKS_AT_THE_END = ("mask -inf", "mask minimum")
 
 def _other_function(evidence: Evidence, has_slopes: bool) -> tuple[str, str]:
     if evidence.fit.nearest:
-        return "different", f"it is {evidence.fit.nearest}"
+        times = "" if evidence.fit.figure == 1 else f"{evidence.fit.figure:.6g} times "
+        usual = evidence.fit.nearest == evidence.weigher.specification.name
+        words = f"it is {times}{evidence.fit.nearest}" + (
+            " with its usual parameters" if usual else ""
+        )
+        return "different", words
     if evidence.fit.swapped:
         return "different", "it is the loss with scores and labels the other way round"
     if evidence.scale_of_scores is not None:
@@ -165,7 +172,7 @@ def _other_function(evidence: Evidence, has_slopes: bool) -> tuple[str, str]:
         return "equal-up-to-scale", words
     if has_slopes and all(p.gradient_right for p in evidence.probes):
         return "value-wrong", "the gradient is right, the value is not"
-    return "different", "no loss known here"
+    return "different", "no way of calling it that was tried gives a loss known here"
 
 
 def _prefix(fit: Fit) -> str:
