@@ -98,3 +98,11 @@ def test_the_fixture(pytester):
     )
     outcome = pytester.runpytest("-p", "lossproof.pytest_plugin", "-p", "no:cacheprovider")
     outcome.assert_outcomes(passed=1, failed=1)
+
+
+def test_the_museum_prints_both_rates():
+    outcome = CliRunner().invoke(main, ["museum", "numpy_missing_minus", "numpy_log1p_sums"])
+    assert outcome.exit_code == 0, outcome.output
+    assert "found and rightly named 1/1" in outcome.output
+    assert "false alarms            0/1" in outcome.output
+    assert CliRunner().invoke(main, ["museum", "nothing-like-it"]).exit_code == 2

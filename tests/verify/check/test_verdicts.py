@@ -58,6 +58,22 @@ def test_what_was_assumed(toys, name, against, assumed):
     assert assumed.items() <= result.assumed.items(), result.assumed
 
 
+def test_code_for_span_scores_is_called_with_them(toys):
+    result = examine(toys.zlpr_of_spans, "zlpr", Options(dtypes=["float64"], budget=5))
+    assert result.verdict == "equal", str(result)
+    assert result.assumed["shape"] == "(batch, 1, n)"
+
+
+def test_what_is_missing_is_said_and_can_be_given(toys):
+    result = examine(toys.binary_over_boxes, "binary_cross_entropy", Options(budget=5))
+    assert result.verdict == "does-not-run"
+    assert "num_boxes" in result.detail and "NAME=VALUE" in result.detail
+    options = Options(arguments={"num_boxes": 1}, excluding=("mask -inf",), budget=5)
+    given = examine(toys.binary_over_boxes, "binary_cross_entropy", options)
+    assert given.verdict == "equal", str(given)
+    assert given.assumed["reduction"] == "sum of means over labels"
+
+
 def test_the_nearest_known_loss_is_named(toys):
     result = examine(toys.binary_mean, "zlpr", Options(budget=5))
     assert result.nearest == "binary_cross_entropy"

@@ -35,6 +35,15 @@ def zlpr_of_lists(scores, indices):
     return zlpr(scores, labels)
 
 
+def zlpr_of_spans(y_true, y_pred):
+    """Scores (batch, heads, n), flattened; 1e12 for a mask, as it is commonly written."""
+    rows = y_pred.shape[0] * y_pred.shape[1]
+    y_true, y_pred = y_true.reshape(rows, -1), y_pred.reshape(rows, -1)
+    turned = (1 - 2 * y_true) * y_pred
+    sides = (turned - 1e12 * y_true, turned - 1e12 * (1 - y_true))
+    return sum(np.logaddexp.reduce(x, axis=-1, initial=0.0) for x in sides).mean()
+
+
 def zlpr_swapped(y_true, y_pred):
     return zlpr(y_true, y_pred)
 
@@ -84,6 +93,11 @@ def binary_of_probabilities(probabilities, labels):
 
 def binary_mean(scores, labels):
     return binary(scores, labels).mean() / scores.shape[-1]
+
+
+def binary_over_boxes(inputs, targets, num_boxes):
+    cost = targets * np.logaddexp(0, -inputs) + (1 - targets) * np.logaddexp(0, inputs)
+    return cost.mean(1).sum() / num_boxes
 
 
 def random_binary(scores, labels):
