@@ -18,6 +18,7 @@ from typing import Any
 
 from verify.check.cases import Case, make_cases
 from verify.check.discovery import Fit, also_by_class, discover
+from verify.check.evidence import Evidence
 from verify.check.observation import Observation
 from verify.check.probes import make_probes, unequal_lists
 from verify.check.relations import relations
@@ -27,7 +28,7 @@ from verify.check.search import search
 from verify.check.specification import Specification, specification_of
 from verify.check.target import CannotLoad, Target, load_target
 from verify.check.trial import Trial
-from verify.check.verdict import Evidence, conclude, does_not_run
+from verify.check.verdict import conclude, does_not_run
 from verify.check.weigh import Weigher
 
 __all__ = ["Options", "examine"]

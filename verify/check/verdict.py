@@ -3,55 +3,22 @@ r"""From what was seen to one verdict, and to findings that a reader can act on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from verify.check.cases import CLASSES
 from verify.check.causes import CAUSES, likely_causes
 from verify.check.discovery import NEAR, Fit
+from verify.check.evidence import Evidence, dtypes_of, is_soft
 from verify.check.observation import Observation
+from verify.check.ranges import range_of
 from verify.check.relations import Relation
 from verify.check.reproducer import reproducer
 from verify.check.result import Finding, Result
-from verify.check.shrink import limit_of_scores, shrunk
-from verify.check.weigh import Weigher
+from verify.check.shrink import shrunk
 
-__all__ = ["Evidence", "conclude", "does_not_run"]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that was seen: how the target was called, the probes, the rows, the relations.
-
-    left: rows that there was no time for.  by_class: asks for hard labels by class index, where the
-    target takes these beside distributions.  scale_of_scores: (c, a) where f(s) = a l(c s).
-    """
-
-    weigher: Weigher
-    fit: Fit
-    probes: tuple[Observation, ...] = ()
-    seen: tuple[Observation, ...] = ()
-    left: int = 0
-    relations: tuple[Relation, ...] = ()
-    searched: tuple[Observation, ...] = ()
-    scale_of_scores: tuple[float, float] | None = None
-    by_class: Weigher | None = None
-
-    def weigher_of(self, soft: bool) -> Weigher:
-        """The one that a row with such labels is asked by."""
-        return self.weigher if soft or self.by_class is None else self.by_class
-
-    @property
-    def all_seen(self) -> tuple[Observation, ...]:
-        """Every observation, the probes first."""
-        related = tuple(r.seen for r in self.relations if r.seen is not None)
-        return (*self.probes, *self.seen, *related, *self.searched)
-
-    @property
-    def broken(self) -> list[Relation]:
-        """The relations that do not hold and that a verdict hangs on."""
-        return [r for r in self.relations if not r.holds and r.severity == "failure"]
+__all__ = ["conclude", "does_not_run"]
 
 
 def does_not_run(target: str, against: str, words: str, tried: int = 0) -> Result:
@@ -91,7 +58,7 @@ def conclude(target: str, evidence: Evidence, strict: bool = False) -> Result:
         target=target,
         against=specification.name,
         verdict=verdict,
-        range=_range(evidence, verdict),
+        range=range_of(evidence, verdict),
         findings=tuple(findings),
         assumed=assumed,
         reproducer=reproducer(evidence.weigher_of(_soft_finding(failing)).trial, failing)
@@ -108,7 +75,7 @@ def conclude(target: str, evidence: Evidence, strict: bool = False) -> Result:
 def _verdict(evidence: Evidence, strict: bool) -> tuple[str, str]:
     """The slug, and one sentence of what it rests on."""
     fit = evidence.fit
-    hard = [p for p in evidence.probes if not _is_soft(p)]
+    hard = [p for p in evidence.probes if not is_soft(p)]
     slopes_right = all(p.gradient_near(NEAR) for p in hard)
     has_slopes = any(p.gradient is not None for p in hard)
     if fit.rank in ("unknown", "other"):
@@ -180,10 +147,6 @@ def _prefix(fit: Fit) -> str:
             "constant": "the value is right up to a constant, "}.get(fit.rank, "")  # fmt: skip
 
 
-def _is_soft(seen: Observation) -> bool:
-    return bool(((seen.labels > 0) & (seen.labels < 1)).any())
-
-
 def _soft_finding(finding: Finding) -> bool:
     return bool(((np.array(finding.labels) > 0) & (np.array(finding.labels) < 1)).any())
 
@@ -227,7 +190,7 @@ def _findings(
             "a small loss has lost its digits (code by log-sum-exp keeps only its absolute size)"
         )
         severity = "failure" if strict else "note"
-        shown_tiny = _shown(evidence, _clearest(tiny), "value", _dtypes(tiny), words)
+        shown_tiny = _shown(evidence, _clearest(tiny), "value", dtypes_of(tiny), words)
         found.append(replace(shown_tiny, severity=severity, ulps=None))
     if evidence.left:
         words = f"{evidence.left} rows were left out: no time, or a dtype that is not taken"
@@ -252,12 +215,12 @@ def _finding(evidence: Evidence, own: Sequence[Observation], shrink: bool) -> Fi
     order = list(evidence.weigher.trial.framework.dtypes)
     first = min(own, key=lambda o: (order.index(o.dtype), o.scores.size, o.name))
     if shrink and first.kind != "probe":
-        first = shrunk(evidence.weigher_of(_is_soft(first)), first)
+        first = shrunk(evidence.weigher_of(is_soft(first)), first)
     what = "gradient" if first.value_right else "value"
     if first.error or (what == "gradient" and first.gradient_error):
         words = f"it raises {first.error or first.gradient_error}"
-        return _shown(evidence, first, "call", _dtypes(own), words)
-    return _shown(evidence, first, what, _dtypes(own), _in_words(first, what))
+        return _shown(evidence, first, "call", dtypes_of(own), words)
+    return _shown(evidence, first, what, dtypes_of(own), _in_words(first, what))
 
 
 def _in_words(seen: Observation, what: str) -> str:
@@ -329,75 +292,9 @@ def _numbers(array: np.ndarray | None) -> str:
     return shown if len(flat) == 1 else f"({shown})"
 
 
-def _dtypes(own: Sequence[Observation]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(o.dtype for o in own))
-
-
-# --- range ----------------------------------------------------------------------------------------
-
-
-def _range(evidence: Evidence, verdict: str) -> str:
-    """Where the target is right: by dtype, all classes but those that fail."""
-    ranges = {"one row": "batches of one row", "lists": "batches of lists of one length"}
-    if verdict in ("different", "does-not-run") or evidence.fit.rank in ranges:
-        return ranges.get(evidence.fit.rank, "nothing")
-    if not evidence.seen:
-        return "batches of ordinary rows in float64"
-    words = []
-    for dtype in _dtypes(evidence.seen):
-        own = [o for o in evidence.seen if o.dtype == dtype]
-        failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
-        if "ordinary" in failing and len(failing) > 2:
-            words.append(f"{dtype}: {_limit(evidence, own) or _digits(own)}")
-        elif failing:
-            limit = "" if len(failing) < 2 else _limit(evidence, own)
-            masks = [k for k in failing if k.startswith("mask")]
-            without = f", no {', no '.join(masks)}" if masks else ""
-            words.append(
-                f"{dtype}: {limit}{without}" if limit else f"{dtype}: all but {', '.join(failing)}"
-            )
-        else:
-            words.append(f"{dtype}: all")
-    return "; ".join(_merged(words))
-
-
-def _counts(evidence: Evidence, seen: Observation) -> bool:
-    return seen.gradient_right if evidence.fit.rank == "constant" else seen.right
-
-
-def _digits(own: Sequence[Observation]) -> str:
-    """How near ordinary rows come, where none is right to the last digits."""
-    errors = [
-        float(np.max(np.abs(o.got - o.truth) / np.maximum(1, np.abs(o.truth))))
-        for o in own
-        if o.kind == "ordinary" and o.got is not None
-    ]
-    worst = max(errors, default=np.inf)
-    return f"ordinary scores to {worst:.1g}" if worst < NEAR else "nothing"
-
-
-def _merged(words: Sequence[str]) -> list[str]:
-    """Dtypes that say the same, together."""
-    groups: dict[str, list[str]] = {}
-    for text in words:
-        dtype, _, rest = text.partition(": ")
-        groups.setdefault(rest, []).append(dtype)
-    return [f"{', '.join(dtypes)}: {rest}" for rest, dtypes in groups.items()]
-
-
-def _limit(evidence: Evidence, own: Sequence[Observation]) -> str:
-    """The largest |score| that is right, where size is what breaks it."""
-    wrong = [o for o in own if o.kind in ("ordinary", "large", "confident") and not o.right]
-    if not wrong:
-        return ""
-    shortest = min(wrong, key=lambda o: o.scores.size)
-    limit = limit_of_scores(evidence.weigher_of(_is_soft(shortest)), shortest)
-    return f"|score| up to {limit:.3g}" if limit else ""
-
-
 def _ulps(seen: Sequence[Observation]) -> Mapping[str, float]:
     """The largest error of the value by dtype, over the rows that are right."""
     return {
         dtype: round(max(o.ulps for o in seen if o.dtype == dtype and o.value_right), 2)
-        for dtype in _dtypes([o for o in seen if o.value_right])
+        for dtype in dtypes_of([o for o in seen if o.value_right])
     }
