@@ -17,6 +17,7 @@ from flint import arb, ctx, fmpq
 from sympy import (
     Abs,
     Add,
+    DiracDelta,
     Expr,
     Indexed,
     Integer,
@@ -32,6 +33,7 @@ from sympy import (
     diff,
     exp,
     log,
+    sign,
 )
 
 from derive.axis import Axis, Index
@@ -315,9 +317,20 @@ def _maximum(parts: list[arb]) -> arb:
 
 
 def _step(parts: list[arb]) -> arb:
-    """1 above 0, 0 below; where the ball holds 0 it decides nothing."""
+    """1 above 0, 0 below; where the ball holds 0 all from 0 to 1, the limits of both sides."""
     (x,) = parts
-    return arb(1) if x > 0 else arb(0) if x < 0 else _anything()
+    return arb(1) if x > 0 else arb(0) if x < 0 else _either()
+
+
+def _sign(parts: list[arb]) -> arb:
+    """1 above 0, -1 below; where the ball holds 0 it decides nothing."""
+    (x,) = parts
+    return arb(1) if x > 0 else arb(-1) if x < 0 else _anything()
+
+
+def _off_the_kink(parts: list[arb]) -> arb:
+    """What SymPy has for the derivative of a sign: 0 but where it has none."""
+    return _anything() if parts[0].contains(0) else arb(0)
 
 
 def _leading(node: leads, values: _Values, seen: dict[Expr, Scalar]) -> arb:
@@ -329,7 +342,12 @@ def _leading(node: leads, values: _Values, seen: dict[Expr, Scalar]) -> arb:
     )
     if any(own < other for other in others):
         return arb(0)
-    return arb(1) if all(own > other for other in others) else _anything()
+    return arb(1) if all(own > other for other in others) else _either()
+
+
+def _either() -> arb:
+    """From 0 to 1."""
+    return arb(0.5, 0.5)
 
 
 def _anything() -> arb:
@@ -351,6 +369,8 @@ _OPERATIONS: dict[type, Callable[[list[Scalar]], Scalar]] = {
     maximum: _maximum,
     ramp: lambda parts: parts[0].max(arb(0)),
     step: _step,
+    sign: _sign,
+    DiracDelta: _off_the_kink,
     Abs: lambda parts: abs(parts[0]),
     exp: _exponential,
     log: _logarithm,

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from sympy import (
+    Abs,
     Add,
     Expr,
     Indexed,
@@ -115,6 +116,9 @@ def derivative(expression: Expr, variable: Variable) -> Expr:
         return _derivative_of_power(expression, variable)
     if isinstance(expression, KroneckerDelta) or not expression.args:
         return S.Zero
+    if isinstance(expression, Abs):
+        (x,) = expression.args
+        return expression / x * derivative(x, variable)  # off the kink
     if isinstance(expression, Function):
         return Add(
             *(

@@ -23,6 +23,7 @@ from derive.calculus import free_indices
 from derive.coefficients import Bound, Coefficient
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.normal_form import vanishes
+from derive.ramps import TwoValued
 from derive.sign import is_nonnegative, is_positive
 
 # Bits of the balls in which the sides are compared, first try to last.
@@ -33,6 +34,8 @@ POINTS_A_LENGTH = 24
 # Two labels left out of four leave an e_k e_{k-2} that is not zero: the length at which a false
 # statement about coefficients can need to be looked at, once no shorter one refutes it.
 LONGER = (4,)
+# What a step or a leader decides shows where two numbers are in another order, at few points.
+POINTS_OF_STEPS = 240
 # Orders beyond the length are tried too: e_k = 0 for k > n.
 LARGEST_ORDER = LENGTHS[-1] + 1
 # Points at which every statement is examined before it is proved, at each length. With hard labels
@@ -146,6 +149,8 @@ def _decide(
     if found is None and prove():
         return Proved(how)
     found = found or _separating_point(left, right, facts, POINTS_A_LENGTH, separates)
+    if found is None and (left.has(TwoValued) or right.has(TwoValued)):
+        found = _separating_point(left, right, facts, POINTS_OF_STEPS, separates)
     if found is None and left.has(Coefficient):
         found = _separating_point(left, right, facts, POINTS_A_LENGTH, separates, LONGER)
     if found:
@@ -167,8 +172,11 @@ def _separating_point(
             a, b = _enclose(left, point, precision), _enclose(right, point, precision)
             if a is None and b is None:
                 break  # both undefined here, such as log 0: no verdict from this point
-            if a is None or b is None or separates(a, b):
-                return Counterexample(point, a, b)
+            if a is not None and b is not None:
+                if separates(a, b):
+                    return Counterexample(point, a, b)
+            elif any(side is not None and side.is_finite() for side in (a, b)):
+                return Counterexample(point, a, b)  # else there may be no value on either side
     return None
 
 
@@ -279,6 +287,9 @@ def _index_values(
 
 
 def _scalar(symbol: Symbol, facts: Facts, sizes: dict[Axis, int], random: Random) -> Rational:
+    if symbol in facts.fractions:
+        # Below 1/2: what is compared with sigma(s) is then on either side of it as often.
+        return Rational(random.randint(1, 7), 16)
     if symbol in facts.orders:
         return Rational(random.randint(0, min(sizes.values(), default=LARGEST_ORDER)))
     if symbol.is_integer and not symbol.is_positive:

@@ -21,6 +21,7 @@ class Facts:
     ``rows``: entries in [0, 1] of an array with two indices, each row of which sums to 1 over the
     last index. ``open_rows``: such rows without a zero. ``hard_rows``: one 1 in each row.
     ``orders``: integer symbols k with 0 <= k <= n, the sizes of a subset of the labels.
+    ``fractions``: symbols in (0, 1), such as a margin in probability.
     """
 
     unit: frozenset[IndexedBase] = field(default_factory=frozenset)
@@ -31,6 +32,7 @@ class Facts:
     open_rows: frozenset[IndexedBase] = field(default_factory=frozenset)
     hard_rows: frozenset[IndexedBase] = field(default_factory=frozenset)
     orders: frozenset[Symbol] = field(default_factory=frozenset)
+    fractions: frozenset[Symbol] = field(default_factory=frozenset)
 
     def in_unit_interval(self, base: IndexedBase) -> bool:
         """True when every entry lies in [0, 1]."""
@@ -67,6 +69,7 @@ class Facts:
             open_rows=r"{0}_{{ij}} > 0, \; \textstyle\sum_j {0}_{{ij}} = 1",
             hard_rows=r"{0}_{{ij}} \in \{{0, 1\}}, \; \textstyle\sum_j {0}_{{ij}} = 1",
             orders=r"0 \le {0} \le n",
+            fractions=r"0 < {0} < 1",
         )
         return tuple(single_subscripts(formula) for formula in filled)
 
@@ -81,6 +84,7 @@ class Facts:
             open_rows="{0}_ij > 0, Σ_j {0}_ij = 1",
             hard_rows="{0}_ij in {{0, 1}}, Σ_j {0}_ij = 1",
             orders="0 <= {0} <= n",
+            fractions="0 < {0} < 1",
         )
 
     def _fill(self, **templates: str) -> tuple[str, ...]:

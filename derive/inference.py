@@ -12,13 +12,27 @@ from sympy import Add, Expr, Mul, Pow, S, Sum, log
 
 from derive.axis import Index
 from derive.calculus import free_indices, opened, replace_index
-from derive.decide import Decision, Proved, Undecided
+from derive.decide import Decision, Proved, Refuted, Undecided
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.sign import is_nonnegative, is_positive, tangent_gap
+from derive.zeros import zero_without
 
 
 def forces(expression: Expr, root: Expr, facts: Facts = NOTHING_ASSUMED) -> Decision:
-    """Does ``expression = 0`` imply ``root = 0`` (for every value of the free indices of root)?"""
+    """Does ``expression = 0`` imply ``root = 0`` (for every value of the free indices of root)?
+
+    Refuted by a point at which the expression is exactly 0 and the root is not; it is looked for
+    before anything is proved.
+    """
+    found = zero_without(expression, root, facts)
+    if found is not None:
+        return Refuted(found)
+    return _inferred(expression, root, facts)
+
+
+def _inferred(expression: Expr, root: Expr, facts: Facts) -> Decision:
+    if root == 0:
+        return Proved("the root is zero anyway")
     terms = (expression,) if _tangent(expression, facts) else Add.make_args(expression)
     if len(terms) > 1 and not all(is_nonnegative(term, facts) for term in terms):
         return Undecided("a term has no known sign")
@@ -29,11 +43,16 @@ def forces(expression: Expr, root: Expr, facts: Facts = NOTHING_ASSUMED) -> Deci
 
 def _term_forces(term: Expr, root: Expr, facts: Facts) -> bool:
     critical = _critical(term, facts)
-    # A product vanishes where the product of the bases of its powers does.
-    if Mul(*(_base(factor, facts) for factor in critical)) in (root, -root):
+    # A product vanishes where the product of the bases of its powers does, or a multiple of it.
+    base = Mul(*(_base(factor, facts) for factor in critical))
+    if base in (root, -root) or _is_multiple(base, root):
         return True
     inner = next((factor for factor in critical if _is_sum(factor, facts)), None)
     return inner is not None and _inside_forces(inner, Mul(*critical) / inner, root, facts)
+
+
+def _is_multiple(base: Expr, root: Expr) -> bool:
+    return base != 0 and bool((root / base).is_number and root != 0)
 
 
 def _is_sum(factor: Expr, facts: Facts) -> bool:

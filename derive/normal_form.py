@@ -9,7 +9,7 @@ monomial that depends on the bound index in every factor. Six moves bring it the
   ``f(y) = (1 - y) f(0) + y f(1)``, before a function is taken of it;
 * ``prod_j f_j`` becomes ``exp(sum_j log f_j)``;
 * ``sum_j`` is linear, gives out what does not depend on ``j``, and absorbs deltas;
-* ``ramp(x) = x step(x)``, and the largest of ``f_k`` is ``sum_k leads_k f_k``
+* ``ramp(x) = x step(x)``, the largest of ``f_k`` is ``sum_k leads_k f_k``, and ``|x|^2 = x^2``
   (:mod:`derive.piecewise`);
 * bound indices are named by their height in the nest, and a nest that does not factor is written
   in one order of its sums (:mod:`derive.nests`), so that equal sums are the same object.
@@ -26,6 +26,7 @@ from math import lcm
 from typing import Any, ClassVar
 
 from sympy import (
+    Abs,
     Add,
     Dummy,
     Expr,
@@ -57,7 +58,13 @@ from derive.coefficients import Coefficient, OrderSum, depth_of_sums
 from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.generating import closed
-from derive.piecewise import enter_largest, enter_leads, enter_ramp, enter_step
+from derive.piecewise import (
+    enter_largest,
+    enter_leads,
+    enter_ramp,
+    enter_size,
+    enter_step,
+)
 from derive.ramps import Largest, leads, ramp, step
 from derive.relations import cases, contract
 from derive.sign import is_nonnegative, is_positive
@@ -382,5 +389,6 @@ class Generators:
         leads: enter_leads,
         ramp: enter_ramp,
         step: enter_step,
+        Abs: enter_size,
         Function: _enter_function,
     }

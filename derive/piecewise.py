@@ -1,20 +1,23 @@
-"""Ramps, steps and largest entries in the normal form.
+"""Ramps, steps, largest entries and absolute values in the normal form.
 
 ``ramp(x) = x step(x)``, ``step(-x) = 1 - step(x)`` and ``max_k f_k = sum_k leads_k f_k``: what is
-left are steps and leaders, generators with the values 0 and 1 (:mod:`derive.ramps`).
+left are steps and leaders, generators with the values 0 and 1 (:mod:`derive.ramps`). ``|x y| =
+|x| |y|``, and ``|x|`` of a factor of unknown sign is a generator with ``|x|^2 = x^2``; off the kink
+its derivative is ``|x| / x``.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from sympy import Expr
+from sympy import Abs, Add, Expr, Mul, Symbol, expand, factor_list, fraction
 
 from derive import relations
 from derive.axis import Index
-from derive.calculus import opened, replace_index
+from derive.calculus import free_indices, opened, replace_index
 from derive.ramps import Largest, leads, ramp, step
 from derive.relations import cases
+from derive.sign import is_nonnegative
 
 
 class Ring(relations.Ring, Protocol):
@@ -22,6 +25,9 @@ class Ring(relations.Ring, Protocol):
 
     def cancel(self, value: Expr) -> Expr:
         """One cancelled fraction."""
+
+    def ordered(self, value: Expr) -> list[Symbol]:
+        """Its generators by what they stand for."""
 
     def enter_bound(self, body: Expr, index: Index) -> tuple[Index, Expr]:
         """The body in generators, under a name of the index that nothing else is named by."""
@@ -54,9 +60,8 @@ def _step_of(ring: Ring, value: Expr) -> Expr:
 
 def enter_largest(ring: Ring, node: Largest) -> Expr:
     """``max_k f_k = sum_k leads_k f_k``."""
-    largest = _named_by_rule(ring, node)
-    index, body = opened(largest)
-    return ring.enter(index.axis.sum(leads(largest, index) * body, index))
+    index, body = opened(node)
+    return ring.enter(index.axis.sum(leads(_named_by_rule(ring, node), index) * body, index))
 
 
 def enter_leads(ring: Ring, node: leads) -> Expr:
@@ -66,9 +71,43 @@ def enter_leads(ring: Ring, node: leads) -> Expr:
 
 
 def _named_by_rule(ring: Ring, node: Largest) -> Largest:
-    """Its body in normal form, its index by a name that nothing else has."""
+    """Its body in normal form, its index by a name that nothing else has.
+
+    What all entries have in common, a term or a positive factor, does not decide which of them is
+    the largest, and is left out.
+    """
     bound, body = opened(node)
     private, value = ring.enter_bound(body, bound)
     index = bound.axis.index("_largest")
-    body = replace_index(ring.leave(ring.cancel(value)), private, index)
-    return Largest(body, index.axis.limits(index))
+    terms = Add.make_args(expand(ring.leave(ring.cancel(value))))
+    own = Add(*(term for term in terms if private in free_indices(term))).primitive()[1]
+    return Largest(replace_index(own, private, index), index.axis.limits(index))
+
+
+def enter_size(ring: Ring, node: Abs) -> Expr:
+    """``|x|``, factor by factor; by cases of labels."""
+    return _size_of(ring, ring.cancel(ring.enter(node.args[0])))
+
+
+def _size_of(ring: Ring, value: Expr) -> Expr:
+    branches = cases(ring, value)
+    if branches:
+        weight, at_0, at_1 = (ring.cancel(part) for part in branches)
+        return (1 - weight) * _size_of(ring, at_0) + weight * _size_of(ring, at_1)
+    above, below = (_size_of_polynomial(ring, part) for part in fraction(value))
+    return above / below
+
+
+def _size_of_polynomial(ring: Ring, value: Expr) -> Expr:
+    number, factors = factor_list(value, *ring.ordered(value))
+    return Mul(abs(number), *(_size_of_factor(ring, f) ** power for f, power in factors))
+
+
+def _size_of_factor(ring: Ring, factor: Expr) -> Expr:
+    for oriented in (factor, expand(-factor)):
+        if is_nonnegative(ring.leave(oriented), ring.facts):
+            return oriented
+    x = ring.leave(factor)
+    size = ring.generator(Abs(-x if x.could_extract_minus_sign() else x, evaluate=False))
+    ring.radicals[size] = (2, expand(factor**2))
+    return size

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from sympy import (
+    Abs,
     Add,
     Expr,
     Indexed,
@@ -56,6 +57,9 @@ class _TextPrinter(StrPrinter):
     def _print_leads(self, expression: leads) -> str:
         largest, place = expression.args
         return f"[{place} = arg{self._print(largest)}]"
+
+    def _print_Abs(self, expression: Abs) -> str:
+        return f"|{self._print(expression.args[0])}|"
 
     def _print_step(self, expression: step) -> str:
         return f"[{self._print(expression.args[0])} > 0]"

@@ -7,8 +7,9 @@
     ramp' = step      step' = 0      step^2 = step      step(-x) = 1 - step(x)
     dM = sum_k leads(M, k) df_k      M = sum_k leads(M, k) f_k      sum_k leads(M, k) = 1
 
-A statement with them is one off the kinks. On a kink a step has no value here and decides nothing;
-code takes ``step(0) = 0`` and the first of equal entries, which is one of the subgradients.
+A statement with them is one off the kinks. On a kink a step is anything from 0 to 1 here, which
+holds the limits from both sides, so that no true statement is refuted there; code takes
+``step(0) = 0`` and the first of equal entries, which is one of the subgradients.
 """
 
 from __future__ import annotations

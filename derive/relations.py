@@ -1,10 +1,11 @@
 """Relations among the generators of the normal form, used to reduce a numerator.
 
-``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``; ``y^k = y`` for labels in {0, 1}, and
-``f(y) = (1 - y) f(0) + y f(1)`` for labels and deltas under any function ``f``; the square of the
-sign ``(-1)^m`` is 1;
-``r^q = f`` for a root ``r = f^{1/q}``. Each is used in one direction only, so that the reduction
-ends: indices that deltas tie together are written as the first of them, powers are lowered.
+``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``; ``y^k = y`` for labels in {0, 1} and for
+steps, and ``f(y) = (1 - y) f(0) + y f(1)`` for these and deltas under any function ``f``;
+``y_i f(s_i) = y_i f(sum_j y_j s_j)`` for the label of one class; the square of the sign ``(-1)^m``
+is 1; ``r^q = f`` for a root ``r = f^{1/q}``. Each is used in one direction only, so that the
+reduction ends: indices that deltas tie together are written as the first of them, powers are
+lowered.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Ring(extraction.Ring, Protocol):
 
     facts: Facts
     radicals: dict[Symbol, tuple[int, Expr]]
+    places: dict[Symbol, Symbol]
 
 
 _NO_VALUE = (S.ComplexInfinity, S.NaN)
@@ -90,7 +92,10 @@ def _contract_term(ring: Ring, term: Expr) -> Expr:
         for symbol in term.free_symbols
         if isinstance(atom := ring.atom_of.get(symbol), KroneckerDelta)
     }
-    return _contract_deltas(ring, term, deltas) if deltas else _contract_labels(ring, term)
+    if deltas:
+        return _contract_deltas(ring, term, deltas)
+    known = _with_one_class(ring, term)
+    return _contract_labels(ring, term) if known is None else known
 
 
 def _contract_deltas(ring: Ring, term: Expr, deltas: Mapping[Symbol, KroneckerDelta]) -> Expr:
@@ -112,6 +117,36 @@ def _first_of_class(deltas: list[KroneckerDelta]) -> dict[Index, Index]:
         classes.append(set(delta.args).union(*touched))
     ordered = [sorted(group, key=str) for group in classes]
     return {index: group[0] for group in ordered for index in group[1:]}
+
+
+def _with_one_class(ring: Ring, term: Expr) -> Expr | None:
+    """``y_i f(s_i) = y_i f(S)`` with ``S = sum_j y_j s_j``, the entry at the one class of y.
+
+    None where the term has no such label or nothing to say of it. Under a sum over i what is left
+    is then a constant, and ``y_i s_i`` by itself, whose sum is S.
+    """
+    one_class = ring.facts.hard & ring.facts.distribution
+    for factor in Mul.make_args(term) if one_class else ():
+        label = ring.leave(factor.as_base_exp()[0]).as_base_exp()[0]
+        if not (isinstance(label, Indexed) and label.base in one_class):
+            continue
+        (index,) = label.indices
+        own = ring.leave(term / factor)
+        entries = {entry for entry in own.atoms(Indexed) if entry.indices == (index,)}
+        alone = [f for f in Mul.make_args(own) if index in f.free_symbols]
+        if not entries or (index in ring.places and len(alone) == 1 and alone[0] in entries):
+            continue
+        picked = own.xreplace({entry: _picked(entry, label) for entry in entries})
+        return contract(ring, factor * ring.enter(picked))
+    return None
+
+
+def _picked(entry: Indexed, label: Indexed) -> Expr:
+    """``sum_j y_j s_j`` for the entry ``s_i``, 1 for the label itself."""
+    if entry.base == label.base:
+        return S.One
+    index = label.indices[0].axis.index("_picked")
+    return index.axis.sum(label.base[index] * entry.base[index], index)
 
 
 def _contract_labels(ring: Ring, term: Expr) -> Expr:

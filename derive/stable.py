@@ -42,7 +42,8 @@ from derive.nodes import (
 )
 from derive.recursion import OfElements, left_out_weights, recursion_form
 from derive.reduction import is_reciprocal, left_out, reduction_form, split_sum
-from derive.scaled import Fraction, Part, Scaled, join, log_with_one, term_count, weight_factors
+from derive.scaled import Fraction, Part, Scaled, join, log_with_one, weight_factors
+from derive.sigmoids import is_bounded, one_plus_exp, take_sigmoids
 
 # Exponents up to this are not shifted inside log(1 + sum): e^60 = 1e26, so a float32 sum of 1e12
 # such terms is finite (3e38), and 1 + sum is formed without cancellation whenever the sum is tiny.
@@ -253,18 +254,23 @@ def _divisors(factors: list[Expr]) -> tuple[list[Expr], list[tuple[Expr, int]]]:
     """The factors that are no sums of exponentials under a bar; those sums, with their powers."""
     kept, divisors = [], []
     for factor in factors:
-        if is_reciprocal(factor) and isinstance(factor.base, Add | Sum) and _grows(factor.base):
+        if is_reciprocal(factor) and _is_scaled(factor.base):
             divisors.append((factor.base, -int(factor.exp)))
         else:
             kept.append(factor)
     return kept, divisors
 
 
+def _is_scaled(base: Expr) -> bool:
+    """A sum of exponentials of any size."""
+    return isinstance(base, Add | Sum) and _grows(base) and not is_bounded(base)
+
+
 def _fraction(expression: Expr) -> Fraction:
     """The product, what stands above a sum written in terms of that sum's own shift."""
     exponent, sums, others = _factors(expression)
     kept, divisors = _divisors(others)
-    exponent, sigmoids, divisors = _take_sigmoids(exponent, divisors)
+    exponent, sigmoids, divisors = take_sigmoids(exponent, divisors)
     fraction = Fraction(exponent, [*map(_stable_power, kept), *sigmoids])
     for base, power in divisors:
         fraction.divide(scaled_sum(base), power)
@@ -300,34 +306,12 @@ def _is_sum_of_exps(factor: Expr) -> bool:
 
 
 def _stable_power(factor: Expr) -> Expr:
-    if isinstance(factor, Pow):
-        return Pow(_stable(factor.base), _stable(factor.exp))
-    return _stable(factor)
-
-
-def _take_sigmoids(
-    exponent: Expr, divisors: list[tuple[Expr, int]]
-) -> tuple[Expr, list[Expr], list[tuple[Expr, int]]]:
-    """``e^{r x} / (1 + e^x)^k = sigmoid(x)^r sigmoid(-x)^{k-r}`` wherever ``0 <= r <= k``."""
-    sigmoids, rest = [], []
-    for base, power in divisors:
-        x = _one_plus_exp(base)
-        if x is None:
-            rest.append((base, power))
-            continue
-        r = min(range(power + 1), key=lambda k: term_count(exponent - k * x))
-        exponent = expand(exponent - r * x)
-        sigmoids += [sigmoid(x) ** r, sigmoid(-x) ** (power - r)]
-    return exponent, sigmoids, rest
-
-
-def _one_plus_exp(base: Expr) -> Expr | None:
-    """``x`` when the expression is ``1 + e^x``."""
-    if isinstance(base, Add) and len(base.args) == 2 and S.One in base.args:
-        other = next(term for term in base.args if term != S.One)
-        if isinstance(other, exponential):
-            return expand(other.args[0])
-    return None
+    if not isinstance(factor, Pow):
+        return _stable(factor)
+    x = one_plus_exp(factor.base)
+    if x is not None and not factor.exp.is_Integer and factor.exp.could_extract_minus_sign():
+        return sigmoid(-x) ** _stable(-factor.exp)
+    return Pow(_stable(factor.base), _stable(factor.exp))
 
 
 # --- logarithms ---
@@ -340,7 +324,7 @@ def _stable_log(argument: Expr) -> Expr:
         return _stable(argument.args[0])
     if isinstance(argument, Mul | Pow) and _grows(argument):
         return _log_of_product(argument)
-    if isinstance(argument, Add | Sum) and _grows(argument):
+    if _is_scaled(argument):
         return _log_of_sum(argument)
     if isinstance(argument, Add) and S.One in argument.args:
         return log1p(_stable(argument - 1))
@@ -372,7 +356,7 @@ def _log_of_product(argument: Expr) -> Expr:
 
 
 def _log_of_sum(argument: Expr) -> Expr:
-    x = _one_plus_exp(argument)
+    x = one_plus_exp(argument)
     if x is not None:
         return softplus(x)
     value = _stable(argument)

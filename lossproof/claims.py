@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from derive.losses import subject_named
 from derive.render import render
 from verify.ledger import Entry, Verdict, entry_named
-from verify.ledger.judge import Judgement, judge_all
+from verify.ledger.judge import Judgement, Progress, judge_all
 
 __all__ = ["as_objects", "show_table", "tell_story"]
 
@@ -26,26 +27,34 @@ COLOURS = {
     Verdict.EMPIRICAL: "blue",
 }
 
+# Below so many letters a place leaves the statement no room.
+PLACE_FROM = 64
+
 
 def show_table(console: Console, entries: Sequence[Entry]) -> None:
     """Each statement on a line with its recorded verdict, and how many there are of each."""
+    wide = console.width >= PLACE_FROM
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("id", "verdict"):
         table.add_column(name, no_wrap=True)
-    table.add_column("place", max_width=14)
-    table.add_column("statement", min_width=20)
+    if wide:
+        table.add_column("place", max_width=14)
+    table.add_column("statement", overflow="fold")
     for entry in entries:
         verdict = f"[{COLOURS[entry.verdict]}]{entry.verdict}[/]"
-        table.add_row(entry.id, verdict, entry.place, entry.says)
+        place = [escape(entry.place)] if wide else []
+        table.add_row(entry.id, verdict, *place, escape(entry.says))
     console.print(table, highlight=False)
     counts = Counter(str(entry.verdict) for entry in entries)
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     console.print(f"{len(entries)} statements: {told}", highlight=False)
 
 
-def as_objects(entries: Sequence[Entry]) -> list[dict[str, object]]:
+def as_objects(
+    entries: Sequence[Entry], jobs: int = 1, progress: Progress | None = None
+) -> list[dict[str, object]]:
     """The entries with the evidence that was found, as plain data."""
-    judgements = judge_all([entry.id for entry in entries])
+    judgements = judge_all([entry.id for entry in entries], jobs, progress=progress)
     return [_as_object(*pair) for pair in zip(entries, judgements, strict=True)]
 
 

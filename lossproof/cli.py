@@ -24,6 +24,11 @@ T = TypeVar("T")
 INTERRUPTED = 130
 
 
+def processors() -> int:
+    """So many processes, unless another number is asked for."""
+    return min(4, os.cpu_count() or 1)
+
+
 class Problem(click.ClickException):
     """Bad input, told in one line with what was expected; exit status 2."""
 
@@ -47,7 +52,7 @@ def main() -> None:
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=lambda: min(4, os.cpu_count() or 1),
+    default=processors,
     show_default="processors, at most 4",
     help="Processes to work in.",
 )
@@ -119,6 +124,7 @@ def claims(
 ) -> None:
     """List the statements of the ledger with their verdicts, or tell the whole story of one."""
     from lossproof.claims import as_objects, show_table, tell_story
+    from lossproof.screen import progress_bar
     from verify.ledger import entry_named, select
 
     if name is None:
@@ -126,7 +132,9 @@ def claims(
     else:
         entries = [_or_problem(entry_named, name)]
     if as_json:
-        click.echo(json.dumps(as_objects(entries), indent=2, ensure_ascii=False))
+        with progress_bar(Console(stderr=True), len(entries)) as advance:
+            objects = as_objects(entries, processors(), advance)
+        click.echo(json.dumps(objects, indent=2, ensure_ascii=False))
     elif name is None:
         show_table(Console(), entries)
     else:

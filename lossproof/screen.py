@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from verify.accuracy import Line
     from verify.grid.solutions import SolutionReport
     from verify.ledger.judge import Judgement
-    from verify.run import DerivationOutcome, Report, Task, Weighing
+    from verify.run import DerivationOutcome, Report
     from verify.subset import SubsetLine, SubsetReport
 
 SHORT_NAMES = {"float64": "f64", "float32": "f32", "float16": "f16"}
@@ -29,8 +29,16 @@ LEAST_SAMPLE_WIDTH = 10
 SHOWN_PROBLEMS = 12
 
 
+class Titled(Protocol):
+    """A unit of work, or what came of it."""
+
+    @property
+    def title(self) -> str:
+        """What the bar calls it."""
+
+
 @contextmanager
-def progress_bar(console: Console, total: int) -> Iterator[Callable[[Task | Weighing], object]]:
+def progress_bar(console: Console, total: int) -> Iterator[Callable[[Titled], object]]:
     """A bar over what a run does; yields what is to be called with each task or statement done."""
     with counted_bar(console, total, "verifying") as advance:
         yield lambda task: advance(task.title)

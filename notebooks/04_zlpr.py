@@ -162,8 +162,9 @@ assert lossproof.soft_zlpr(row, on) == lossproof.zlpr(row, on)  # to the last bi
 proved(hard, "threshold")
 
 # %% [markdown]
-# So a label is predicted when its score is above $s_0$, by default 0. There is no threshold to
-# tune after training.
+# So a label is predicted when its score is above $s_0$, by default 0. With soft labels, as given,
+# that is where $t > 1/2$. With hard labels it need not be where a label is likelier than not: there
+# thresholds are set on held-out data ([notebook 05](05_errors.ipynb)).
 #
 # ## Gradient and Hessian
 #
@@ -297,7 +298,8 @@ figure.tight_layout()
 # A limit of this result: it is about soft labels *as given*. When hard labels are drawn at random,
 # each on with probability $t$, the model minimises the *mean* of hard losses, and that is another
 # function. For a single label it is cross-entropy, so the score means $\sigma(s)$. With many labels
-# the sums settle, and $\sigma(2 s)$ returns.
+# alike the sums settle, and $\sigma(2 s)$ returns. Labels that differ or hang together need not
+# even lie between the two (`lossproof claims own-prob-between`, and notebook 05).
 
 
 # %%
@@ -460,7 +462,7 @@ print("\nfor example:", trials[0].change, "->", trials[0].evidence)
 #   positive.
 # * With soft labels the one minimiser is $t = \sigma(2 s)$: use
 #   `lossproof.soft_zlpr.probabilities(scores)`, and predict `scores > 0`. With hard labels that are
-#   drawn at random it is between $\sigma(s)$ and $\sigma(2 s)$ (table above): calibrate.
+#   drawn at random a score stands for neither $\sigma(s)$ nor $\sigma(2 s)$: calibrate.
 # * The floor is $2 \log(1 + \sum \sqrt{t (1 - t)})$. Compare a stalled loss with it before tuning.
 # * Do not clip labels, and do not mask by $10^{12}$. `lossproof.soft_zlpr(scores, labels)` takes
 #   labels 0 and 1 as they are and $-\infty$ for a masked label.

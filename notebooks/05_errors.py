@@ -163,6 +163,8 @@ told("7359-r", "7359-v", "9064-S15a", "own-code-zero")
 # %%
 with plt.rc_context(STYLE):
     table_of_printed_code()
+
+# %%
 kinds = {cell.key: (cell.value.kind, cell.gradient and cell.gradient.kind) for cell in cells()}
 ordinary = [kinds["7359 code", library, "float16", "ordinary"][0] for library in LIBRARIES]
 assert ordinary == [Kind.NAN, Kind.RIGHT, Kind.NAN]
@@ -432,6 +434,7 @@ told("own-user-smoothing", "own-user-smoothing-one-sided")
 
 # %%
 e, many = 0.05, np.unique(np.geomspace(2, 1e4, 60).astype(int))
+edge = np.log((1 - e) / e) / 2
 ways = {
     "binary cross-entropy": (lossproof.binary_cross_entropy, e),
     "soft ZLPR, positives smoothed only": (lossproof.soft_zlpr, 0),
@@ -440,12 +443,8 @@ ways = {
 kept = {name: [] for name in ways}
 for n, (name, (loss, on_negatives)) in product(many.tolist(), ways.items()):
     # The positive is undecided, the negatives have the scores that their labels ask for.
-    s, hard, smoothed = (
-        np.full(n, np.log(e / (1 - e)) / 2),
-        np.eye(1, n)[0],
-        np.full(n, on_negatives),
-    )
-    s[0], smoothed = 0, np.where(hard, 1 - e, smoothed)
+    hard = np.eye(1, n)[0]
+    s, smoothed = np.where(hard, 0, -edge), np.where(hard, 1 - e, on_negatives)
     kept[name].append(loss.value_and_grad(s, smoothed)[1][0] / loss.value_and_grad(s, hard)[1][0])
 print(f"10 000 labels: of the gradient of the positive 1/{1 / kept['soft ZLPR'][-1]:.0f} is left")
 assert kept["soft ZLPR"][-1] < 1 / 1147 < 0.89 < min(kept["binary cross-entropy"])
@@ -455,9 +454,8 @@ figure, axes = plt.subplots(figsize=(6.4, 3.7), layout="constrained")
 for (name, left_over), color in zip(kept.items(), (GREY, BLUE, RED), strict=True):
     axes.plot(many, left_over, color=color, lw=2.2, label=name)
 axes.set(xscale="log", yscale="log", xlim=(2, 1e4), ylim=(5e-4, 2))
-axes.set(
-    xlabel="number of labels, one of them on, e = 0.05", ylabel="gradient of it, smoothed / hard"
-)
+axes.set_xlabel("number of labels, one of them on, e = 0.05")
+axes.set_ylabel("its gradient, smoothed over hard")
 axes.legend(frameon=False, loc="lower left")
 plt.show()
 

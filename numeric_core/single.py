@@ -54,6 +54,7 @@ __all__ = [
     "choose",
     "either",
     "focal_terms",
+    "lift",
     "pair_like",
     "shifted_terms",
     "soft_focal_terms",
@@ -145,8 +146,8 @@ def focal_terms(rows: Rows, gamma: Pair, *, all_positive: bool = False) -> Terms
 def _focal_bend(rows: Rows, gamma: Pair, above: Array, parts: tuple[Array, Array, Array]) -> Number:
     """(g^2 a - g b + 2 g + 1) / (1 + e)^2."""
     xp = rows.xp
-    size, e, soft = (_lift(rows, part) for part in parts)
-    one = _lift(rows, xp.ones_like(parts[1]))
+    size, e, soft = (lift(rows, part) for part in parts)
+    one = lift(rows, xp.ones_like(parts[1]))
     g = gamma if rows.exact else gamma.high
     positive = parts[1] > 0
     ratio = choose(xp, positive, soft / choose(xp, positive, e, one), one)
@@ -157,7 +158,7 @@ def _focal_bend(rows: Rows, gamma: Pair, above: Array, parts: tuple[Array, Array
     return (g * g * a - g * b + (g + g + one)) / (norm * norm)
 
 
-def _lift(rows: Rows, x: Array) -> Any:
+def lift(rows: Rows, x: Array) -> Any:
     """A pair, where results are rounded in the dtype of the rows."""
     return Pair.of(rows.xp, x) if rows.exact else x
 
@@ -211,7 +212,7 @@ def _sigmoid_of(rows: Rows) -> _Sigmoid:
     xp, s = rows.xp, rows.scores
     size = xp.abs(s)
     e, root = exp(xp, -size), exp(xp, -0.5 * size)
-    above, one, decay = s > 0, _lift(rows, xp.ones_like(e)), e
+    above, one, decay = s > 0, lift(rows, xp.ones_like(e)), e
     if rows.exact:
         within = size <= EXACT_UP_TO[s.dtype == xp.float64]
         decay = exp_pair(xp, Pair.of(xp, -xp.where(within, size, xp.zeros_like(size))))
@@ -237,9 +238,9 @@ def soft_focal_terms(rows: Rows, beta: float) -> Terms:
     slope = power * rounded(r) * (beta * w * rounded(near) + rounded(square))
 
     def bend() -> Number:
-        b, one = (_lift(rows, xp.full_like(s, x)) for x in (beta, 1.0))
+        b, one = (lift(rows, xp.full_like(s, x)) for x in (beta, 1.0))
         turn = (b - one) * sigma.w.whole + r * sigma.tilt
-        return _lift(rows, power) * (b * turn * near + (b + b + one) * square)
+        return lift(rows, power) * (b * turn * near + (b + b + one) * square)
 
     return Terms(power * rounded(square) * entropy, slope, sigma.w, bend)
 
@@ -250,15 +251,15 @@ def _near_entropy(rows: Rows) -> Any:
     size = xp.clip(xp.abs(s), 0.0, _reach(xp, s))
     soft = log1p(xp, exp(xp, -size))
     rest = Pair.difference(xp, xp.ones_like(t), t)
-    wrong = choose(xp, s > 0, rest if rows.exact else 1.0 - t, _lift(rows, t))
-    return wrong * _lift(rows, size) + _lift(rows, soft)
+    wrong = choose(xp, s > 0, rest if rows.exact else 1.0 - t, lift(rows, t))
+    return wrong * lift(rows, size) + lift(rows, soft)
 
 
 def _residual(rows: Rows, sigma: _Sigmoid) -> tuple[Any, Any]:
     """r = sigma(s) - t and |r|; above 0 as (1 - t) - sigma(-s), where both may be tiny."""
     xp, s, t = rows.xp, rows.scores, rows.labels
     rest = Pair.difference(xp, xp.ones_like(t), t) if rows.exact else 1.0 - t
-    r = choose(xp, s > 0, rest - sigma.small, sigma.small - _lift(rows, t))
+    r = choose(xp, s > 0, rest - sigma.small, sigma.small - lift(rows, t))
     return r, choose(xp, leading(r) < 0, -r, r)
 
 
@@ -281,21 +282,21 @@ def shifted_terms(rows: Rows, gamma: float, margin: float) -> Terms:
     xp, s = rows.xp, rows.scores
     sigma = _sigmoid_of(rows)
     m = pair_like(xp, margin, s) if rows.exact else margin
-    one = _lift(rows, xp.ones_like(s))
+    one = lift(rows, xp.ones_like(s))
     d, free = sigma.p - m, sigma.q + m
     inside = leading(d) > 0
-    d = choose(xp, inside, d, _lift(rows, 0.5 * xp.ones_like(s)))
+    d = choose(xp, inside, d, lift(rows, 0.5 * xp.ones_like(s)))
     lead = rounded(d)
     cost = xp.where(lead < 0.5, -log1p(xp, -lead), -log(xp, rounded(free)))
     power = _power(xp, d, gamma - 1.0)
-    g, ratio = _lift(rows, xp.full_like(s, gamma)), _lift(rows, cost) / d
+    g, ratio = lift(rows, xp.full_like(s, gamma)), lift(rows, cost) / d
     first = d * (g * ratio + one / free)
     zero = xp.zeros_like(s)
     slope = sigma.w.times(xp, xp.where(inside, power, zero) * rounded(first))
 
     def bend() -> Number:
         second = (g - one) * g * ratio + (g + g) / free + d / (free * free)
-        outer = _lift(rows, xp.where(inside, power, zero))
+        outer = lift(rows, xp.where(inside, power, zero))
         return outer * (sigma.w.whole * second + sigma.tilt * first)
 
     return Terms(xp.where(inside, power * lead * cost, zero), slope, sigma.w, bend)

@@ -58,6 +58,12 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
         {"max_labels": 60, "threshold": -40.7},
     ),
     "order_r": ({"order": 1}, {"order": 3}),
+    "focal": ({"gamma": 1.3, "alpha": 0.25}, {"gamma": 0.0}),
+    "asymmetric": (
+        {"gamma_positive": 1.3, "gamma_negative": 2.7, "margin": 0.1},
+        {"gamma_positive": 1.0, "gamma_negative": 3.0, "margin": 0.0},
+    ),
+    "circle": ({"scale": 80.3, "margin": 0.4}, {"scale": 1.0, "margin": -0.3}),
     # Leads that the margin makes exactly 0, and those that no sum of rounded numbers gets right.
     "hinge": ({"margin": 1.0}, {"margin": 0.3}),
     "max_hinge": ({"margin": 1.0}, {"margin": 0.3}),
@@ -66,6 +72,8 @@ VARIANTS: Mapping[str, Sequence[Mapping[str, float]]] = {
 # A printed formula with a sum over the other classes under a bar and under a step: it needs such a
 # class, and a sum that the format holds.
 STEP_OF_SUM = ("lse_hinge",)
+# On a kink any subgradient will do: the core takes 0, printed code the first of the tied entries.
+FIRST_OF_TIED = ("max_hinge",)
 EVERY_VARIANT = 3
 # A long row of a loss that counts subsets costs seconds; other parameters do without.
 VARIANT_LONGEST = 10_000
@@ -77,6 +85,8 @@ NO_SAMPLE = "-"
 # is a loop over the labels in Python, on rows up to this length.
 EMITTED_LARGEST_SCORE = 1e4
 EMITTED_LONGEST_LOOP = 2000
+# The default scale of Circle loss.
+CIRCLE_SCALE = 256.0
 # The bound of emitted code, 8 ulp, is the root of that many roundings of an ulp.
 EMITTED_STEPS = 64
 
@@ -206,11 +216,15 @@ def _size(loss: str, sample: Sample) -> float:
     """1, or with coefficients a bound of the logarithms: the j largest |s| and log C(n, j) for e_j.
 
     Over a grid, where exponents are differences of two scores, 1 and the largest of these.
+    Of Circle loss, whose exponents are c s^2, the largest of these times the largest slope.
     Else j goes up to the number of positives, to n without a limit of labels, to the order 2. The
     recursion rounds a logarithm of that size once a label, and n roundings add up as sqrt(n) does.
     """
     if loss in GRIDS:
         return 1.0 + float(np.max(np.ptp(sample.scores, axis=-1)))
+    if loss == "circle":
+        reach = 1.0 + float(np.max(np.abs(sample.scores)))
+        return (1.0 + CIRCLE_SCALE * reach**2) * (1.0 + 2.0 * CIRCLE_SCALE * reach)
     if loss not in SUBSET_LOSSES:
         return 1.0
     n, k = sample.n, int(sample.labels.sum())
@@ -222,6 +236,11 @@ def _size(loss: str, sample: Sample) -> float:
 
 
 def _is_printable(loss: str, sample: Sample, references: References) -> bool:
+    """Whether the printed formula has a value there, and the derivative that the core takes."""
+    if loss in FIRST_OF_TIED:
+        others = sample.scores[sample.labels == 0]
+        target = sample.scores[sample.labels == 1]
+        return not (len(others) and others.max() == target.max())
     if loss not in STEP_OF_SUM:
         return True
     value = references(sample).value

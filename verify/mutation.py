@@ -17,7 +17,10 @@ from derive.calculus import free_indices, opened, over
 from derive.coefficients import Coefficient, OrderSum
 from derive.decide import Decision, Proved, Refuted, equal, nonnegative
 from derive.derivation import Derivation, Relation, Step
+from derive.facts import Facts
+from derive.inference import forces
 from derive.ramps import Largest
+from derive.zeros import zero_without
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Trial:
 
 def mutants(expression: Expr) -> Iterator[Mutant]:
     """Every mutant of the expression by one change, each different from it and from the others."""
+    if expression == 0:
+        yield Mutant("1 in place of 0", S.One)
     seen = {expression}
     for mutant in _mutants(expression, sorted(free_indices(expression), key=str)):
         if mutant.expression not in seen:
@@ -69,8 +74,23 @@ def _try_step(step: Step, most: int | None) -> Iterator[tuple[str, Decision]]:
         left, right = step.equation
         for mutant in spread(list(mutants(right)), most):
             yield mutant.change, equal(left, mutant.expression, step.facts)
-    elif step.relation is not Relation.FORCES:
+    elif step.relation is Relation.FORCES:
+        for mutant in spread(list(root_mutants(step.left, step.right, step.facts)), most):
+            yield mutant.change, forces(step.left, mutant.expression, step.facts)
+    else:
         yield "sign of the whole", nonnegative(-step.left, step.facts)
+
+
+def root_mutants(expression: Expr, root: Expr, facts: Facts) -> Iterator[Mutant]:
+    """Other roots that the zeros of the expression would force: shifted by 1, or changed as others.
+
+    Of the changed ones only those that a zero, found exactly, tells from the root: a factor may
+    change and the root vanish as before.
+    """
+    shifted = Mutant("root shifted by 1", root + 1)
+    for mutant in (shifted, *mutants(root)):
+        if zero_without(expression, mutant.expression, facts) is not None:
+            yield mutant
 
 
 def spread(found: list[Mutant], most: int | None) -> list[Mutant]:
@@ -86,7 +106,9 @@ def _mutants(node: Expr, free: list[Index]) -> Iterator[Mutant]:
         return
     if isinstance(node, Sum | Product | Largest):
         index, body = opened(node)
-        for inner in _mutants(body, [*free, index]):
+        # Entries of a maximum stay at their places: others would tie, and a tie decides nothing.
+        within = [index] if isinstance(node, Largest) else [*free, index]
+        for inner in _mutants(body, within):
             yield Mutant(inner.change, over(node, index, inner.expression))
         return
     for position, argument in enumerate(node.args):

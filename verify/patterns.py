@@ -69,6 +69,15 @@ def _ties(form: Format) -> Iterator[Pattern]:
     yield _pattern("tied-at-1e4", [1e4, 1e4, -1e4, -1e4], [0, 2], form)
 
 
+def _kinks(form: Format) -> Iterator[Pattern]:
+    """Differences of scores that are exactly 0 or 1, and one unit in the last place beside them."""
+    step = form.epsilon
+    yield _pattern("steps-of-one", [1.0, 0.0, 2.0, 1.0 - step, 1.0 + step], [0], form)
+    yield _pattern("behind-by-one", [3.0, 2.0, 2.0, 2.0 - step, -1.0], [0], form)
+    yield _pattern("two-ahead", [0.5, 0.75, 0.75, -4.0], [0], form)
+    yield _pattern("level", [2.0, 2.0 + 2.0 * step, 2.0 - step], [1], form)
+
+
 def _sizes(form: Format) -> Iterator[Pattern]:
     """No label, one label, no negative, no positive."""
     yield _pattern("empty", [], [], form)
@@ -174,7 +183,7 @@ def _masks(form: Format) -> Iterator[Pattern]:
 
 def rows(form: Format, *, sizes: Sequence[int]) -> Iterator[Pattern]:
     """Every short pattern, and normal rows of the sizes given."""
-    for family in (_ties, _sizes, _tiny_losses, _trained, _dominated):
+    for family in (_ties, _kinks, _sizes, _tiny_losses, _trained, _dominated):
         yield from family(form)
     for family in (_exponent_range, _extreme_scores, _overflowing_losses, _masks):
         yield from family(form)

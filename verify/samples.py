@@ -28,7 +28,9 @@ __all__ = ["LABELS", "VECTORS", "Exact", "Sample", "quick", "thorough"]
 LONG = 1_000_000
 # The oracle multiplies polynomials for these: in the quick set their long row is shorter, and 10^6
 # labels are met by the distribution over k-subsets (`verify.subset_rows`).
-LONG_OF_SUBSETS = {"combination_softmax": 100_000, "order_r": 100_000}
+SHORTER_LONG = {"combination_softmax": 100_000, "order_r": 100_000}
+# Powers and rational keys cost the oracle more than exponentials do: some 10^4 labels a second.
+SHORTER_LONG |= {"focal": 50_000, "soft_focal": 50_000, "asymmetric": 50_000, "circle": 20_000}
 # Positives of a long row where not a share of all labels is meant: n k operations are too many.
 FEW_POSITIVES = {"combination_softmax": 4}
 # Of a long row, so many components are compared: all of them cost the oracle ten times as much.
@@ -184,7 +186,7 @@ def quick(loss: str, dtypes: Sequence[str] = tuple(FORMATS)) -> list[Sample]:
     wide = [dtype for dtype in ("float32", "float64") if dtype in dtypes]
     # The losses take turns at the two dtypes, since a long row costs as much as all short ones.
     chosen = wide[list(LABELS).index(loss) % len(wide)] if wide else None
-    n = LONG_OF_SUBSETS.get(loss, LONG)
+    n = SHORTER_LONG.get(loss, LONG)
     long_rows = [_long_sample(loss, chosen, 0, COMPARED["quick"], n)] if chosen else []
     return samples + long_rows
 

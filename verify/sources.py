@@ -11,7 +11,7 @@ import platform
 from collections.abc import Collection, Iterator
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +20,8 @@ import numpy as np
 __all__ = ["digest_of", "reached_from"]
 
 PACKAGES = ("derive", "numeric_core", "verify")
-# The libraries that results may depend on; the last two need not be there.
-LIBRARIES = ("sympy", "python-flint", "mpmath", "numpy", "array-api-compat", "torch", "jax")
+# The libraries that results depend on. What was measured on PyTorch and JAX is data (a record).
+LIBRARIES = ("sympy", "python-flint", "mpmath", "numpy", "array-api-compat")
 # Endings of files that modules read figures from.
 DATA = (".json", ".tsv", ".txt")
 
@@ -65,17 +65,10 @@ def _data_beside(path: Path) -> list[Path]:
 @cache
 def _surroundings() -> str:
     """The versions of Python and of the libraries, and the instructions that NumPy makes use of."""
-    lines = [f"{library} {_version(library)}" for library in LIBRARIES]
+    lines = [f"{library} {version(library)}" for library in LIBRARIES]
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     machine = f"{platform.system()} {platform.machine()} {simd}"
     return "\n".join([platform.python_version(), machine, *lines])
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "absent"
 
 
 @cache

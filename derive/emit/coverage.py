@@ -29,6 +29,7 @@ from derive.coefficients import Z as z
 from derive.coefficients import coefficient
 from derive.emit.coverage_grid import CLASSES, GRID, SAMPLES
 from derive.emit.formula import Formula
+from derive.ramps import Largest, leads, ramp, step
 
 LABELS = labels_axis()
 FEATURES = Axis("features", Symbol("d", integer=True, positive=True), "abc")
@@ -76,6 +77,7 @@ def formula(name: str, expression: Expr, outputs: tuple[Index, ...] = (), doc: s
 
 
 SOFT_VALUE = log(A) + log(B)
+LARGEST = Largest(s[j] - t[j], LABELS.limits(j))
 UP, DOWN = (1 - t[i]) * exp(s[i]), t[i] * exp(-s[i])
 LOGITS = total(x[a] * W[a, j], a)
 LINEAR_P = exp(LOGITS) / total(exp(LOGITS), j)
@@ -143,6 +145,10 @@ COVERAGE: tuple[Formula, ...] = (
     formula("at_the_optimum", 2 * log(1 + total(sqrt(t[j] * (1 - t[j])), j))),
     formula("mean_and_powers", total(s[j] ** 2 / n, j) - (total(s[j], j) / n) ** 2),
     formula("rationals", Rational(1, 3) * total(Abs(s[j]) ** Rational(3, 2), j) / sqrt(gamma)),
+    formula("ramps", total(t[j] * ramp(s[j] - t[j]), j)),
+    formula("steps", s[i] * step(s[i] - t[i]) - total(step(s[j]), j), (i,)),
+    formula("largest", ramp(LARGEST) - LARGEST / 2),
+    formula("leader", s[i] * leads(LARGEST, i) - total(t[j] * leads(LARGEST, j), j), (i,)),
     formula("product_of_entries", LABELS.product(1 + t[j], j) - 1),
     formula("constant_over_labels", total(t[j], j), (i,)),
     formula("row_and_column", KroneckerDelta(i, j) + s[i] * t[j], (i, j)),

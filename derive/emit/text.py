@@ -63,9 +63,10 @@ class TextPrinter(StrPrinter):
     def _print_Pow(self, node: Pow, rational: bool = False) -> str:
         if node.base == E:
             return self._print_ExpBase(exp(node.exp, evaluate=False))
-        if node.exp.is_Integer and node.exp > 1:
-            return f"{self.parenthesize(node.base, PRECEDENCE['Atom'])}^{node.exp}"
-        return str(super()._print_Pow(node, rational))
+        if node.exp.is_Rational and not (node.exp.is_Integer and node.exp > 1):
+            return str(super()._print_Pow(node, rational))
+        sides = (self.parenthesize(side, PRECEDENCE["Atom"], strict=True) for side in node.args)
+        return "^".join(sides)
 
     def _print_Mul(self, node: Mul) -> str:
         return str(super()._print_Mul(node)).replace("*", " ")

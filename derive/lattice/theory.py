@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sympy import Expr, Symbol
 
@@ -24,6 +24,9 @@ class Theory:
     name: str
     formula: str
     by_topic: Mapping[str, Topic]
+    _derived: dict[str, Derivation] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -31,11 +34,13 @@ class Theory:
         return tuple(self.by_topic)
 
     def derive(self, topic: str) -> Derivation:
-        """The derivation of one topic, decided as it is built."""
+        """The derivation of one topic, decided as it is built; it is built once."""
         if topic not in self.by_topic:
             known = ", ".join(self.topics)
             raise ValueError(f"{self.name} has no derivation {topic!r}: choose one of {known}")
-        return self.by_topic[topic]()
+        if topic not in self._derived:
+            self._derived[topic] = self.by_topic[topic]()
+        return self._derived[topic]
 
 
 def begin(

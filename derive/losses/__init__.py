@@ -9,7 +9,7 @@ from __future__ import annotations
 from derive.grid import GRID
 from derive.labels import LABEL_THEORY
 from derive.lattice import LATTICE, Theory
-from derive.losses import hinge, order_r, softmax, subset, unified, zlpr
+from derive.losses import hinge, order_r, related, softmax, subset, unified, zlpr
 from derive.losses.grid import GRID_LOSSES
 from derive.losses.loss import SymbolicLoss
 from derive.spans import SPANS
@@ -26,6 +26,7 @@ LOSSES: dict[str, SymbolicLoss] = {
         subset.COMBINATION,
         subset.PADDED,
         order_r.ORDER,
+        *related.LOSSES,
         *GRID_LOSSES.values(),
     )
 }

@@ -4,15 +4,17 @@ One class c is right, ``y`` is its one-hot label and ``z = sum_j y_j s_j = s_c``
 ``x_i = s_i - z + m``, the lead of class i and a margin::
 
     hinge       sum_i (1 - y_i) ramp(x_i)
-    max_hinge   ramp(M),   M = max_i (1 - y_i) x_i
+    max_hinge   max_i (1 - y_i) x_i
     lse_hinge   ramp(X),   X = log sum_i (1 - y_i) e^{s_i} - z + m
 
-The entry of the target in ``M`` is 0, which changes no ramp of it and makes it a maximum over all
-classes. Each is 0 exactly where the target leads as it should; ``softplus(X)`` at m = 0 is softmax
-cross-entropy. Derivatives are those off the kinks.
+In the second the entry of the target is 0, so that ``max(max_{i != c} x_i, 0)`` is one maximum
+over all classes. Each is 0 exactly where the target leads as it should; ``softplus(X)`` at m = 0
+is softmax cross-entropy. Derivatives are those off the kinks.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from sympy import Expr, KroneckerDelta, S, Symbol, exp, log
 
@@ -26,8 +28,8 @@ from derive.losses.unified import MARGIN
 from derive.ramps import Largest, leads, ramp, step
 
 ONE_HOT = Facts(hard=frozenset({y}), distribution=frozenset({y}))
-#: Scores at another point, a number, and a number that is not negative.
-u = array("u")
+#: Scores at another point, weights, a number, and a number that is not negative.
+u, w = array("u"), array("w")
 NUMBER, OTHER = (Symbol(name, real=True) for name in "ab")
 RISE = Symbol("d", nonnegative=True)
 #: The score of the target where it is written by itself.
@@ -41,8 +43,7 @@ lead_k, other_k = at_index(lead, k), at_index(other, k)
 HINGE_VALUE = total(other_k * ramp(lead_k), k)
 LOST = total(other_k * step(lead_k), k)
 TOP = Largest(other_k * lead_k, LABELS.limits(k))
-MAX_VALUE = ramp(TOP)
-LOST_TOP = step(TOP) * total(other_k * leads(TOP, k), k)
+LOST_TOP = total(other_k * leads(TOP, k), k)
 OTHERS = total(other_k * exp(s[k]), k)
 LSE_LEAD = log(OTHERS) - TARGET + MARGIN
 ACTIVE = step(LSE_LEAD)
@@ -52,7 +53,7 @@ ALL = total(exp(s[k]), k)
 APART = log(ALL) - SCORE + MARGIN
 
 HINGE_GRADIENT = other * step(lead) - y[i] * LOST
-MAX_GRADIENT = other * leads(TOP, i) * step(TOP) - y[i] * LOST_TOP
+MAX_GRADIENT = other * leads(TOP, i) - y[i] * LOST_TOP
 LSE_GRADIENT = ACTIVE * (SHARE - y[i])
 
 
@@ -123,14 +124,14 @@ def derive_hinge_convexity() -> Derivation:
 
 def derive_hinge_order() -> Derivation:
     """The sum of all lost comparisons is at least the largest."""
-    gap = total(
-        other_k * step(TOP) * ((1 - leads(TOP, k)) * ramp(lead_k) + leads(TOP, k) * ramp(-lead_k)),
-        k,
-    )
-    rest = (1 - step(TOP)) * HINGE_VALUE
-    chain = HINGE.begin("order", "At least the largest", HINGE_VALUE - MAX_VALUE)
-    chain = chain.to("the largest is one of the terms", gap + rest)
-    return chain.nonnegative("every term is non-negative", gap + rest)
+    weighed = total(other_k * w[k] * lead_k, k)
+    gap = total(other_k * ((1 - w[k]) * ramp(lead_k) + w[k] * ramp(-lead_k)), k)
+    chain = HINGE.begin("order", "At least the largest", HINGE_VALUE - weighed)
+    chain = chain.assuming(replace(ONE_HOT, unit=frozenset({w})))
+    chain = chain.to("less the leads with weights in [0, 1]", gap)
+    chain = chain.nonnegative("every term is non-negative", gap)
+    largest = total(other_k * leads(TOP, k) * lead_k, k)
+    return chain.assuming(ONE_HOT).lemma("weights that give the largest", TOP, largest)
 
 
 # The largest comparison -----------------------------------------------------------------------
@@ -142,37 +143,33 @@ def derive_max_definition() -> Derivation:
     chain = chain.to("the entry that leads", total(leads(TOP, k) * other_k * lead_k, k))
     chain = chain.lemma("one entry leads", total(leads(TOP, k), k), S.One)
     chain = chain.nonnegative("it is at least each lead", TOP - other * lead)
-    step_up = step(NUMBER) * ramp(-NUMBER - RISE) + (1 - step(NUMBER)) * ramp(NUMBER + RISE)
-    higher = ramp(NUMBER + RISE) - ramp(NUMBER)
-    chain = chain.lemma("a ramp of more", higher, step_up + RISE * step(NUMBER))
-    return chain.nonnegative("is at least the ramp", step_up + RISE * step(NUMBER))
+    own = total(y[k] * (TOP - other_k * lead_k), k)
+    chain = chain.lemma("and what it is above the entry of the target, 0", TOP, own)
+    return chain.nonnegative("hence at least 0", own)
 
 
 def derive_max_bounds() -> Derivation:
     """At most one component is 1 and at most one is -1."""
     chain = MAX_HINGE.begin("bounds", "Gradient: one up, one down", y[i] * MAX_GRADIENT)
     chain = chain.to("at the target", -y[i] * LOST_TOP)
-    up = other * leads(TOP, i) * step(TOP)
-    chain = chain.lemma("elsewhere 1 at most at the class that leads", other * MAX_GRADIENT, up)
+    up = other * leads(TOP, i)
+    chain = chain.lemma("elsewhere 1 only at the class that leads", other * MAX_GRADIENT, up)
     gradient = at_index(MAX_GRADIENT, k)
     chain = chain.lemma("the components sum to zero", total(gradient, k), S.Zero)
     sizes = total((1 - 2 * y[k]) * gradient, k)
     chain = chain.lemma("their sizes sum to twice that of the target", sizes, 2 * LOST_TOP)
     own = total(y[k] * leads(TOP, k), k)
-    missing = 1 - step(TOP) + step(TOP) * own
-    chain = chain.lemma("the target has 0 or -1", 1 - LOST_TOP, missing)
-    return chain.nonnegative("hence at most 1", missing)
+    chain = chain.lemma("the target has -1 unless it leads itself", 1 - LOST_TOP, own)
+    return chain.nonnegative("hence at most 1", own)
 
 
 def derive_max_convexity() -> Derivation:
     """Above each of its tangents: a maximum of linear functions."""
-    top = elsewhere(TOP)
-    entry = elsewhere(other_k * lead_k)
-    left = (1 - step(TOP)) * ramp(top) + step(TOP) * ramp(-top)
-    below = step(TOP) * total(leads(TOP, k) * (top - entry), k)
-    chain = MAX_HINGE.begin("convexity", "Convexity", tangent_gap(MAX_VALUE, MAX_GRADIENT))
-    chain = chain.to("the largest at u is above the entry that leads at s", left + below)
-    return chain.nonnegative("every term is non-negative: above each tangent", left + below)
+    top, entry = elsewhere(TOP), elsewhere(other_k * lead_k)
+    left = total(leads(TOP, k) * (top - entry), k)
+    chain = MAX_HINGE.begin("convexity", "Convexity", tangent_gap(TOP, MAX_GRADIENT))
+    chain = chain.to("the largest at u is above the entry that leads at s", left)
+    return chain.nonnegative("every term is non-negative: above each tangent", left)
 
 
 # Smoothed: log-sum-exp, then softplus ---------------------------------------------------------
@@ -277,7 +274,7 @@ MAX_HINGE = SymbolicLoss(
     formula="max(max_{i≠c} s_i - s_c + m, 0)",
     labels=y,
     facts=ONE_HOT,
-    value=MAX_VALUE,
+    value=TOP,
     gradient=MAX_GRADIENT,
     hessian=S.Zero,
     hvp=S.Zero,

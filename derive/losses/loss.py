@@ -51,6 +51,9 @@ class SymbolicLoss:
     own_topics: Mapping[str, Topic] = field(default_factory=dict)
     indices: tuple[Index, ...] = (i,)
     others: tuple[Index, ...] = (j,)
+    _derived: dict[str, Derivation] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def score(self) -> Indexed:
@@ -69,7 +72,12 @@ class SymbolicLoss:
         return (*(name for name in self.own_topics if name not in common), *common)
 
     def derive(self, topic: str) -> Derivation:
-        """The derivation of one topic, decided as it is built."""
+        """The derivation of one topic, decided as it is built; it is built once."""
+        if topic not in self._derived:
+            self._derived[topic] = self._build(topic)
+        return self._derived[topic]
+
+    def _build(self, topic: str) -> Derivation:
         common = {
             "gradient": self._derive_gradient,
             "hessian": self._derive_hessian,

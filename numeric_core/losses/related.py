@@ -6,12 +6,12 @@ With p = sigma(s) and, for one label of a row,
     soft_focal   |p - t|^b (-t log p - (1 - t) log(1 - p))
     asymmetric   focal with its own exponent for a positive, -d^g log(1 - d), d = max(p - m, 0),
                  for a negative
-    circle       log(1 + N P), N = sum_neg e^{x(s)}, P = sum_pos e^{x(1 - s)}, where
-                 x(u) = c max(u + m, 0) (u - m) = c (u^2 - m^2) above -m, and 0 below
+    circle       log(1 + N P), N = sum_neg e^{x(s)}, P = sum_pos e^{x(1 - s)},
+                 x(u) = c max(u + m, 0) (u - m)
 
-The first three are sums of losses of single labels (`numeric_core.single`), so that the Hessian is
-diagonal.  Circle loss is the unified loss of the energies x (`numeric_core.energies`): with its
-shares P_i and Q_i, r = N P / (1 + N P) and z = dx/du,
+The first three are sums over labels (`numeric_core.single`), with a diagonal Hessian.  Circle loss
+is the unified loss of energies x (`numeric_core.energies`): with its shares P_i and Q_i,
+r = N P / (1 + N P) and z = dx/du,
 
     dl/ds_i = r z_i (P_i - Q_i),   H = diag(z) H_unified diag(z) + 2 c r diag(P + Q).
 """
@@ -61,6 +61,7 @@ from numeric_core.single import (
     choose,
     either,
     focal_terms,
+    lift,
     pair_like,
     shifted_terms,
     soft_focal_terms,
@@ -133,17 +134,9 @@ class Focal(ByLabel):
         terms = focal_terms(rows, pair_like(xp, self.gamma, t))
         if self.alpha is None:
             return terms
-        weight = xp.where(
-            t > 0,
-            constant(xp, self.alpha, t),
-            constant(xp, 1.0 - self.alpha, t),
-        )
+        weight = xp.where(t > 0, constant(xp, self.alpha, t), constant(xp, 1.0 - self.alpha, t))
         value, slope = weight * terms.value, weight * terms.slope
-        return Terms(value, slope, terms.weight, lambda: terms.bend() * _like(rows, weight))
-
-
-def _like(rows: Rows, x: Array) -> Pair | Array:
-    return Pair.of(rows.xp, x) if rows.exact else x
+        return Terms(value, slope, terms.weight, lambda: terms.bend() * lift(rows, weight))
 
 
 @dataclass(frozen=True)
@@ -153,8 +146,9 @@ class SoftFocal(ByLabel):
     beta: the exponent b >= 2 (2 by default; below, the curvature is infinite at sigma(s) = t).
     Labels in [0, 1]; with labels 0 and 1 it is `focal` with gamma = beta, bit by bit.
 
-    Limits: as of `focal`.  The minimum is 0, at sigma(s) = t.  Near it the value is what is left
-    of sigma(s) - t: its digits are kept down to 2^-40 of the larger side.
+    Limits: as of `focal`.  The minimum is 0, at sigma(s) = t.  Near it all is a power of what is
+    left of sigma(s) - t: its digits are kept down to 2^-40 of the larger side, below that the
+    error is one of the loss at this distance.
 
     Source: the quality focal loss of Li et al., Generalized Focal Loss (2020), arXiv:2006.04388.
     """

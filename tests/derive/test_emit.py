@@ -37,6 +37,7 @@ from derive.axis import Axis, Index
 from derive.coefficients import Coefficient
 from derive.emit import CALLABLE, TARGETS, Formula, UnsupportedNode, compile_formula, emit
 from derive.emit import coverage as cover
+from derive.ramps import Largest, leads, ramp, step
 
 SEED = 20260
 BATCH = (2, 3)
@@ -92,6 +93,8 @@ FUNCTIONS: dict[type, Callable[[Any], Any]] = {
     log: mpmath.log,
     Abs: abs,
     tanh: mpmath.tanh,
+    ramp: lambda x: max(x, mpmath.mpf(0)),
+    step: lambda x: mpmath.mpf(x > 0),
 }
 
 
@@ -122,6 +125,11 @@ def value(node: Expr, point: Point, where: Mapping[Index, int], sizes: Mapping[A
             for places in product(*(range(sizes[index.axis]) for index in indices))
         ]
         return mpmath.fsum(parts) if isinstance(node, Sum) else mpmath.fprod(parts)
+    if isinstance(node, Largest):
+        return max(entries_of(node, point, where, sizes))
+    if isinstance(node, leads):
+        entries = entries_of(node.args[0], point, where, sizes)
+        return mpmath.mpf(entries.index(max(entries)) == where[node.args[1]])
     if isinstance(node, Indexed):
         entry = point[str(node.base)]
         for index in node.indices:
@@ -143,6 +151,15 @@ def value(node: Expr, point: Point, where: Mapping[Index, int], sizes: Mapping[A
     if isinstance(node, Pow):
         return of(node.base) ** of(node.exp)
     return FUNCTIONS[type(node)](of(node.args[0]))
+
+
+def entries_of(
+    node: Largest, point: Point, where: Mapping[Index, int], sizes: Mapping[Axis, int]
+) -> list[Any]:
+    """What the largest is taken of."""
+    index = node.limits[0][0]
+    places = range(sizes[index.axis])
+    return [value(node.function, point, {**where, index: at}, sizes) for at in places]
 
 
 # Cauchy's integral on a circle within the radius of convergence, by the trapezoidal rule: exact

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from sympy import Expr, KroneckerDelta, S, exp, log, sqrt
+from sympy import Expr, KroneckerDelta, Rational, S, exp, log, sqrt
 
+from derive import inference
 from derive.axis import array, labels_axis, total
-from derive.decide import Proved, Undecided
+from derive.balls import enclose
+from derive.decide import Proved, Refuted
 from derive.facts import NOTHING_ASSUMED, Facts, hard, soft, strictly_soft
 from derive.inference import forces
+from derive.zeros import zero_without
 
 LABELS = labels_axis()
 i, j, k = LABELS.indices("i j k")
@@ -79,13 +82,57 @@ def test_forces(name: str):
 @pytest.mark.parametrize("name", FAILS)
 def test_does_not_force(name: str):
     expression, root, facts = FAILS[name]
+    assert not isinstance(forces(expression, root, facts), Proved)
+
+
+# Those with a zero at arrays that are constant, 0, 1/2 or 1, where the root is another number.
+REFUTED = (
+    "soft weights",
+    "hard weights",
+    "off the diagonal only",
+    "shift of all entries",
+    "a log that may vanish elsewhere",
+    "a log of what may be one",
+)
+
+
+@pytest.mark.parametrize("name", REFUTED)
+def test_an_exact_zero_refutes(name: str):
+    expression, root, facts = FAILS[name]
     decision = forces(expression, root, facts)
-    assert isinstance(decision, Undecided)
-    assert decision.tried
+    assert isinstance(decision, Refuted)
+    found = decision.counterexample
+    assert found.left.is_zero() and not found.right.contains(0)
+    assert enclose(expression, found.point, 300).is_zero()
+    assert not enclose(root, found.point, 300).contains(0)
+
+
+@pytest.mark.parametrize("name", HOLDS)
+def test_the_inference_and_the_zeros_agree(name: str):
+    """No zero of what is proved to force a root lies off it; a shifted root is off all of them."""
+    expression, root, facts = HOLDS[name]
+    assert zero_without(expression, root, facts) is None
+    if zero_without(expression, S.One, facts) is not None:
+        assert isinstance(forces(expression, root + 1, facts), Refuted)
+
+
+def test_a_prover_that_infers_too_much_is_contradicted(monkeypatch: pytest.MonkeyPatch):
+    """Zeros are looked for before anything is inferred."""
+    monkeypatch.setattr(inference, "_term_forces", lambda *arguments: True)
+    assert isinstance(forces(total(t[k] * v[k] ** 2, k), v[i], soft(t)), Refuted)
+
+
+def test_the_points_obey_the_facts():
+    open_labels = forces((t[i] - Rational(1, 2)) ** 2 * v[i], v[i], strictly_soft(t))
+    assert isinstance(open_labels, Refuted)
+    assert set(open_labels.counterexample.point.entries.values()) >= {Rational(1, 2)}
+    positive = array("p", positive=True)
+    assert zero_without(positive[i] * v[i], v[i], NOTHING_ASSUMED) is None
+    assert zero_without(t[i] * (1 - t[i]) * v[i], v[i], strictly_soft(t)) is None
 
 
 def test_facts_decide_whether_curvature_vanishes():
     """The same form is strictly convex for labels inside (0, 1) and only so there."""
     form = total(t[k] * exp(-s[k]) * v[k] ** 2, k)
     assert isinstance(forces(form, v[i], strictly_soft(t)), Proved)
-    assert isinstance(forces(form, v[i], soft(t)), Undecided)
+    assert isinstance(forces(form, v[i], soft(t)), Refuted)

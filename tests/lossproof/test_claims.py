@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
+from lossproof.claims import show_table
 from lossproof.cli import main
 from verify import ledger
 from verify.ledger import ENTRIES, select
@@ -41,6 +44,26 @@ def test_claims_by_document_and_verdict() -> None:
     assert {line.split()[0] for line in output.splitlines() if line[:5] in ("9158-", " 9158")} == (
         chosen
     )
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_on_a_terminal_of_any_width_nothing_is_cut_off(width: int) -> None:
+    console = Console(width=width, file=io.StringIO())
+    entries = select(["9158"])
+    show_table(console, entries)
+    text = console.file.getvalue()
+    lines = text.splitlines()
+    assert max(len(line) for line in lines) <= width
+    words = set(text.split())
+    for entry in entries:
+        assert {entry.id, str(entry.verdict)} <= words
+        assert {word for word in entry.says.split() if len(word) < 12} <= words
+
+
+def test_brackets_in_a_statement_are_shown() -> None:
+    console = Console(width=120, file=io.StringIO())
+    show_table(console, [replace(ENTRIES["9158-m"], says="labels in [0, 1] and [i = j]")])
+    assert "labels in [0, 1] and [i = j]" in console.file.getvalue()
 
 
 def test_claims_as_a_list_of_objects() -> None:

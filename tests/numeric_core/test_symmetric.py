@@ -58,13 +58,9 @@ def test_adjoint_is_the_leave_one_out_sum(n: int, order: int, unit: bool) -> Non
     x, root = draw(n), np.random.default_rng(2).random((order + 1, 3))
     take = Product(xp, leaves_of(x, unit), order).adjoint(root).take
     for r in range(3):
-        exact = [
-            sum(
-                Fraction(float(root[m, r])) * elementary(np.delete(x[:, r], i), order)[m - 1]
-                for m in range(1, order + 1)
-            )
-            for i in range(n)
-        ]
+        left = [elementary(np.delete(x[:, r], i), order) for i in range(n)]
+        weights = [Fraction(float(weight)) for weight in root[1:, r]]
+        exact = [sum(w * e for w, e in zip(weights, one[:-1], strict=True)) for one in left]
         assert relative(take[:, r], exact) <= 5e-15
 
 

@@ -23,6 +23,11 @@ from verify.oracle.closed_related import ABSENT
 ROOT = Path(__file__).resolve().parents[2]
 VARIANTS = [
     ("softmax_cross_entropy", {}),
+    ("hinge", {}),
+    ("hinge", {"margin": 0.75}),
+    ("max_hinge", {"margin": 0.75}),
+    ("lse_hinge", {}),
+    ("lse_hinge", {"margin": -0.75}),
     ("binary_cross_entropy", {}),
     ("zlpr", {}),
     ("zlpr", {"threshold": 0.75}),
@@ -44,7 +49,9 @@ VARIANTS = [
     ("circle", {}),
     ("circle", {"scale": 3.0, "margin": -0.5}),
 ]
+ONE_CLASS = ("softmax_cross_entropy", "hinge", "max_hinge", "lse_hinge")
 HARD = (
+    *ONE_CLASS[1:],
     "zlpr",
     "combination_softmax",
     "padded_combination_softmax",
@@ -64,10 +71,10 @@ def _working_precision():
 def _random_row(rng, loss, n, spread, most=math.inf):
     scores = [rng.gauss(0, spread) for _ in range(n)]
     vector = [rng.choice([-1, 1]) * 10 ** rng.uniform(-3, 3) for _ in range(n)]
-    if loss == "softmax_cross_entropy":
+    if loss in ONE_CLASS:
         labels = [0.0] * n
         labels[rng.randrange(n)] = 1.0
-        if rng.random() < 0.5:
+        if loss not in HARD and rng.random() < 0.5:
             labels = [rng.random() / n for _ in range(n)]
     elif loss in HARD or rng.random() < 0.4:
         labels = [float(rng.random() < 0.4) for _ in range(n)]
@@ -226,7 +233,7 @@ def test_huge_scores_have_tight_finite_answers(loss, size):
         assert abs(reference.value - bound) < 1e-12
         return
     added = ("binary_cross_entropy", "padded_combination_softmax", "order_r")
-    largest = 1.5 if loss in (*added, "focal", "soft_focal") else 1.0
+    largest = 1.5 if loss in (*added, "focal", "soft_focal", "hinge") else 1.0
     assert abs(reference.value / arb(size) - largest) < 0.01
 
 
@@ -305,7 +312,7 @@ def test_bad_rows_are_refused_in_words(arguments, message):
 @pytest.mark.parametrize(
     ("loss", "parameters", "message"),
     [
-        ("hinge", {}, "unknown loss 'hinge'"),
+        ("hinge_of_fate", {}, "unknown loss 'hinge_of_fate'"),
         ("zlpr", {"scale": 2.0}, r"no parameter \['scale'\]: it has threshold"),
         ("unified", {"margin": math.inf}, "must be finite"),
     ],

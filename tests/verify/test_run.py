@@ -15,7 +15,8 @@ from verify import accuracy, compare, subset
 from verify.accuracy import AccuracyTable
 from verify.formats import format_of
 from verify.grid import solutions
-from verify.run import Report, Task, plan, run_task, verify, write_atomically
+from verify.run import Report, Task, Weighing, plan, run_task, verify, write_atomically
+from verify.soundness import Soundness
 
 GRADIENT = Task("soft_zlpr", "gradient")
 
@@ -100,6 +101,34 @@ def test_a_mutant_that_escapes_fails_the_run(monkeypatch: pytest.MonkeyPatch) ->
     report = Report([replace(outcome, trials=tuple(escaped))])
     assert not report.passed
     assert "was not refuted" in report.problems[0]
+
+
+def test_the_soundness_figure_counts_every_mutant_and_explains_the_true_ones() -> None:
+    report = verify([Task("unified", "gradient"), Weighing("9158-i")])
+    derived, stated = report.soundness["derivations"], report.soundness["ledger"]
+    (outcome,), (judgement,) = report.derivations, report.ledger
+    assert derived.tried == len(outcome.trials) and stated.tried == len(judgement.trials)
+    for figure in (derived, stated, derived + stated):
+        assert figure.refuted + len(figure.explained) + len(figure.escaped) == figure.tried
+        assert figure.refuted > 0 and not figure.escaped
+        assert all(trial.evidence.startswith("proved (") for trial in figure.explained)
+        data = json.loads(json.dumps(figure.as_dict()))
+        assert len(data["explained"]) == data["true_as_well"]
+    assert (derived + stated).tried == derived.tried + stated.tried
+
+
+def test_a_mutant_that_escapes_is_named_in_the_figure() -> None:
+    outcome = run_task(GRADIENT)
+    escaped = replace(outcome.trials[0], caught=False, still_true=False)
+    figure = Soundness.of([escaped, *outcome.trials[1:]])
+    assert figure.escaped == (escaped,)
+    assert figure.describe().endswith("1 escaped")
+
+
+def test_what_a_zero_forces_is_mutated_too() -> None:
+    trials = run_task(Task("soft_zlpr", "convexity")).trials
+    (shifted,) = [trial for trial in trials if trial.change == "root shifted by 1"]
+    assert shifted.caught and "left 0" in shifted.evidence
 
 
 def test_a_distribution_that_is_off_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from verify.formats import FORMATS, format_of
 from verify.measure import References
 from verify.oracle import LOSSES, BallOracle
 from verify.oracle.row import HARD
-from verify.samples import LABELS, LONG_OF_SUBSETS, Sample, quick, thorough
+from verify.samples import LABELS, SHORTER_LONG, Sample, quick, thorough
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +86,13 @@ def test_random_rows_are_not_the_same_row_again_and_again(sets):
 
 def test_each_loss_meets_a_long_row(sets):
     for loss, samples in sets.items():
-        (long_row,) = (s for s in samples if s.n >= 10**5)
-        assert long_row.n == LONG_OF_SUBSETS.get(loss, 10**6), loss
+        (long_row,) = (s for s in samples if s.n >= 10**4)
+        assert long_row.n == SHORTER_LONG.get(loss, 10**6), loss
         assert long_row.dtype in ("float32", "float64"), loss
         assert len(long_row.components) > 500
 
 
-@pytest.mark.parametrize("loss", list(LONG_OF_SUBSETS))
+@pytest.mark.parametrize("loss", list(SHORTER_LONG))
 def test_the_thorough_set_has_a_million_labels_for_every_loss(loss):
     assert {s.n for s in thorough(loss, ("float32",))} >= {0, 1000, 10**6}
 
@@ -176,7 +176,7 @@ def test_features_are_listed_once():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match="unknown loss 'hinge'"):
-        quick("hinge")
+    with pytest.raises(ValueError, match="unknown loss 'hinge_of_fate'"):
+        quick("hinge_of_fate")
     with pytest.raises(ValueError, match="unknown dtype 'float8'"):
         quick("zlpr", ("float8",))

@@ -97,7 +97,8 @@ FIRST_WAY = (
     _eq1(
         "1b",
         "the sum over samples as the log of a product",
-        r"= \sum_j \log \prod_i (1 + \sum_{k \ne j} e^{s_{ik} - s_{ij}})^{t_{ij}}",
+        r"\sum_{ij} t_{ij} \log(1 + \sum_{k \ne j} e^{s_{ik} - s_{ij}}) = \sum_j \log"
+        r" \prod_i (1 + \sum_{k \ne j} e^{s_{ik} - s_{ij}})^{t_{ij}}",
         Verdict.PROVED,
         Decided(equation(of.AS_LOGS, of.AS_PRODUCTS, SOFT)),
         ROWS,
@@ -105,7 +106,8 @@ FIRST_WAY = (
     _eq1(
         "1c",
         "the product to first order",
-        r"= \sum_j \log(1 + \sum_i t_{ij} \sum_{k \ne j} e^{s_{ik} - s_{ij}} + \cdots)",
+        r"\prod_i (1 + \sum_{k \ne j} e^{s_{ik} - s_{ij}})^{t_{ij}} = 1 + \sum_i t_{ij}"
+        r" \sum_{k \ne j} e^{s_{ik} - s_{ij}} + \cdots",
         Verdict.PROVED,
         Decided(equation(first_order(of.GRADED), of.KEPT, SOFT)),
         ROWS,
@@ -115,7 +117,8 @@ FIRST_WAY = (
     _eq2(
         "2",
         "loss 1 is the natural generalisation of the multi-label loss",
-        r"l = \sum_j \log(1 + \sum_{i, k \ne j} t_{ij} e^{-s_{ij} + s_{ik}})",
+        r"l = \sum_j \log(1 + \sum_{i, k \ne j} t_{ij} e^{-s_{ij} + s_{ik}}), \; l ="
+        r" \mathrm{ZLPR} \text{ for } m = 2",
         Verdict.PROVED,
         Decided(equation(total(log(first_order(of.GRADED)), j), of.LOSS_1, SOFT), TWO_CLASSES[0]),
         ROWS,
@@ -162,7 +165,8 @@ SECOND_WAY = (
         "before eq.4",
         "e",
         "the original loss and loss 1 both have the form of loss 2",
-        r"f_{ij} = -\log \sum_{k \ne j} e^{s_{ik} - s_{ij}}",
+        r"l_1 = \sum_j \log(1 + \sum_i t_{ij} e^{-f_{ij}}), \; f_{ij} = -\log \sum_{k"
+        r" \ne j} e^{s_{ik} - s_{ij}}",
         Verdict.PROVED,
         Decided(
             equation(of.with_f(of.LOG_LEAD), of.LOSS_1, SOFT),
@@ -208,7 +212,8 @@ SECOND_WAY = (
         "after eq.6",
         "f",
         "it is enough that the sum of f over the classes is a constant independent of i and j",
-        r"\sum_j f_{ij} = c \Rightarrow t = \mathrm{softmax}(f) \text{ is the solution}",
+        r"\sum_j f_{ij} = c \Rightarrow l \text{ is stationary at } t ="
+        r" \mathrm{softmax}(f)",
         Verdict.PROVED,
         CONSTANT_SUM,
         POSITIVE_ROWS,
@@ -331,8 +336,8 @@ ANALYSIS = (
         r"\sum_i t_{ij} \log(1 + u_{ij}) \propto n_j = \sum_i t_{ij}",
         Verdict.REFUTED,
         Contrary(
-            "a share is the count times the mean loss, and the means part with training: a tenth "
-            "of the samples has most of the loss",
+            "a share is the count times the mean loss, and the means part with training: half "
+            "or a tenth of the samples has most of the loss",
             Witnessed(of.rare_class_leads),
             PLAIN_SHARE,
         ),

@@ -20,7 +20,7 @@ from verify.mutation import Trial
 from verify.sources import digest_of
 from verify.work import carry_out
 
-__all__ = ["Judgement", "Weighing", "judge", "judge_all"]
+__all__ = ["Judgement", "Progress", "Weighing", "judge", "judge_all"]
 
 # Mutants tried of each formula in the short run; the long run and the tests try all of them.
 MUTANTS_A_FORMULA = 8

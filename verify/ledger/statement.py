@@ -17,7 +17,7 @@ from derive.derivation import Relation, Step
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
 from derive.printing import text
-from verify.mutation import mutants
+from verify.mutation import mutants, root_mutants
 
 __all__ = ["Statement", "above", "at_least", "equation", "of_step"]
 
@@ -52,7 +52,10 @@ class Statement:
         """Each changed statement with what was changed, in words."""
         if self.relation is Relation.EQUAL:
             yield from self._changed_sides()
-        elif self.relation is not Relation.FORCES:
+        elif self.relation is Relation.FORCES:
+            for mutant in root_mutants(self.left, self.right, self.facts):
+                yield f"right: {mutant.change}", replace(self, right=mutant.expression)
+        else:
             yield "the relation turned round", replace(self, left=self.right, right=self.left)
             yield from self._changed_bound()
         if self._has_a_meaning_without_facts and self.relation is not Relation.FORCES:

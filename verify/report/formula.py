@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from unicodedata import category
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -43,6 +44,8 @@ _SAID_OTHERWISE = {r"\arg": r"\mathrm{arg}", r"\iff": r"\Leftrightarrow"}
 # A thin space of TeX, 3/18 em.
 _THIN = "0.167em"
 _APPLY = "\u2061"  # read aloud as 'of', and no space
+# Signs by their category in Unicode that are used as letters are.
+_LETTERS = "∂∇∞"
 _WITH_SCRIPTS = ("msub", "msup", "msubsup", "munder", "munderover")
 _AS_LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 # A line may be broken where LaTeX has one of these, outside of all brackets.
@@ -92,7 +95,7 @@ def mathml(latex: str) -> Markup:
 
 
 def _put_right(node: Element) -> None:
-    if node.tag == "mi" and node.text in ("⇔", "⟺", "⟹", "⇒"):
+    if node.tag == "mi" and _is_relation(node.text or ""):
         node.tag = "mo"
     if node.tag == "mo" and _is_function(node):
         node.tag = "mi"  # min and max: the spaces are set below
@@ -135,6 +138,11 @@ def _set_off(children: list[Element]) -> Iterator[Element]:
         if after and not _opens(after[0]) and after[0].tag not in ("mo", "mspace"):
             yield _operator(_APPLY)
             yield Element("mspace", width=_THIN)
+
+
+def _is_relation(text: str) -> bool:
+    """A mathematical sign that stands between two things, such as an arrow."""
+    return len(text) == 1 and category(text) == "Sm" and text not in _LETTERS
 
 
 def _is_function(node: Element) -> bool:

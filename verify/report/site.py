@@ -1,7 +1,7 @@
 """The pages of the site, by file name: all of them made before any is written.
 
 The overview; a page for each document; one for each loss and theory with its derivations and, where
-it was measured, its accuracy; the report as JSON.
+it was measured, its accuracy; one for the code that the documents print; the report as JSON.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from verify.report.figures import (
     subset_table,
 )
 from verify.report.formula import formula, mathml
+from verify.report.programs import KINDS, LIBRARIES, programs
 from verify.report.statements import Chapter, chapters, traces_of
 from verify.run import Report, versions
 from verify.soundness import Soundness
@@ -64,6 +65,8 @@ _STATIC = ("style.css", "report.js")
 # Longer traces are linked from the statements that rest on them, not repeated there: so many
 # letters of LaTeX are about a screen.
 MOST_IN_PLACE = 2500
+#: The statements about the code that the documents print.
+OF_PROGRAMS = "own-code-"
 _ID = re.compile(r"\b(?:[A-Z]{3,6}|own|\d{4})-[A-Za-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -103,10 +106,13 @@ def pages(report: Report) -> dict[str, str]:
     traces = traces_of(report.ledger, (outcome.trace for outcome in report.derivations))
     told = chapters(report.ledger, traces)
     subjects = _subjects(report, traces.values())
-    common = {"report": report, "chapters": told, "subjects": subjects}
+    run = programs() if any(j.id.startswith(OF_PROGRAMS) for j in report.ledger) else []
+    common = {"report": report, "chapters": told, "subjects": subjects, "programs": run}
     environment = _environment(told, subjects)
     made = {"index.html": _overview(environment, common, report, told)}
     made["losses.html"] = environment.get_template("losses.html").render(common)
+    if run:
+        made["code.html"] = environment.get_template("code.html").render(common)
     for chapter in told:
         page = environment.get_template("document.html")
         made[chapter.document.page] = page.render(common, chapter=chapter)
@@ -187,6 +193,8 @@ def _environment(told: Sequence[Chapter], subjects: Sequence[Subject]) -> Enviro
         "symbols": SYMBOLS,
         "meanings": MEANINGS,
         "dtypes": DTYPES,
+        "kinds": KINDS,
+        "libraries": LIBRARIES,
         "documents": {document.name: document for document in DOCUMENTS},
         "page_of": page_of,
         "length_of": _length_of,

@@ -24,6 +24,10 @@ from verify.report.documents import DOCUMENTS, Document
 __all__ = ["Chapter", "EvidenceLine", "Section", "Shown", "chapters", "traces_of"]
 
 
+# How the evidence of an empirical statement begins.
+EXPERIMENT = "would be decided by: "
+
+
 @dataclass(frozen=True)
 class EvidenceLine:
     """A line of evidence: words, the formula in LaTeX if there is one, words."""
@@ -58,6 +62,19 @@ class Shown:
         shown = {trace.id for trace in self.traces} | self._rules
         told = [line for line in self.judgement.lines if not _begins(line, shown)]
         return [_with_formula(line, formulas) for line in told]
+
+    @property
+    def reason(self) -> tuple[str, str] | None:
+        """Of what mathematics cannot decide: what the line is about, and the line."""
+        lines = self.judgement.lines
+        if self.verdict not in (Verdict.ILL_POSED, Verdict.EMPIRICAL) or not lines:
+            return None
+        if self.verdict is Verdict.ILL_POSED:
+            return "What has no meaning", lines[-1]
+        asked = [line for line in lines if line.startswith(EXPERIMENT)]
+        if asked:
+            return "What would decide it", asked[0].removeprefix(EXPERIMENT)
+        return "What was tried", lines[-1]
 
     @property
     def rests_on(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""The folder is put on the path for `ledger_toys`, which tests share."""
+"""The folder is put on the path for `ledger_toys` and `survivors`, which tests share."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
+from survivors import false_survivors
 
 from verify.ledger import DOCUMENTS, ENTRIES, select
 from verify.ledger.entry import DEMANDED_MUTANTS, TRUE, Verdict
 from verify.ledger.judge import judge
 
-FINISHED = ("7359", "9064", "9158", "SCE")
+FINISHED = ("7359", "9064", "9158", "SCE", "SURVEY")
 
 
 @pytest.mark.parametrize("document", FINISHED)
@@ -28,6 +29,7 @@ def test_statement(name: str) -> None:
     entry = ENTRIES[name]
     judgement = judge(entry)
     assert judgement.problems == []
+    assert false_survivors(entry.evidence, judgement) == []
     if entry.verdict in TRUE:
         assert len(judgement.trials) >= DEMANDED_MUTANTS
     if entry.verdict is Verdict.REFUTED:

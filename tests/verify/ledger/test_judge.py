@@ -8,6 +8,7 @@ from pathlib import Path
 import ledger_toys as toys
 import pytest
 from flint import arb
+from survivors import false_survivors
 from sympy import S
 
 from derive.losses import SUBJECTS
@@ -164,6 +165,15 @@ def test_a_prover_that_says_yes_to_everything_is_seen(monkeypatch: pytest.Monkey
     monkeypatch.setattr(decide, "EXAMINATIONS", 0)
     judgement = judge(toys.entry(Verdict.PROVED, TRUE))
     assert "toy-a: no mutant was refuted" in judgement.problems
+
+
+def test_a_mutant_that_is_called_true_and_is_false_is_found() -> None:
+    """What the examination of survivors is worth: a false mutant marked as true is reported."""
+    judgement = judge(toys.entry(Verdict.PROVED, TRUE))
+    assert false_survivors(TRUE, judgement) == []
+    wrong = replace(judgement.trials[0], caught=False, still_true=True)
+    marked = replace(judgement, trials=(wrong, *judgement.trials[1:]))
+    assert len(false_survivors(TRUE, marked)) == 1
 
 
 def test_a_true_entry_with_few_mutants_does_not_stand() -> None:

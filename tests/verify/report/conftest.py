@@ -22,7 +22,7 @@ from verify.subset import SubsetReport, SubsetWorst
 STATEMENTS = (
     *("9158-d", "9158-4", "9158-l", "9158-m", "9158-n", "9158-o", "9158-f"),
     *("9064-n", "9064-b", "9064-s", "9064-v", "9064-m", "7359-9", "7359-a", "SURVEY-5"),
-    *("own-grid-solution", "own-soft-mixed-losses", "own-labels-elements"),
+    *("own-grid-solution", "own-soft-mixed-losses", "own-labels-elements", "own-code-exact"),
 )
 TOPICS = (("soft_zlpr", "optimum"), ("grid_truncated", "two-classes"), ("zlpr", "gradient"))
 

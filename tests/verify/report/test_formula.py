@@ -41,6 +41,7 @@ def test_every_step_of_a_derivation_is_converted_whole(name: str):
         (r"\mathrm{d} s", "mi", ["d", "s"]),
         (r"\arg\min_s l", "mi", ["arg", "min", "s", "l"]),
         (r"a \iff b", "mo", ["⇔"]),
+        (r"\nabla^2 l \succeq 0", "mo", ["∇", "⪰"]),
         (r"\sum_{i} t_i", "munder", ["∑i"]),
         (r"\left(\sum_{i=1}^{n} t_i\right)", "munderover", ["∑i=1n"]),
         (r"\text{mean of } k", "mtext", ["mean\xa0of\xa0"]),

@@ -7,13 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from verify.ledger import DOCUMENTS, ENTRIES, Verdict, entry_named
+from verify.ledger.printed import Kind
 from verify.report import documents
+from verify.report.programs import KINDS, programs
 from verify.report.site import MEANINGS, SYMBOLS, pages
 from verify.run import Report, versions
 
@@ -111,13 +114,25 @@ def test_every_statement_is_on_the_page_of_its_document_in_order(
         assert document == "own" or shown == ordered
 
 
-def test_a_statement_has_its_verdict_formula_counterexample_and_correction(site: Path):
+def test_a_statement_has_its_verdict_formula_counterexample_and_correction(
+    site: Path, report: Report
+):
     text = (site / "9158.html").read_text()
     article = text[text.index('id="9158-m"') : text.index('id="9158-n"')]
     entry = entry_named("9158-m")
-    for shown in (entry.says, "refuted", "Counterexample", "1.31326168752", entry.correction):
+    (against,) = (j.counterexample for j in report.ledger if j.id == "9158-m")
+    assert re.search(r"\d\.\d{6}", against)
+    for shown in (entry.says, "refuted", escape(against, quote=False), entry.correction):
         assert shown in article
     assert article.count("<math") >= 3  # the statement, what is assumed, how it was decided
+
+
+def test_what_cannot_be_decided_says_why(site: Path):
+    text = (site / "9158.html").read_text()
+    for name, words in (("9158-4", "What has no meaning"), ("9158-l", "What was tried")):
+        article = text.partition(f'id="{name}"')[2].partition("<details")[0]
+        (reason,) = re.findall(rf"<strong>{words}</strong> (.*)</p>", article)
+        assert len(reason) > 40 and "would be decided by" not in reason
 
 
 def test_a_trace_has_every_step_and_marks_what_the_statement_rests_on(site: Path, report: Report):
@@ -188,3 +203,14 @@ def test_every_document_and_every_verdict_has_its_words():
     assert {document.name for document in documents.DOCUMENTS} == set(DOCUMENTS)
     assert set(SYMBOLS) == set(MEANINGS) == set(Verdict)
     assert len(set(SYMBOLS.values())) == len(Verdict)
+
+
+def test_every_run_of_the_printed_code_has_its_mark_and_its_numbers(site: Path):
+    page, found = (site / "code.html").read_text(), programs()
+    cells = [cell for program in found for _, row in program.rows for cell in row]
+    gradients = sum(cell.gradient is not None for cell in cells)
+    assert page.count('<td><span class="') == len(cells)
+    assert page.count('title="value: ') == len(cells)
+    assert page.count('title="gradient: ') == gradients
+    assert set(KINDS) == set(Kind)
+    assert len({look.sign for look in KINDS.values()}) == len(Kind)

@@ -9,7 +9,8 @@ from sympy import S, exp, log
 from derive.facts import hard
 from derive.losses.symbols import y
 from verify.ledger.entry import Verdict, entry_at
-from verify.ledger.evidence import Contrary, Decided, Empirical, IllPosed, Witnessed
+from verify.ledger.evidence import Contrary, Decided, Empirical, IllPosed, Tried, Witnessed
+from verify.ledger.experiments import weighted
 from verify.ledger.formulas import d7359 as of
 from verify.ledger.own.code import HALVES
 from verify.ledger.own.labels import SIGN_SEEN
@@ -21,6 +22,11 @@ _at = with_place(entry_at, "7359")
 _code = with_place(_at, "Keras code")
 _end, _comment = with_place(_at, "conclusion"), with_place(_at, "comments")
 HARD = hard(y)
+WEIGHTED = Tried(
+    "a linear model of 20 labels, each present once in 50 times; the weight of 1, 3, 10, 30 that a "
+    "validation set likes best",
+    weighted,
+)
 
 ENTRIES = (
     _code(
@@ -69,7 +75,7 @@ ENTRIES = (
     _code(
         "v",
         "the mask constant 1e12",
-        r"10^{12} \text{ is a number}",
+        r"10^{12} \le 65504 = \max \text{float16}",
         Verdict.REFUTED,
         Contrary("it is infinite in float16", Witnessed(of.constant_in_half_precision)),
         correction="own-code-mask",
@@ -89,7 +95,7 @@ ENTRIES = (
         "section 3",
         "z",
         "scale and margin are usually considered only in metric learning",
-        r"\gamma, m",
+        r"\gamma = 1, \; m = 0 \text{ outside of metric learning}",
         Verdict.EMPIRICAL,
         Empirical("a survey of the literature"),
     ),
@@ -98,14 +104,17 @@ ENTRIES = (
         "it matches finely weighted binary cross-entropy in several tasks",
         r"\text{accuracy(ZLPR)} \approx \text{accuracy(weighted BCE)}",
         Verdict.EMPIRICAL,
-        Empirical("training both on the same tasks, the weights chosen on a validation set"),
+        WEIGHTED,
+        note="With three other seeds the two differ by 0.02 at most. One made-up task decides "
+        "nothing about others.",
     ),
     _end(
         "y",
         "no improvement is guaranteed, little is gained where imbalance was dealt with",
         r"\text{accuracy(ZLPR)} \gtrless \text{accuracy(weighted BCE)}",
         Verdict.EMPIRICAL,
-        Empirical("the same: one task in which the weighted loss is as good shows it"),
+        WEIGHTED,
+        note="Here the weighted loss is as good: no gain, and none was promised.",
     ),
     _comment(
         "C1",
@@ -124,6 +133,7 @@ ENTRIES = (
         Contrary("it is above log 2, and no more", Witnessed(of.wrong_and_cheap)),
         HARD.describe(),
         "own-labels-wrong-sign",
+        note="So a loss of 2 beside an F1 of 0, as the asker has it, is no contradiction.",
     ),
     _comment(
         "C3",
@@ -141,7 +151,8 @@ ENTRIES = (
     _comment(
         "C4",
         "in eq. 8 the number of labels is not fixed",
-        r"\log(1 + \sum_{neg} e^{s_i} \sum_{pos} e^{-s_j}) \text{ for every } y \in \{0, 1\}^n",
+        r"l = \log(1 + \sum_{neg} e^{s_i} \sum_{pos} e^{-s_j}) \text{ for every } y \in"
+        r" \{0, 1\}^n",
         Verdict.PROVED,
         Decided(equation(log(1 + of.PAIRS), log(1 + of.NEGATIVES * of.POSITIVES), HARD)),
         HARD.describe(),

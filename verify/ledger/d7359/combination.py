@@ -88,7 +88,7 @@ ENTRIES = (
         "after eq.2",
         "e",
         "it is a single-label classification, one of C(n, k)",
-        r"k \binom nk = (n - k + 1) \binom n{k-1} \text{ terms in } Z_k",
+        r"Z_k(s = 0) = \binom nk, \; k \binom nk = (n - k + 1) \binom n{k-1}",
         Verdict.PROVED,
         Derived(
             "combination_softmax", "value", "the number of subsets", "Z_2 is the sum over all pairs"
@@ -139,7 +139,7 @@ ENTRIES = (
         "eq.4",
         "4",
         "the loss with at most K labels and a padding class 0",
-        r"\log \bar Z_K - (s_{t_1} + \dots + s_{t_k} + (K - k) s_0)",
+        r"l = \log \bar Z_K - (s_{t_1} + \dots + s_{t_k} + (K - k) s_0)",
         Verdict.PROVED,
         Derived("padded_combination_softmax", "value", "as printed"),
         HARD.describe(),

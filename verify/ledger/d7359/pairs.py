@@ -73,6 +73,7 @@ ENTRIES = (
         Verdict.PROVED,
         Decided(equation(log(1 + of.SCALED_PAIRS), log(1 + of.SCALED_SUMS), HARD)),
         (*HARD.describe(), r"\gamma > 0"),
+        note="Eq. 1 of the Circle loss paper (arXiv:2002.10857), there of similarity scores.",
     ),
     _at(
         "after eq.9",
@@ -106,7 +107,7 @@ ENTRIES = (
         "eq.11",
         "11",
         "ZLPR: the threshold at 0",
-        r"\log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
+        r"l = \log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
         Verdict.PROVED,
         Decided(equation(log(of.WITH_THRESHOLD.xreplace({of.S0: S.Zero})), of.ZLPR, HARD)),
         HARD.describe(),

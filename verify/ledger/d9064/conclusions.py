@@ -14,11 +14,13 @@ from verify.ledger.d9064.equations import (
     GIVEN,
     GIVEN_HARD,
     GIVEN_OPEN,
+    GRADIENT,
     HARD,
     LEAST,
-    LOSS_SOFT,
+    LINKED,
     OF_LINK,
     OPEN,
+    SUMS,
     TRUNCATED,
     UNIT,
 )
@@ -79,7 +81,13 @@ ORIGINAL = (
         note="As the loss is convex. With a label 0 or 1 no derivative vanishes, and there is no "
         "minimum.",
     ),
-    _orig("o", "the scores rebuild the labels", r"t_i = \sigma(2 s_i)", Verdict.PROVED, OF_LINK),
+    _orig(
+        "o",
+        "the scores rebuild the labels",
+        r"t_i = \sigma(2 s_i) \text{ where } \nabla L = 0",
+        Verdict.PROVED,
+        OF_LINK,
+    ),
     _orig(
         "p",
         "the probability is sigma(2s), not sigma(s)",
@@ -100,7 +108,8 @@ ORIGINAL = (
     _impl(
         "v",
         "after the clip a masked score of -1e7 still contributes about 1e7",
-        r"-s + \log \varepsilon > 9.99 \cdot 10^6",
+        r"-s + \log \varepsilon > 9.99 \cdot 10^6 \text{ at } s = -10^7, \; \varepsilon"
+        r" = 10^{-7}",
         Verdict.PROVED_FOR,
         Witnessed(of.clipped_mask),
     ),
@@ -130,7 +139,7 @@ FIRST_SECTIONS = (
     _one(
         "2",
         "hard binary cross-entropy",
-        r"-\sum_{pos} \log \sigma(s_j) - \sum_{neg} \log(1 - \sigma(s_i))",
+        r"\mathrm{BCE} = -\sum_{pos} \log \sigma(s_j) - \sum_{neg} \log(1 - \sigma(s_i))",
         Verdict.PROVED,
         Decided(equation(of.HARD_BCE, of.HARD_SOFTPLUS, HARD)),
         GIVEN_HARD,
@@ -138,8 +147,8 @@ FIRST_SECTIONS = (
     _two(
         "6",
         "the product by orders",
-        r"\prod_{pos} (1 + e^{-s_j}) = 1 + \sum e^{-s_j} + \sum_{j_1 < j_2} e^{-s_{j_1} - s_{j_2}}"
-        r" + \cdots",
+        r"\prod_{pos} (1 + e^{-s_j}) = 1 + \sum_j e^{-s_j} + \sum_{j_1 < j_2}"
+        r" e^{-s_{j_1} - s_{j_2}} + \cdots",
         Verdict.PROVED,
         Decided(
             equation(first_order(of.GRADED_HARD), 1 + total(y[k] * exp(-s[k]), k), HARD),
@@ -150,7 +159,8 @@ FIRST_SECTIONS = (
     _two(
         "7",
         "the terms of order k",
-        r"\sum_{i_1 < \dots < i_k} e^{s_{i_1} + \dots + s_{i_k}}",
+        r"\prod_{neg} (1 + z e^{s_i}) = \sum_k z^k \sum_{i_1 < \dots < i_k} e^{s_{i_1}"
+        r" + \dots + s_{i_k}}",
         Verdict.PROVED,
         Derived(
             "combination_softmax",
@@ -162,7 +172,7 @@ FIRST_SECTIONS = (
     _two(
         "8",
         "ZLPR is what is left to first order",
-        r"\log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
+        r"l = \log(1 + \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j})",
         Verdict.PROVED,
         Derived("zlpr", "from-bce", "first order, positive side", "first order, negative side"),
         GIVEN_HARD,
@@ -170,7 +180,8 @@ FIRST_SECTIONS = (
     _three(
         "9",
         "soft binary cross-entropy",
-        r"-t \log \sigma(s) - (1 - t) \log(1 - \sigma(s))",
+        r"-t \log \sigma(s) - (1 - t) \log(1 - \sigma(s)) = t \log(1 + e^{-s}) + (1 -"
+        r" t) \log(1 + e^s)",
         Verdict.PROVED,
         Decided(equation(of.SOFT_BCE, of.SOFTPLUS, UNIT)),
         GIVEN,
@@ -193,19 +204,40 @@ FIRST_SECTIONS = (
         GIVEN,
         note="It converges for s > 0 only. The remainder of the cut is an integral for every s.",
     ),
-    _three("16", "the soft loss", LOSS_SOFT, Verdict.PROVED, TRUNCATED, GIVEN),
+    _three(
+        "16",
+        "the soft loss",
+        r"L = \log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i})",
+        Verdict.PROVED,
+        TRUNCATED,
+        GIVEN,
+    ),
 )
 
 LINK = (
     _four(
         "18",
         "the equation of a stationary point",
-        r"\frac{t_i e^{-s_i}}{A} = \frac{(1 - t_i) e^{s_i}}{B}",
+        r"\frac{\partial L}{\partial s_i} = 0 \Leftrightarrow \frac{t_i e^{-s_i}}{A} ="
+        r" \frac{(1 - t_i) e^{s_i}}{B}",
         Verdict.PROVED,
-        Decided(equation(of.at_link(of.POSITIVE / of.A), of.at_link(of.NEGATIVE / of.B))),
+        GRADIENT,
+        assumptions=SUMS,
     ),
-    _four("19", "the key", r"t e^{-s} = (1 - t) e^s", Verdict.PROVED, SYMMETRY),
-    _five("27", "the symmetry", r"t e^{-s} = (1 - t) e^s", Verdict.PROVED, SYMMETRY),
+    _four(
+        "19",
+        "the key",
+        r"t_i e^{-s_i} = (1 - t_i) e^{s_i} \text{ at } t_i = \sigma(2 s_i)",
+        Verdict.PROVED,
+        SYMMETRY,
+    ),
+    _five(
+        "27",
+        "the symmetry",
+        r"t e^{-s} = (1 - t) e^s \text{ at } t = \sigma(2s)",
+        Verdict.PROVED,
+        SYMMETRY,
+    ),
     _five(
         "25",
         "the logit",
@@ -241,12 +273,14 @@ LINK = (
     _six(
         "32",
         "the diagonal at the minimum, with Z = A = B",
-        r"\partial_i^2 L = \frac{2 w (Z - w)}{Z^2}",
+        r"\partial_i^2 L = \frac{2 w (Z - w)}{Z^2}, \; A = B = Z, \; w = t_i e^{-s_i} ="
+        r" (1 - t_i) e^{s_i}",
         Verdict.PROVED,
         Decided(
             equation(of.at_link(of.A), of.at_link(of.B)),
             equation(of.at_link(of.EQUATION_29), of.EQUATION_33),
         ),
+        assumptions=LINKED,
     ),
     _six(
         "33b",
@@ -266,6 +300,7 @@ LATER = (
         r"t = \sigma(s / 0.5)",
         Verdict.PROVED,
         Decided(equation(of.at_link(t[i]), of.sigmoid(s[i] / Rational(1, 2)))),
+        assumptions=LINKED,
     ),
     _eight(
         "36",
@@ -294,7 +329,8 @@ LATER = (
     _nine(
         "39",
         "the soft loss with the labels in the exponents",
-        r"\log(1 + \sum_i e^{-s_i + \log t_i}) + \log(1 + \sum_i e^{s_i + \log(1 - t_i)})",
+        r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i}) = \log(1 +"
+        r" \sum_i e^{-s_i + \log t_i}) + \log(1 + \sum_i e^{s_i + \log(1 - t_i)})",
         Verdict.PROVED,
         Decided(equation(of.SOFT, of.IN_EXPONENTS, OPEN)),
         GIVEN_OPEN,

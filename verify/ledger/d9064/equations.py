@@ -6,11 +6,9 @@ from functools import partial as with_place
 
 from sympy import S, exp, log
 
-from derive.axis import total
 from derive.calculus import partial
 from derive.facts import hard, soft, strictly_soft
-from derive.losses.symbols import i, k, s, t, y
-from derive.series import first_order
+from derive.losses.symbols import i, s, t, y
 from verify.ledger.entry import Verdict, entry_at
 from verify.ledger.evidence import All, Decided, Derived
 from verify.ledger.formulas import d9064 as of
@@ -44,6 +42,9 @@ OF_LINK = Decided(
         UNIT,
     ),
 )
+#: The arguments of the two logs, and where both are equal.
+SUMS = (r"A = 1 + \sum_k t_k e^{-s_k}, \; B = 1 + \sum_k (1 - t_k) e^{s_k}",)
+LINKED = (r"t_i e^{-s_i} = (1 - t_i) e^{s_i}",)
 LOSS_BCE = r"-\sum_i t_i \log \sigma(s_i) - \sum_i (1 - t_i) \log(1 - \sigma(s_i))"
 LOSS_SOFT = r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i})"
 
@@ -52,8 +53,8 @@ ORIGINAL = (
         "orig. eq.2 lines 1-2",
         "c",
         "binary cross-entropy as two logs of products",
-        r"-\sum_{pos} \log \sigma(s) - \sum_{neg} \log(1 - \sigma(s))"
-        r" = \log \prod_{pos} (1 + e^{-s}) + \log \prod_{neg} (1 + e^s)",
+        r"-\sum_{pos} \log \sigma(s_j) - \sum_{neg} \log(1 - \sigma(s_i)) = \log"
+        r" \prod_{pos} (1 + e^{-s_j}) + \log \prod_{neg} (1 + e^{s_i})",
         Verdict.PROVED,
         Decided(equation(of.HARD_BCE, log(of.HARD_PRODUCTS[0]) + log(of.HARD_PRODUCTS[1]), HARD)),
         GIVEN_HARD,
@@ -62,9 +63,10 @@ ORIGINAL = (
         "orig. eq.2 line 3",
         "d",
         "to first order in each product it is ZLPR",
-        r"\prod_{pos} (1 + e^{-s}) = 1 + \sum_{pos} e^{-s} + \cdots",
+        r"\prod_{pos} (1 + e^{-s_j}) = 1 + \sum_{pos} e^{-s_j} + \cdots, \; \prod_{neg}"
+        r" (1 + e^{s_i}) = 1 + \sum_{neg} e^{s_i} + \cdots",
         Verdict.PROVED,
-        Decided(equation(first_order(of.GRADED_HARD), 1 + total(y[k] * exp(-s[k]), k), HARD)),
+        Derived("zlpr", "from-bce", "first order, positive side", "first order, negative side"),
         GIVEN_HARD,
     ),
     _at(
@@ -106,7 +108,9 @@ ORIGINAL = (
         "orig. eq.5",
         "j",
         "for labels 0 and 1 the soft loss is the hard one",
-        LOSS_SOFT,
+        r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i}) = \log(1 +"
+        r" \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j}) \text{ for } t \in \{0,"
+        r" 1\}^n",
         Verdict.PROVED,
         TO_HARD,
         GIVEN_HARD,
@@ -135,7 +139,7 @@ ORIGINAL = (
         "orig. eq.7",
         "n",
         "solved for the label",
-        r"t_i = \sigma(2 s_i)",
+        r"t_i e^{-s_i} = (1 - t_i) e^{s_i} \Leftrightarrow t_i = \sigma(2 s_i)",
         Verdict.PROVED,
         OF_LINK,
     ),
@@ -143,7 +147,8 @@ ORIGINAL = (
         "orig. eq.8",
         "r",
         "the soft loss with the labels in the exponents",
-        r"\log(1 + \sum_i e^{-s_i + \log t_i}) + \log(1 + \sum_i e^{s_i + \log(1 - t_i)})",
+        r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i}) = \log(1 +"
+        r" \sum_i e^{-s_i + \log t_i}) + \log(1 + \sum_i e^{s_i + \log(1 - t_i)})",
         Verdict.PROVED,
         Decided(equation(of.SOFT, of.IN_EXPONENTS, OPEN)),
         GIVEN_OPEN,
@@ -165,7 +170,7 @@ EXPANSION = (
     _two(
         "4",
         "binary cross-entropy by softplus",
-        r"\sum_{pos} \log(1 + e^{-s}) + \sum_{neg} \log(1 + e^s)",
+        r"\mathrm{BCE} = \sum_{pos} \log(1 + e^{-s_j}) + \sum_{neg} \log(1 + e^{s_i})",
         Verdict.PROVED,
         Decided(equation(of.HARD_BCE, of.HARD_SOFTPLUS, HARD)),
         GIVEN_HARD,
@@ -173,7 +178,8 @@ EXPANSION = (
     _two(
         "5",
         "binary cross-entropy as logs of products",
-        r"\log \prod_{pos} (1 + e^{-s}) + \log \prod_{neg} (1 + e^s)",
+        r"\mathrm{BCE} = \log \prod_{pos} (1 + e^{-s_j}) + \log \prod_{neg} (1 +"
+        r" e^{s_i})",
         Verdict.PROVED,
         Decided(
             equation(of.HARD_SOFTPLUS, log(of.HARD_PRODUCTS[0]) + log(of.HARD_PRODUCTS[1]), HARD)
@@ -183,7 +189,8 @@ EXPANSION = (
     _three(
         "10",
         "the sum of soft binary cross-entropies",
-        LOSS_BCE,
+        r"\mathrm{BCE} = -\sum_i t_i \log \sigma(s_i) - \sum_i (1 - t_i) \log(1 -"
+        r" \sigma(s_i))",
         Verdict.PROVED,
         Decided(equation(of.SOFT_BCE, of.SOFTPLUS, UNIT)),
         GIVEN,
@@ -191,7 +198,8 @@ EXPANSION = (
     _three(
         "11",
         "the same by softplus",
-        r"\sum_i t_i \log(1 + e^{-s_i}) + \sum_i (1 - t_i) \log(1 + e^{s_i})",
+        r"\mathrm{BCE} = \sum_i t_i \log(1 + e^{-s_i}) + \sum_i (1 - t_i) \log(1 +"
+        r" e^{s_i})",
         Verdict.PROVED,
         Decided(equation(of.SOFTPLUS, of.SOFT_BCE, UNIT)),
         GIVEN,
@@ -199,7 +207,8 @@ EXPANSION = (
     _three(
         "12",
         "the same as products",
-        r"\log \prod_i (1 + e^{-s_i})^{t_i} + \log \prod_i (1 + e^{s_i})^{1 - t_i}",
+        r"\mathrm{BCE} = \log \prod_i (1 + e^{-s_i})^{t_i} + \log \prod_i (1 +"
+        r" e^{s_i})^{1 - t_i}",
         Verdict.PROVED,
         Decided(equation(of.SOFTPLUS, log(of.PRODUCTS[0]) + log(of.PRODUCTS[1]), UNIT)),
         GIVEN,
@@ -215,7 +224,8 @@ EXPANSION = (
     _three(
         "15b",
         "the terms of second order",
-        r"\sum_{i < j} t_i t_j e^{-s_i - s_j} + \sum_i \tfrac12 t_i (t_i - 1) e^{-2 s_i}",
+        r"\prod_i (1 + t_i e^{-s_i} + \cdots): \; \text{second order} = \sum_{i < j}"
+        r" t_i t_j e^{-s_i - s_j} + \sum_i \tfrac12 t_i (t_i - 1) e^{-2 s_i}",
         Verdict.PROVED,
         Derived("soft_zlpr", "from-bce", "first of the dropped orders, positive side"),
         GIVEN,
@@ -223,7 +233,9 @@ EXPANSION = (
     _three(
         "16c",
         "for labels 0 and 1 it is the hard loss",
-        LOSS_SOFT,
+        r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i}) = \log(1 +"
+        r" \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j}) \text{ for } t \in \{0,"
+        r" 1\}^n",
         Verdict.PROVED,
         TO_HARD,
         GIVEN_HARD,
@@ -234,7 +246,8 @@ LINK = (
     _four(
         "17",
         "the gradient of the soft loss",
-        r"\frac{\partial L}{\partial s_i}",
+        r"\frac{\partial L}{\partial s_i} = \frac{-t_i e^{-s_i}}{1 + \sum_j t_j"
+        r" e^{-s_j}} + \frac{(1 - t_i) e^{s_i}}{1 + \sum_j (1 - t_j) e^{s_j}}",
         Verdict.PROVED,
         GRADIENT,
         GIVEN,
@@ -242,12 +255,13 @@ LINK = (
     _four(
         "20",
         "at t e^-s = (1 - t) e^s both sums are equal, and the derivatives vanish",
-        r"\sum_j t_j e^{-s_j} = \sum_j (1 - t_j) e^{s_j}",
+        r"\sum_j t_j e^{-s_j} = \sum_j (1 - t_j) e^{s_j}, \; \partial_i L = 0",
         Verdict.PROVED,
         Decided(
             equation(of.at_link(of.A), of.at_link(of.B)),
             equation(of.at_link(of.GRADIENT), S.Zero),
         ),
+        assumptions=LINKED,
     ),
     _four(
         "21",
@@ -255,6 +269,7 @@ LINK = (
         r"\frac{t_i}{1 - t_i} = e^{2 s_i}",
         Verdict.PROVED,
         Decided(equation(of.at_link(of.ODDS), exp(2 * s[i]))),
+        assumptions=LINKED,
     ),
     _four(
         "22",
@@ -262,14 +277,22 @@ LINK = (
         r"t_i = \frac{e^{2 s_i}}{1 + e^{2 s_i}}",
         Verdict.PROVED,
         Decided(equation(of.at_link(t[i]), exp(2 * s[i]) / (1 + exp(2 * s[i])))),
+        assumptions=LINKED,
     ),
-    _four("23", "the label", r"t_i = \sigma(2 s_i)", Verdict.PROVED, OF_LINK),
+    _four(
+        "23",
+        "the label",
+        r"t_i e^{-s_i} = (1 - t_i) e^{s_i} \Leftrightarrow t_i = \sigma(2 s_i)",
+        Verdict.PROVED,
+        OF_LINK,
+    ),
     _five(
         "24",
         "the log of the odds",
         r"\log \frac{t_i}{1 - t_i} = 2 s_i",
         Verdict.PROVED,
         Decided(equation(of.at_link(log(of.ODDS)), 2 * s[i])),
+        assumptions=LINKED,
     ),
     _five(
         "26",
@@ -277,6 +300,7 @@ LINK = (
         r"s_i = \tfrac12 \log \frac{t_i}{1 - t_i}",
         Verdict.PROVED,
         Decided(equation(of.at_link(of.SCORE_OF_LABEL), s[i])),
+        assumptions=LINKED,
     ),
     _five(
         "28",
@@ -284,6 +308,7 @@ LINK = (
         r"\frac{t}{1 - t} = e^{2 s}",
         Verdict.PROVED,
         Decided(equation(of.at_link(of.ODDS), exp(2 * s[i]))),
+        assumptions=LINKED,
     ),
 )
 
@@ -295,7 +320,7 @@ CURVATURE = (
         r" e^{-s_j})}{A^2} + \frac{(1 - t_i) e^{s_i} (1 + \sum_{j \ne i} (1 - t_j) e^{s_j})}{B^2}",
         Verdict.PROVED,
         Decided(equation(of.DIAGONAL, of.EQUATION_29, UNIT)),
-        GIVEN,
+        (*GIVEN, *SUMS),
     ),
     _six(
         "30",
@@ -312,16 +337,17 @@ CURVATURE = (
         r" - \frac{(1 - t_i)(1 - t_j) e^{s_i + s_j}}{B^2}, \; i \ne j",
         Verdict.REFUTED,
         Decided(equation(of.MIXED, of.EQUATION_31, UNIT)),
-        GIVEN,
+        (*GIVEN, *SUMS),
         "own-labels-mixed",
         "Both terms have a minus.",
     ),
     _six(
         "33",
         "the diagonal at the minimum",
-        r"\frac{2 w (Z - w)}{Z^2}, \; w = t_i e^{-s_i}, \; Z = A = B",
+        r"\partial_i^2 L = \frac{2 w (Z - w)}{Z^2}, \; w = t_i e^{-s_i}, \; Z = A = B",
         Verdict.PROVED,
         Decided(equation(of.at_link(of.EQUATION_29), of.EQUATION_33)),
+        assumptions=LINKED,
     ),
     _at(
         "s11",
@@ -330,14 +356,16 @@ CURVATURE = (
         r"t = \sigma(2 s^*), \; s^* = \arg\min L",
         Verdict.PROVED,
         LEAST,
-        GIVEN,
-        note="For labels inside (0, 1); at 0 and 1 there is no minimum, s goes to infinity.",
+        GIVEN_OPEN,
+        note="At labels 0 and 1 there is no minimum, s goes to infinity.",
     ),
     _at(
         "s11",
         "44",
         "for hard labels the soft loss is the hard one",
-        LOSS_SOFT,
+        r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i}) = \log(1 +"
+        r" \sum_{neg} e^{s_i}) + \log(1 + \sum_{pos} e^{-s_j}) \text{ for } t \in \{0,"
+        r" 1\}^n",
         Verdict.PROVED,
         TO_HARD,
         GIVEN_HARD,

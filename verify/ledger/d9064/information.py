@@ -13,6 +13,7 @@ from derive.losses.symbols import LABELS, i, j, k, s, t
 from verify.ledger.d9064.equations import (
     GIVEN,
     GIVEN_OPEN,
+    LINKED,
     OPEN,
 )
 from verify.ledger.entry import Verdict, entry_at
@@ -168,6 +169,7 @@ GEOMETRY = (
         r"s_i = \tfrac12 \mathrm{logit}(t_i)",
         Verdict.PROVED,
         Decided(equation(of.at_link(of.SCORE_OF_LABEL), s[i])),
+        assumptions=LINKED,
     ),
     _eighteen(
         "S18a",

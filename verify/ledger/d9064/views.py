@@ -17,6 +17,7 @@ from verify.ledger.d9064.equations import (
     HARD,
     LEAST,
     OF_LINK,
+    SUMS,
     TRUNCATED,
     UNIT,
 )
@@ -43,7 +44,7 @@ POINTER = (
     _twelve(
         "S12a",
         "soft labels suit partial annotation and distant supervision",
-        r"t_{ij} \in (0, 1)",
+        r"\text{F1 with } t_{ij} \in (0, 1) > \text{F1 with } t_{ij} \in \{0, 1\}",
         Verdict.EMPIRICAL,
         Empirical("F1 with hard and with soft labels on data with annotations left out"),
     ),
@@ -67,7 +68,8 @@ POINTER = (
     _twelve(
         "47",
         "the soft loss over all pairs",
-        r"\log(1 + \sum_{ij} t_{ij} e^{-s_{ij}}) + \log(1 + \sum_{ij} (1 - t_{ij}) e^{s_{ij}})",
+        r"L = \log(1 + \sum_{ij} t_{ij} e^{-s_{ij}}) + \log(1 + \sum_{ij} (1 - t_{ij})"
+        r" e^{s_{ij}})",
         Verdict.PROVED,
         Decided(equation(partial(views.OVER_PAIRS, s[k, c]), views.PAIR_GRADIENT, UNIT)),
         GIVEN,
@@ -88,7 +90,8 @@ COMPARED = (
     _thirteen(
         "49",
         "focal loss, and its slope for a label 1",
-        r"-(1 - p)^\gamma \log p, \; \frac{d}{ds}: (1 - p)^\gamma (\gamma p \log p - (1 - p))",
+        r"L = -(1 - p)^\gamma \log p, \; \frac{dL}{ds} = (1 - p)^\gamma (\gamma p \log"
+        r" p - (1 - p))",
         Verdict.PROVED,
         Decided(equation(partial(views.FOCAL, s[i]), views.FOCAL_SLOPE)),
         (r"p = \sigma(s), \; \gamma > 0",),
@@ -98,7 +101,7 @@ COMPARED = (
         "s13 table",
         "S13a",
         "focal loss is for single labels and detection",
-        r"-\alpha_t (1 - p_t)^\gamma \log p_t",
+        r"\text{focal loss: one label for each input}",
         Verdict.EMPIRICAL,
         Empirical("reading arXiv:1708.02002, where each class of a detector has its own sigmoid"),
     ),
@@ -124,7 +127,7 @@ COMPARED = (
         r"\partial_i L = -t_i e^{-s_i} / A + (1 - t_i) e^{s_i} / B",
         Verdict.PROVED,
         GRADIENT,
-        GIVEN,
+        (*GIVEN, *SUMS),
         note="With both sums at hand a fixed number of operations for each label.",
     ),
     _fourteen(
@@ -157,7 +160,8 @@ ADVICE = (
     _fifteen(
         "S15a",
         "eps in [1e-8, 1e-6]",
-        r"\log(1 - (1 - \varepsilon)) > -\infty",
+        r"\log(1 - (1 - \varepsilon)) > -\infty \text{ for } \varepsilon \in [10^{-8},"
+        r" 10^{-6}]",
         Verdict.REFUTED,
         Contrary(
             "in float32, the type of the pseudo-code, 1 - 1e-8 is 1: the log is -inf again",
@@ -198,7 +202,8 @@ OTHERS = (
     _nineteen(
         "58",
         "asymmetric loss; without exponents it is binary cross-entropy",
-        r"-\sum_{pos} (1 - p_i)^{\gamma_+} \log p_i - \sum_{neg} p_i^{\gamma_-} \log(1 - p_i)",
+        r"L = -\sum_{pos} (1 - p_i)^{\gamma_+} \log p_i - \sum_{neg} p_i^{\gamma_-}"
+        r" \log(1 - p_i), \; L = \mathrm{BCE} \text{ for } \gamma_\pm = 0",
         Verdict.PROVED,
         Decided(
             equation(
@@ -214,8 +219,8 @@ OTHERS = (
     _nineteen(
         "59",
         "Circle loss",
-        r"\log(1 + \sum_{neg} e^{\gamma (s_i - \Delta_n)})"
-        r" + \log(1 + \sum_{pos} e^{\gamma (\Delta_p - s_j)})",
+        r"\mathrm{Circle} = \log(1 + \sum_{neg} e^{\gamma (s_i - \Delta_n)}) + \log(1 +"
+        r" \sum_{pos} e^{\gamma (\Delta_p - s_j)})",
         Verdict.REFUTED,
         Contrary(
             "Circle loss (arXiv:2002.10857, eq. 4) is log(1 + N P), with weights for each score",
@@ -260,7 +265,7 @@ OTHERS = (
         "s19 table",
         "S19d",
         "asymmetric loss takes soft labels in part, and works",
-        r"-\sum_{pos} (1 - p_i)^{\gamma_+} \log p_i - \sum_{neg} p_i^{\gamma_-} \log(1 - p_i)",
+        r"\text{mAP with ASL} > \text{mAP with BCE}",
         Verdict.EMPIRICAL,
         Empirical("mean average precision on MS-COCO with it and with binary cross-entropy"),
     ),

@@ -164,12 +164,14 @@ def well_fitted_shares() -> list[Enclosure]:
 
 
 def rare_class_leads() -> list[Enclosure]:
-    """Nine samples of one class right by 3, one of another wrong by 1: ``log(1 + e^x)``."""
-    many, few = 9 * arb(-3).exp().log1p(), arb(1).exp().log1p()
-    where = "m = 2, 9 samples right by 3 and 1 of the other class wrong by 1"
-    return [
-        Enclosure(where, few / (many + few), ">", arb("0.7"), ("share of the one", "bound")),
-    ]
+    """Samples of one class right by 3, one of another wrong by 1: ``log(1 + e^x)``."""
+    found = []
+    for count, bound in ((1, "0.96"), (9, "0.75")):
+        many, few = count * arb(-3).exp().log1p(), arb(1).exp().log1p()
+        where = f"m = 2, n = {count + 1}, {count} right by 3 and 1 of the other class wrong by 1"
+        names = ("share of the one", "bound")
+        found.append(Enclosure(where, few / (many + few), ">", arb(bound), names))
+    return found
 
 
 #: Hard labels of 11 samples at two inputs, counted: class 0 is the most frequent at both. The start

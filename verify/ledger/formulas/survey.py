@@ -5,6 +5,7 @@ With ``R = sum_{k != c} e^{s_k - s_c}`` the target's probability is ``1 / (1 + R
 
 from __future__ import annotations
 
+import numpy as np
 from flint import arb
 from sympy import Expr, KroneckerDelta, Symbol, exp, log
 
@@ -12,6 +13,8 @@ from derive.axis import array, total
 from derive.losses.softmax import Z, p
 from derive.losses.symbols import LABELS, at_index, c, i, k, s
 from derive.losses.unified import GAMMA
+from derive.ramps import ramp, step
+from numeric_core import Hinge
 from verify.ledger.balls import Enclosure
 
 # Shares and probabilities -------------------------------------------------------------------------
@@ -62,6 +65,32 @@ EXCESS = Symbol("E", nonnegative=True)
 def softplus(x: Expr) -> Expr:
     """``log(1 + e^x)``."""
     return log(1 + exp(x))
+
+
+# Ramps --------------------------------------------------------------------------------------------
+
+#: Hinge as first written, without a margin: n other classes with scores s, the target with score z.
+WITHOUT_MARGIN = total(ramp(s[k] - TARGET_SCORE), k)
+PULL = step(s[i] - TARGET_SCORE)
+PULLS = total(step(s[k] - TARGET_SCORE), k)
+#: The steps of the derivation that tells where hinge is 0.
+ZERO_LOSS = (
+    "no loss: each other class has none",
+    "without it the lead is",
+    "not positive: s_i + m <= s_c",
+    "and where each stands behind by m + d_i, it is 0",
+)
+
+
+def pull_at_the_start() -> list[Enclosure]:
+    """Equal scores, m = 1: the pull of the target among C classes, as the numeric core has it."""
+    found = []
+    for classes in (10, 1000, 100_000):
+        pull = Hinge(margin=1.0).value_and_grad(np.zeros(classes), np.asarray(0))[1]
+        names = ("pull of the target", "-(C - 1)")
+        where = f"{classes} classes of equal scores, m = 1"
+        found.append(Enclosure(where, arb(float(pull[0])), "=", arb(1 - classes), names))
+    return found
 
 
 # Numbers of the survey ----------------------------------------------------------------------------

@@ -1,14 +1,10 @@
-"""The survey of softmax losses: each statement with a verdict, in the order of the text.
-
-Section 1 defines softmax, section 2 derives its gradient, section 3 builds softmax cross-entropy
-from a comparison of scores by two smoothings.
-"""
+"""Section 3: from a comparison of scores by two smoothings to softmax cross-entropy."""
 
 from __future__ import annotations
 
 from functools import partial as with_place
 
-from sympy import KroneckerDelta, S, diff, exp, log
+from sympy import S, diff, exp, log
 
 from derive.axis import total
 from derive.calculus import partial
@@ -16,185 +12,16 @@ from derive.losses.softmax import Z, p
 from derive.losses.symbols import c, i, s, sigmoid
 from derive.losses.unified import GAMMA
 from verify.ledger.entry import Verdict, entry_at
-from verify.ledger.evidence import All, Contrary, Decided, Derived, Empirical, Witnessed
+from verify.ledger.evidence import All, Decided, Derived, Empirical, Witnessed
 from verify.ledger.formulas import survey as of
-from verify.ledger.own.softmax import SLOPE
 from verify.ledger.statement import above, at_least, equation
 
 __all__ = ["ENTRIES"]
 
-_at = with_place(entry_at, "SURVEY")
-_one, _two, _three = (with_place(_at, f"s{n}") for n in (1, 2, 3))
+_three = with_place(entry_at, "SURVEY", "s3")
 _derived = with_place(Derived, "softmax_cross_entropy")
-TARGET = KroneckerDelta(i, c)
 
-DEFINITION = (
-    _one(
-        "1",
-        "softmax gives values in [0, 1] that sum to 1",
-        r"0 \le \frac{e^{z_i}}{\sum_c e^{z_c}} \le 1, \quad \sum_i \frac{e^{z_i}}{\sum_c e^{z_c}}"
-        r" = 1",
-        Verdict.PROVED,
-        All(
-            _derived("definition", "take Z out of the sum", "each entry"),
-            Decided(equation(1 - p, of.OTHER_MASS), at_least(of.OTHER_MASS)),
-        ),
-    ),
-    _one(
-        "2",
-        "the weight of a class can be regarded as a representative of all its samples",
-        r"W_k \approx \text{mean of the features of class } k",
-        Verdict.EMPIRICAL,
-        Empirical(
-            "training a classifier and comparing the angle of each W_k to the mean feature of its "
-            "class with the angles to single features and to the means of other classes"
-        ),
-    ),
-    _one(
-        "3",
-        "the logit is the dot product of feature and class weight, a similarity of the two",
-        r"2 \langle x, w \rangle = |x|^2 + |w|^2 - |x - w|^2",
-        Verdict.PROVED,
-        Decided(equation(2 * of.DOT, of.SQUARED_NORMS - of.SQUARED_DISTANCE)),
-        note="The logit is so by definition. It orders by nearness where all weights are of one "
-        "length; else a long weight has a large logit without being near.",
-    ),
-    _one(
-        "4",
-        "softmax enlarges tiny differences of the logits and is very sensitive to them",
-        r"|p - p'| > |z - z'| \text{ for small } |z - z'|",
-        Verdict.REFUTED,
-        Contrary("a step is at most halved", Witnessed(of.tiny_difference), SLOPE),
-        correction="own-softmax-sensitivity",
-        note="What grows is the ratio of two probabilities, e^d at a difference d: of (10, 5, 5) "
-        "it is 148 in place of 2. At a tiny d it is only about 1 + d.",
-    ),
-    _one(
-        "5",
-        "of the scores 10, 5, 5 the correct class has only the share 1/2",
-        r"\frac{10}{10 + 5 + 5} = \frac12",
-        Verdict.CONFIRMED,
-        Witnessed(of.share_of_ten),
-    ),
-    _one(
-        "6",
-        "without softmax a higher share needs a score far above the others",
-        r"\frac{x}{x + B} = \frac{q}{1 + q} \text{ at } x = qB, \quad"
-        r" \frac{e^x}{e^x + B} = \frac{q}{1 + q} \text{ at } x = \log q + \log B",
-        Verdict.PROVED_FOR,
-        All(
-            Decided(
-                equation(of.ODDS * of.SUM / (of.ODDS * of.SUM + of.SUM), of.ODDS / (1 + of.ODDS)),
-                equation(
-                    sigmoid(log(of.ODDS) + log(of.SUM) - log(of.SUM)), of.ODDS / (1 + of.ODDS)
-                ),
-            ),
-            Witnessed(of.score_for_that_share),
-        ),
-        note="Above 742 in place of 10: the odds q multiply a score, under softmax their log is "
-        "added to it.",
-    ),
-    _one(
-        "7",
-        "softmax gives the correct class 98.7 %",
-        r"\frac{e^{10}}{e^{10} + e^5 + e^5} = 98.7\,\%",
-        Verdict.PROVED_FOR,
-        Witnessed(of.softmax_of_ten),
-    ),
-    _one(
-        "8",
-        "the exponential makes a probability near 1 much easier: the winner takes all",
-        r"1 - p_c \le \sum_{k \ne c} e^{-(z_c - z_k)}",
-        Verdict.PROVED,
-        Decided(
-            equation(1 - of.P_TARGET, of.RIVALS / (1 + of.RIVALS)),
-            equation(of.RIVALS - of.RIVALS / (1 + of.RIVALS), of.RIVALS**2 / (1 + of.RIVALS)),
-            at_least(of.RIVALS**2 / (1 + of.RIVALS)),
-        ),
-        note="It depends on the scale of the scores: of (1, 0, 0) softmax gives the first 0.58, "
-        "a share of the sum 1.",
-    ),
-)
-
-GRADIENT = (
-    _two(
-        "10",
-        "softmax",
-        r"a_i = \frac{e^{z_i}}{\sum_k e^{z_k}}",
-        Verdict.PROVED,
-        All(
-            _derived("definition", "take Z out of the sum", "each entry"),
-            Decided(equation(p, exp(s[i] - log(Z)))),
-        ),
-        note="The definition: what is decided is that it is a distribution, and e^{z - LSE(z)}.",
-    ),
-    _two(
-        "11",
-        "for a one-hot label the loss is the log of one probability",
-        r"-\sum_i y_i \ln a_i = -\ln a_j",
-        Verdict.PROVED,
-        _derived("one-hot", "one term is left"),
-        (r"y_j = 1, \; y_i = 0 \; (i \ne j)",),
-    ),
-    _two(
-        "12",
-        "the chain rule through the probabilities",
-        r"\frac{\partial L}{\partial z} = \frac{\partial L}{\partial a}"
-        r" \frac{\partial a}{\partial z}",
-        Verdict.PROVED,
-        _derived("chain-rule", "times the Jacobian, at q = p"),
-    ),
-    _two(
-        "13",
-        "the gradient by the probabilities has one entry",
-        r"\frac{\partial L}{\partial a} = [0, \ldots, -1 / a_j, \ldots, 0]",
-        Verdict.PROVED,
-        Decided(equation(partial(-log(of.Q[c]), of.Q[i]), -TARGET / of.Q[c])),
-        (r"a_i > 0",),
-    ),
-    _two(
-        "14",
-        "row i of the Jacobian is the derivative of a_i; only row j is needed",
-        r"\frac{\partial L}{\partial z_i} = -\frac{1}{a_j} \frac{\partial a_j}{\partial z_i}",
-        Verdict.PROVED,
-        _derived("chain-rule", "one-hot: only row c of the Jacobian is used"),
-    ),
-    _two(
-        "15",
-        "off the diagonal",
-        r"i \ne j: \; \frac{\partial a_j}{\partial z_i} = -a_j a_i, \;"
-        r" \frac{\partial L}{\partial z_i} = a_i",
-        Verdict.PROVED,
-        All(
-            _derived("jacobian", "collect", "off the diagonal"),
-            Decided(equation((1 - TARGET) * partial(-log(of.P_TARGET), s[i]), (1 - TARGET) * p)),
-        ),
-    ),
-    _two(
-        "16",
-        "on the diagonal",
-        r"\frac{\partial a_j}{\partial z_j} = a_j - a_j^2, \;"
-        r" \frac{\partial L}{\partial z_j} = a_j - 1",
-        Verdict.PROVED,
-        All(
-            _derived("jacobian", "collect", "on the diagonal"),
-            Decided(equation(partial(-log(of.P_TARGET), s[c]), of.P_TARGET - 1)),
-        ),
-    ),
-    _two(
-        "17",
-        "the gradient is the prediction less the one-hot label",
-        r"\frac{\partial L}{\partial z} = a - y",
-        Verdict.PROVED,
-        All(
-            _derived("gradient", "collect the terms"),
-            Decided(equation(partial(-log(of.P_TARGET), s[i]), p - TARGET)),
-        ),
-        note="For soft labels that sum to 1 as well.",
-    ),
-)
-
-SMOOTHING = (
+ENTRIES = (
     _three(
         "18",
         "to output a class number assumes that neighbouring integers are similar classes",
@@ -215,11 +42,74 @@ SMOOTHING = (
         note="A goal is a choice; what is decided is that it is the most probable class.",
     ),
     _three(
+        "20",
+        "a sum of ramps stops to pull exactly where the target passes the other class",
+        r"L = \sum_{i \ne y} \max(z_i - z_y, 0): \quad \frac{\partial L}{\partial z_j}"
+        r" = [z_j > z_y] \; (j \ne y), \quad L = 0 \iff z_j \le z_y \text{ for all } j",
+        Verdict.PROVED,
+        All(
+            Decided(
+                equation(partial(of.WITHOUT_MARGIN, s[i]), of.PULL),
+                equation(partial(of.WITHOUT_MARGIN, of.TARGET_SCORE), -of.PULLS),
+            ),
+            Derived("hinge", "margin", *of.ZERO_LOSS),
+        ),
+        (r"y \text{ one-hot}, \; z_j \ne z_y",),
+        note="At z_j = z_y itself every pull from 0 to 1 is a subgradient; code takes 0.",
+    ),
+    _three(
         "21",
         "a loss that stops where the target passes the others generalises poorly",
         r"\text{test error of } \sum_i \max(z_i - z_y, 0)",
         Verdict.EMPIRICAL,
         Empirical("training the same model with margins 0 and m > 0, error on held data compared"),
+    ),
+    _three(
+        "22",
+        "hinge: with a margin the target must lead every other class by m",
+        r"L = \sum_{i \ne y} \max(z_i - z_y + m, 0), \quad"
+        r" L = 0 \iff z_y \ge z_i + m \text{ for all } i \ne y",
+        Verdict.PROVED,
+        All(
+            Derived(
+                "hinge",
+                "definition",
+                "a ramp is a number where it is positive",
+                "every term is non-negative",
+                "what a ramp leaves out is the other ramp",
+            ),
+            Derived("hinge", "margin", *of.ZERO_LOSS),
+        ),
+        (r"y \text{ one-hot}",),
+    ),
+    _three(
+        "23",
+        "with many classes the gradients of hinge are uneven and huge, and easily explode",
+        r"\frac{\partial L}{\partial z_i} = [x_i > 0], \quad"
+        r" \frac{\partial L}{\partial z_y} = -\#\{i : x_i > 0\} \ge -(C - 1), \quad"
+        r" x_i = z_i - z_y + m",
+        Verdict.EMPIRICAL,
+        All(
+            Derived(
+                "hinge",
+                "bounds",
+                "at the target minus the count",
+                "elsewhere a step",
+                "the components sum to zero",
+                "their sizes sum to twice the count",
+                "which is n - 1 less the comparisons won",
+                "hence at most n - 1",
+            ),
+            Witnessed(of.pull_at_the_start),
+            Empirical(
+                "training with C = 10, 100, ..., 10^5 classes and one step size, the norms of the "
+                "weights and their steps recorded, against the mean over i in place of the sum"
+            ),
+        ),
+        note="Uneven and huge are proved: at the start, with equal scores and m > 0, every class "
+        "pulls by 1 and the target by C - 1. Exploding is another thing: no gradient by the "
+        "scores is above C - 1, whatever the scores are, and a step size divided by C - 1 undoes "
+        "the size. Whether a training explodes depends on its step and on the layers before.",
     ),
     _three(
         "24",
@@ -229,6 +119,33 @@ SMOOTHING = (
         Decided(above(of.TOP + of.LEAD, of.TOP - of.BELOW[i])),
         (r"M = \max_{k \ne y} z_k, \; a > 0, \; D_k \ge 0",),
         note="The other way round M is itself one of the non-targets.",
+    ),
+    _three(
+        "25",
+        "of the largest other class alone at most one gradient is +1 and one is -1",
+        r"L = \max(\max_{i \ne y} z_i - z_y, 0): \quad \nabla L = e_k - e_y \text{ or } 0",
+        Verdict.PROVED,
+        All(
+            Derived(
+                "max_hinge",
+                "bounds",
+                "at the target",
+                "elsewhere 1 only at the class that leads",
+                "the components sum to zero",
+                "their sizes sum to twice that of the target",
+                "the target has -1 unless it leads itself",
+                "hence at most 1",
+            ),
+            Derived(
+                "max_hinge",
+                "definition",
+                "one entry leads",
+                "it is at least each lead",
+                "hence at least 0",
+            ),
+        ),
+        (r"y \text{ one-hot}, \text{ one largest } z_k",),
+        note="At a tie of the largest the one pull may be shared among them in any way.",
     ),
     _three(
         "26",
@@ -266,6 +183,27 @@ SMOOTHING = (
         ),
         (r"e^{\gamma D_k} = 1 + E_k, \; E_k \ge 0, \; \gamma > 0",),
         note="The lower bound holds for every single score, the largest too.",
+    ),
+    _three(
+        "29",
+        "log-sum-exp in place of the maximum over the other classes",
+        r"L = \max\left(\log \sum_{i \ne y} e^{z_i} - z_y, 0\right)"
+        r" \ge \max(\max_{i \ne y} z_i - z_y, 0)",
+        Verdict.PROVED,
+        All(
+            Derived(
+                "lse_hinge",
+                "definition",
+                "one class and the rest",
+                "the rest is non-negative: LSE >= s_i, so X >= x_i",
+                "the lead of all over the lead of one, as exponentials",
+                "hence at least the max-hinge",
+            ),
+            Derived("lse_hinge", "gradient", "differentiate"),
+        ),
+        (r"y \text{ one-hot}, \text{ at least one other class}",),
+        note="0 only where e^{z_y} >= sum of the others, which asks the target to have half of "
+        "the probability.",
     ),
     _three(
         "30",
@@ -368,5 +306,3 @@ SMOOTHING = (
         ),
     ),
 )
-
-ENTRIES = (*DEFINITION, *GRADIENT, *SMOOTHING)
