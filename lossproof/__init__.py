@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from lossproof.checking import check
 from numeric_core import (
     ZLPR,
     Asymmetric,
@@ -88,6 +89,7 @@ __all__ = [
     "__version__",
     "asymmetric",
     "binary_cross_entropy",
+    "check",
     "circle",
     "combination_softmax",
     "focal",

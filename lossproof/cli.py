@@ -1,4 +1,4 @@
-"""The command line: ``lossproof verify | claims | derive | emit | losses``.
+"""The command line: ``lossproof verify | claims | derive | emit | losses | check | museum``.
 
 The heavy packages are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
@@ -198,6 +198,138 @@ def losses() -> None:
     from lossproof.screen import show_losses
 
     show_losses(Console(), SUBJECTS.values())
+
+
+@main.command()
+@click.argument("target", metavar="FILE.py:FUNCTION|MODULE:FUNCTION")
+@click.option(
+    "--against",
+    required=True,
+    metavar="LOSS|FILE.py:SPEC",
+    help="The loss that it should be: a name, or a symbolic expression of your own.",
+)
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    metavar="NAME=NUMBER",
+    multiple=True,
+    help="A parameter of the loss, such as gamma=2; may be repeated.",
+)
+@click.option(
+    "-a",
+    "--argument",
+    "arguments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A further argument of the function or the class, as JSON or text; may be repeated.",
+)
+@click.option("--framework", help="numpy, torch, jax, tensorflow, cupy or python.")
+@click.option("--scores-first/--labels-first", default=None, help="The order of the arguments.")
+@click.option("--input", "input_form", help="logits, sigmoid, softmax or log-softmax.")
+@click.option(
+    "--labels",
+    help="multi-hot, integers, signs, class, indices or 'indices from 1'.",
+)
+@click.option("--padding", type=int, help="What fills up lists of indices.")
+@click.option("--layout", help="rows, row, columns, heads or spans.")
+@click.option(
+    "--reduction",
+    help="none, sum, mean, 'mean over labels', 'mean over all' or elements.",
+)
+@click.option("--dtype", "dtypes", multiple=True, help="Only this dtype; may be repeated.")
+@click.option(
+    "--exclude",
+    "excluding",
+    multiple=True,
+    help="A class of rows to leave out, such as 'mask -inf'; may be repeated.",
+)
+@click.option("--allow", multiple=True, help="A verdict to accept besides equal; may be repeated.")
+@click.option("--strict", is_flag=True, help="Lost digits of small losses count.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report as a page.",
+)
+@click.option("--time-limit", type=click.FloatRange(min=1), help="Seconds; 90 by default.")
+@click.option("--memory-limit", type=click.IntRange(min=256), help="Megabytes; 4096 by default.")
+def check(
+    target: str,
+    against: str,
+    parameters: tuple[str, ...],
+    arguments: tuple[str, ...],
+    allow: tuple[str, ...],
+    as_json: bool,
+    page: Path | None,
+    input_form: str | None,
+    **said: Any,
+) -> None:
+    """Hold any implementation of a loss against the formula; exit 1 unless it is equal.
+
+    The code runs in a process of its own, with a limit on its time and memory. How it is called is
+    found out, unless an option says so.
+    """
+    from lossproof.checking import check as run
+    from lossproof.checking import read_options
+    from verify.check.page import write_page
+    from verify.check.result import VERDICTS
+    from verify.check.show import render
+
+    _check_writable(page)
+    unknown = sorted(set(allow) - set(VERDICTS))
+    if unknown:
+        raise Problem(f"unknown verdict {unknown[0]!r}: expected one of {', '.join(VERDICTS)}")
+    said["parameters"] = _or_problem(read_options, parameters, True)
+    said["arguments"] = _or_problem(read_options, arguments, False)
+    result = _or_problem(run, target, against, input=input_form, **said)
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        Console(highlight=False).print(render(result))
+    if page is not None:
+        write_page(result, page)
+    sys.exit(0 if result.matches(allow) else 1)
+
+
+@main.command()
+@click.argument("names", metavar="[PIECE]...", nargs=-1)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: min(4, os.cpu_count() or 1),
+    show_default="processors, at most 4",
+    help="Processes to check in.",
+)
+@click.option("--list", "as_list", is_flag=True, help="Show the cards, check nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def museum(names: tuple[str, ...], jobs: int, as_list: bool, as_json: bool) -> None:
+    """Check the museum of faults and the gallery of right code; print both rates.
+
+    PIECE: only those whose name holds one of these, such as jax or torch_mask. Exit 0 only if every
+    fault is found and rightly named, and no right code is called wrong.
+    """
+    from lossproof.checking import check as run
+    from lossproof.screen import counted_bar
+    from verify.museum import PIECES, tour
+
+    chosen = [p for p in PIECES if not names or any(name in p.name for name in names)]
+    if not chosen:
+        raise Problem(f"no piece is named {', '.join(names)}: expected part of a name such as jax_")
+    if as_list:
+        click.echo("\n\n".join(piece.describe() for piece in chosen))
+        return
+    with counted_bar(Console(stderr=True), len(chosen), "checking") as advance:
+        visits = tour(
+            lambda piece: run(piece.address, piece.against, parameters=piece.parameters),
+            chosen,
+            jobs=jobs,
+            progress=lambda visit: advance(visit.piece.name),
+        )
+    click.echo(json.dumps(visits.as_dict(), indent=2) if as_json else visits.describe())
+    sys.exit(0 if visits.perfect else 1)
 
 
 def _or_problem(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

@@ -40,6 +40,13 @@ class Titled(Protocol):
 @contextmanager
 def progress_bar(console: Console, total: int) -> Iterator[Callable[[Titled], object]]:
     """A bar over what a run does; yields what is to be called with each task or statement done."""
+    with counted_bar(console, total, "verifying") as advance:
+        yield lambda task: advance(task.title)
+
+
+@contextmanager
+def counted_bar(console: Console, total: int, doing: str) -> Iterator[Callable[[str], object]]:
+    """A bar over so many things; yields what is to be called with the name of each that is done."""
     columns = (
         TextColumn("{task.description}", justify="left"),
         BarColumn(),
@@ -47,8 +54,8 @@ def progress_bar(console: Console, total: int) -> Iterator[Callable[[Titled], ob
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("verifying", total=total)
-        yield lambda task: progress.update(bar, advance=1, description=task.title)
+        bar = progress.add_task(doing, total=total)
+        yield lambda name: progress.update(bar, advance=1, description=name)
 
 
 def show_report(console: Console, report: Report) -> None:

@@ -1,0 +1,162 @@
+"""Small losses to check, right and wrong; each has the fault in its name."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+
+
+def _softplus_sums(s, w):
+    return np.logaddexp.reduce(np.where(w > 0, s, -np.inf), axis=-1, initial=0.0)
+
+
+def zlpr(scores, labels):
+    return _softplus_sums(scores, 1 - labels) + _softplus_sums(-scores, labels)
+
+
+def zlpr_labels_first(y_true, y_pred):
+    return zlpr(y_pred, y_true)
+
+
+def zlpr_mean(logits, targets):
+    return zlpr(logits, targets).mean()
+
+
+def zlpr_of_columns(scores, labels):
+    return zlpr(scores.T, labels.T)
+
+
+def zlpr_of_lists(scores, indices):
+    labels = np.zeros(scores.shape)
+    for row, chosen in enumerate(indices):
+        labels[row, [k for k in chosen if k >= 0]] = 1.0
+    return zlpr(scores, labels)
+
+
+def zlpr_of_spans(y_true, y_pred):
+    """Scores (batch, heads, n), flattened; 1e12 for a mask, as it is commonly written."""
+    rows = y_pred.shape[0] * y_pred.shape[1]
+    y_true, y_pred = y_true.reshape(rows, -1), y_pred.reshape(rows, -1)
+    turned = (1 - 2 * y_true) * y_pred
+    sides = (turned - 1e12 * y_true, turned - 1e12 * (1 - y_true))
+    return sum(np.logaddexp.reduce(x, axis=-1, initial=0.0) for x in sides).mean()
+
+
+def zlpr_swapped(y_true, y_pred):
+    return zlpr(y_true, y_pred)
+
+
+def soft_zlpr(scores, labels):
+    with np.errstate(divide="ignore"):
+        up, down = scores + np.log(1 - labels), np.log(labels) - scores
+    up, down = (np.where(labels == end, -np.inf, x) for end, x in ((1, up), (0, down)))
+    both = (np.logaddexp.reduce(x, axis=-1, initial=0.0) for x in (up, down))
+    return sum(both)
+
+
+def zlpr_of_exp(scores, labels):
+    up, down = (np.exp(scores) * (1 - labels)).sum(-1), (np.exp(-scores) * labels).sum(-1)
+    return np.log1p(up) + np.log1p(down)
+
+
+def zlpr_of_the_batch(scores, labels):
+    return np.log1p(np.exp(scores[labels == 0]).sum()) + np.log1p(
+        np.exp(-scores[labels == 1]).sum()
+    )
+
+
+def half_zlpr(scores, labels):
+    return 0.5 * zlpr(scores, labels)
+
+
+def zlpr_and_count(scores, labels):
+    return zlpr(scores, labels) + labels.sum(-1)
+
+
+def warm_zlpr(scores, labels):
+    return zlpr(3.0 * scores, labels)
+
+
+def only_negatives(scores, labels):
+    return _softplus_sums(scores, 1 - labels)
+
+
+def binary(scores, labels):
+    return (labels * np.logaddexp(0, -scores) + (1 - labels) * np.logaddexp(0, scores)).sum(-1)
+
+
+def binary_of_probabilities(probabilities, labels):
+    return -(labels * np.log(probabilities) + (1 - labels) * np.log(1 - probabilities)).sum(-1)
+
+
+def binary_mean(scores, labels):
+    return binary(scores, labels).mean() / scores.shape[-1]
+
+
+def binary_over_boxes(inputs, targets, num_boxes):
+    cost = targets * np.logaddexp(0, -inputs) + (1 - targets) * np.logaddexp(0, inputs)
+    return cost.mean(1).sum() / num_boxes
+
+
+def random_binary(scores, labels):
+    return binary(scores, labels) * (1 + 1e-7 * np.random.default_rng().random())
+
+
+def binary_in_place(scores, labels):
+    value = binary(scores, labels)
+    scores *= 0.0
+    return value
+
+
+def one_row(scores, labels):
+    """Lists of floats."""
+    return sum(
+        float(np.logaddexp(0, s if t == 0 else -s)) for s, t in zip(scores, labels, strict=True)
+    )
+
+
+class Weighted:
+    """A class that is to be told its weight."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, scores, labels):
+        return self.weight * binary(scores, labels)
+
+
+class WithGradient:
+    """An object with a gradient of its own; wrong by its sign."""
+
+    def __call__(self, scores, labels):
+        return binary(scores, labels)
+
+    def value_and_grad(self, scores, labels):
+        return binary(scores, labels), labels - 1 / (1 + np.exp(-scores))
+
+
+def never_ends(scores, labels):
+    while True:
+        pass
+
+
+def sleeps(scores, labels):
+    time.sleep(1000)
+
+
+def leaves(scores, labels):
+    os._exit(3)
+
+
+def takes_memory(scores, labels):
+    return np.ones(10**10).sum()
+
+
+def talks(scores, labels):
+    print("x" * 100_000)
+    return binary(scores, labels)
+
+
+not_callable = 7

@@ -1,0 +1,176 @@
+r"""The rows that a target is held against, by class: each class is one way to go wrong.
+
+    ordinary        normal scores of deviation 1 and 10          large   100, and the range of exp
+    ties            equal scores                                 huge    1e4 to 1e7
+    small rows      one label, no positive, all positive         confident   right and sure of it
+    soft            labels between 0.05 and 0.95                 wide    300 labels
+    soft edges      labels 0, 1e-9, 1/2, 1 - eps, 1
+    mask -1e7, -1e12, minimum, -inf     negatives that are to count for nothing
+
+The rows are those of `verify.patterns`; a class is told from the numbers in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verify.check.specification import Specification
+from verify.formats import Format, format_of
+from verify.patterns import Pattern, generator, rows
+
+__all__ = ["CLASSES", "Case", "make_cases"]
+
+CLASSES = (
+    *("ordinary", "ties", "small rows", "soft", "soft edges", "confident", "large", "huge", "wide"),
+    *("mask -1e7", "mask -1e12", "mask minimum", "mask -inf"),
+)
+WIDE = 300
+# Most classes have rows of about so many labels.
+USUAL = 4
+# What a row of the patterns is called there says which class it belongs to.
+_PREFIXES = {
+    "normal-1-": "ordinary",
+    "normal-10-": "ordinary",
+    "normal-": "large",
+    "all-zero": "ties",
+    "all-equal": "ties",
+    "tied-maximum": "ties",
+    "plus-minus": "large",
+    "tied-at": "huge",
+    "single-": "small rows",
+    "all-": "small rows",
+    "loss-": "confident",
+    "gap-": "confident",
+    "shared-": "large",
+    "trained": "confident",
+    "negative-above": "large",
+    "positive-above": "large",
+    "both-sides": "large",
+    "near-": "large",
+    "ramp-": "large",
+    "subnormal": "ties",
+    "below-eps": "ties",
+    "size-": "huge",
+    "mask--1e7": "mask -1e7",
+    "mask--1e12": "mask -1e12",
+    "mask-minimum": "mask minimum",
+    "mask--inf": "mask -inf",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of scores and labels of a dtype, the class it belongs to, and what it is called."""
+
+    kind: str
+    name: str
+    dtype: str
+    scores: tuple[float, ...]
+    labels: tuple[float, ...]
+
+    @property
+    def soft(self) -> bool:
+        """Whether a label lies between 0 and 1."""
+        return any(0 < t < 1 for t in self.labels)
+
+
+def make_cases(
+    specification: Specification,
+    dtype: str,
+    *,
+    soft: bool = True,
+    bounded: bool = False,
+    few: bool = False,
+) -> list[Case]:
+    """The rows for a specification in a dtype, one of each class in turn.
+
+    soft: with soft labels where the loss takes them.  bounded: only scores that a probability of
+    the dtype can stand for.  few: two rows of a class, of few lengths.
+    """
+    form = format_of(dtype)
+    patterns = [*rows(form, sizes=(2, 3, 10)), *_more(form)]
+    groups: dict[str, list[Case]] = {name: [] for name in CLASSES}
+    for pattern in patterns:
+        kind = _kind(pattern.name)
+        if kind is None or not _within(pattern, specification, bounded):
+            continue
+        for case in _labelled(kind, pattern, form, specification, soft):
+            groups[case.kind].append(case)
+    chosen = [_few(own) if few else own for own in groups.values() if own]
+    return list(_in_turn(chosen))
+
+
+def _more(form: Format) -> Iterator[Pattern]:
+    """A wide row, and ordinary rows for labels at the edges."""
+    rng = generator(form, "check-wide")
+    scores = form.round(rng.normal(-2, 3, WIDE))
+    yield Pattern("wide", scores, rng.random(WIDE) < 0.02, np.zeros(WIDE, dtype=bool))
+
+
+def _kind(name: str) -> str | None:
+    if name == "wide":
+        return "wide"
+    return next((kind for prefix, kind in _PREFIXES.items() if name.startswith(prefix)), None)
+
+
+def _within(pattern: Pattern, specification: Specification, bounded: bool) -> bool:
+    s = pattern.scores
+    if not len(s):
+        return False
+    kept = np.abs(s[~pattern.masked])
+    if len(kept) and kept.max() > specification.largest:
+        return False
+    if pattern.masked.any() and not specification.masks:
+        return False
+    return not bounded or bool(np.abs(s).max() <= 6.0)
+
+
+def _labelled(
+    kind: str, pattern: Pattern, form: Format, specification: Specification, soft: bool
+) -> Iterator[Case]:
+    """The pattern with its own labels, and where the loss takes them with soft ones."""
+    hard = pattern.positive.astype(np.float64)
+    if specification.one_class:
+        at = int(np.argmax(pattern.positive if pattern.positive.any() else ~pattern.masked))
+        if pattern.masked[at]:
+            return
+        hard = np.asarray(np.arange(len(hard)) == at, dtype=np.float64)
+    yield _case(kind, pattern, form, hard, "hard")
+    if not (soft and specification.soft) or kind not in ("ordinary", "large", "confident"):
+        return
+    rng = generator(form, f"{pattern.name}/check-soft")
+    n = len(hard)
+    mild = np.clip(hard + np.where(hard > 0, -1, 1) * rng.uniform(0.05, 0.4, n), 0.05, 0.95)
+    special = [0.0, max(1e-9, form.smallest_subnormal), 0.5, 1.0 - form.epsilon / 2, 1.0]
+    edges = rng.choice(special, n)
+    if specification.one_class:
+        mild, edges = mild / mild.sum(), 0.9 * hard + 0.1 * np.full(n, 1 / n)
+    if kind == "ordinary":
+        yield _case("soft", pattern, form, mild, "soft")
+    yield _case("soft edges", pattern, form, edges, "edges")
+
+
+def _case(kind: str, pattern: Pattern, form: Format, labels: np.ndarray, form_name: str) -> Case:
+    rounded = np.minimum(form.round(np.asarray(labels, dtype=np.float64)), 1.0)
+    name = f"{form.name}/{pattern.name}/{form_name}"
+    return Case(kind, name, form.name, tuple(pattern.scores.tolist()), tuple(rounded.tolist()))
+
+
+def _few(own: Sequence[Case]) -> list[Case]:
+    """The first and the last of those of about the usual length; of small rows all sides."""
+    if own[0].kind == "small rows":
+        return [case for case in own if len(case.scores) > 1 or case is own[0]]
+    length = min((len(case.scores) for case in own), key=lambda n: (abs(n - USUAL), n))
+    alike = [case for case in own if len(case.scores) == length]
+    return list(dict.fromkeys([alike[0], alike[-1]]))
+
+
+def _in_turn(groups: Sequence[Sequence[Case]]) -> Iterator[Case]:
+    """One of each group, then the next one of each: a run that is cut off has seen all classes."""
+    for place in range(max(map(len, groups), default=0)):
+        for group in groups:
+            if place < len(group):
+                yield group[place]

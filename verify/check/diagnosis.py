@@ -1,0 +1,261 @@
+"""Which fault explains what was seen: the one whose formula gives the same wrong numbers.
+
+A fault explains an observation if its number lies nearer to what was got than the truth does, by a
+factor of 20, or if both are not finite.  Faults are taken one by one, each that explains most of
+what is left; one that is wrong where the target is right explains nothing.  Errors, gradients and
+constant factors are told by rules.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+import numeric_core
+from verify.check.faults import BY_LABEL, Fault, faults_of, truth_of
+from verify.check.frameworks import Numbers
+from verify.check.observation import Observation
+from verify.check.roundings import roundings_of
+
+__all__ = ["likely_causes"]
+
+# What a message says of its cause; the first that fits.
+MESSAGES = (
+    (r"cuda|no nvidia|hip gpu|mps device|expected all tensors to be on the same device", "device"),
+    (
+        r"has no attribute|no module named|cannot import name|got an unexpected keyword",
+        "removed-name",
+    ),
+    (r"no answer within|time limit|timed? ?out", "never-ends"),
+    (r"memory", "memory"),
+    (r"overflowerror|math range error|math domain error", "overflow"),
+    (r"with a bool|bool tensor|boolean subtract", "bool-arithmetic"),
+    (r"int64|expected scalar type|dtype|must be (float|floating)|integer", "label-dtype"),
+    (r"in-?place operation|does not support item assignment|immutable|read-only", "input-modified"),
+    (r"shape|size|dimension|broadcast|index .* out of", "shape"),
+)
+# How near a number is to be, relative to the largest that enters it, where the target is right.
+NEAR = {"float64": 1e-6, "float32": 1e-3, "float16": 5e-2}
+PLAIN = {"float64": 1e-14, "float32": 5e-6, "float16": 1e-2}
+EXPLAINED = 0.05
+SHARE_OF_WRONG, SHARE_OF_RIGHT = 0.3, 0.9
+LOOKED_AT = 60
+SINGLE = 1e-9, 1e-5
+"""Errors of float32 arithmetic in float64 results, relative."""
+CERTAIN = 7.0
+"""From this |s| on, 1 - sigmoid(|s|) is lost in float16; 16 in float32, 36 in float64."""
+
+
+def likely_causes(observations: Sequence[Observation], loss: str, source: str) -> tuple[str, ...]:
+    """Ids of `CAUSES`, the likeliest first; () where nothing that is known fits."""
+    known = [o for o in observations if o.dtype in NEAR]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = [*_of_values(known, loss), *_of_gradients(known, loss), *_of_factor(known, loss)]
+    if not found:
+        found = [*_of_messages(observations), *_of_remains(known)]
+    return tuple(dict.fromkeys(found))
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def _of_values(seen: Sequence[Observation], loss: str) -> list[str]:
+    judged = [o for o in seen if o.got is not None or _overflowed(o)]
+    wrong = [o for o in judged if not o.value_right]
+    if not wrong or not hasattr(numeric_core, loss):
+        return []
+    safe = [o for o in wrong if o.kind == "probe"]
+    if safe:  # another function: the ordinary rows show it best
+        right = [o for o in judged if o.value_right and o.kind == "probe"]
+        return _cover(safe, right, [*faults_of(loss), *roundings_of(loss)])
+    right = [o for o in judged if o.value_right]
+    return _cover(_spread(wrong), _spread(right), [*roundings_of(loss), *faults_of(loss)])
+
+
+def _overflowed(seen: Observation) -> bool:
+    return bool(re.search("OverflowError|math (range|domain) error|ZeroDivision", seen.error))
+
+
+def _spread(seen: Sequence[Observation]) -> Sequence[Observation]:
+    """At most 60 of them, evenly."""
+    step = max(1, -(-len(seen) // LOOKED_AT))
+    return seen[::step]
+
+
+def _cover(
+    wrong: Sequence[Observation], right: Sequence[Observation], faults: Iterable[Fault]
+) -> list[str]:
+    """The faults that explain what is wrong, the one that explains most first."""
+    explains: list[tuple[str, set[int]]] = []
+    for fault in faults:
+        own = {k for k, o in enumerate(wrong) if _agrees(fault, o)}
+        if len(own) < SHARE_OF_WRONG * len(wrong):
+            continue
+        fine = sum(_agrees(fault, o) for o in right)
+        if fine >= SHARE_OF_RIGHT * len(right):
+            explains.append((fault.cause, own))
+        if len(own) == len(wrong) and fine == len(right):
+            break
+    found: list[str] = []
+    left = set(range(len(wrong)))
+    while left and explains:
+        cause, own = max(explains, key=lambda pair: len(pair[1] & left))
+        if not own & left:
+            break
+        found.append(cause)
+        left -= own
+    return found
+
+
+def _agrees(fault: Fault, seen: Observation) -> bool:
+    s, t = seen.scores.astype(seen.dtype), seen.labels.astype(seen.dtype)
+    predicted = np.asarray(fault.model(s, t), dtype=np.float64)
+    if seen.got is None:
+        return not bool(np.isfinite(predicted).all())
+    got, truth = seen.got, seen.truth
+    if got.size == 1 and predicted.size > 1:
+        predicted = predicted.sum(keepdims=True)
+    if predicted.shape != got.shape:
+        return False
+    alone = seen.kind == "probe" and not seen.value_right and seen.scores.shape[0] > 1
+    if got.size == 1 and (fault.free or alone):
+        return _up_to_sizes(float(got[0]), float(predicted[0]), seen.scores.shape)
+    finite = np.isfinite(got)
+    if (np.isfinite(predicted) != finite).any():
+        return False
+    off, size = np.abs(got - predicted)[finite], np.maximum(1, np.abs(got))[finite]
+    allowed = np.maximum(PLAIN[seen.dtype] * size, EXPLAINED * np.abs(got - truth)[finite])
+    if seen.value_right:
+        allowed = NEAR[seen.dtype] * np.maximum(size, _largest(seen.scores))
+    return bool((off <= allowed).all())
+
+
+def _up_to_sizes(got: float, predicted: float, shape: tuple[int, ...]) -> bool:
+    """Whether they agree up to the number of rows, of labels, or both."""
+    rows, n = shape
+    return any(
+        np.isclose(got, predicted * factor, rtol=1e-9)
+        for size in (1, rows, n, rows * n)
+        for factor in (float(size), 1 / size)
+    )
+
+
+def _largest(scores: Numbers) -> float:
+    kept = np.abs(scores[np.isfinite(scores)])
+    return float(kept[kept < 1e7].max(initial=1.0))
+
+
+def _of_factor(seen: Sequence[Observation], loss: str) -> list[str]:
+    """What a constant factor is, where the truth was multiplied by it for comparison."""
+    if not hasattr(numeric_core, loss):
+        return []
+    plain = [o for o in seen if o.kind == "probe" and o.got is not None and o.value_right]
+    ratios: list[float] = []
+    for o in plain:
+        base = truth_of(loss)(o.scores, o.labels)
+        base = base.sum(keepdims=True) if o.truth.size < base.size else base
+        ratios += (o.truth / base).tolist() if o.truth.shape == base.shape else []
+    if not ratios or not np.allclose(ratios, ratios[0], rtol=1e-9) or abs(ratios[0] - 1) < 1e-9:
+        return []
+    bases = (1 / np.log(2), 1 / np.log(10))
+    return ["log-base" if np.isclose(ratios[0], bases, rtol=1e-6).any() else "constant-factor"]
+
+
+# --- gradients ------------------------------------------------------------------------------------
+
+
+def _of_gradients(seen: Sequence[Observation], loss: str) -> list[str]:
+    """What is wrong with a gradient whose value is right."""
+    wrong = [o for o in seen if o.value_right and not o.gradient_right and o.gradient is not None]
+    if not wrong:
+        return []
+    finite = [o for o in wrong if np.isfinite(_pair(o)[0]).all()]
+    if not finite:
+        return [_of_nan(wrong, loss)]
+    rules = [
+        ("no-gradient", _is_zero),
+        ("backward-sign", _has_sign),
+        ("detached-shift", _lacks_one),
+    ]
+    if loss == "circle":
+        rules.insert(1, ("detached-weights", _holds_weights))
+    return [c for c, holds in rules if np.mean([holds(o) for o in finite]) >= SHARE_OF_RIGHT][:1]
+
+
+def _of_nan(wrong: Sequence[Observation], loss: str) -> str:
+    """Where it is not a number: at certain labels, on empty sides, under masks."""
+    if loss in BY_LABEL and all((np.abs(o.scores) > CERTAIN).any() for o in wrong):
+        return "root-at-zero"
+    one_sided = all(((o.labels == 0).all(-1) | (o.labels == 1).all(-1)).any() for o in wrong)
+    return "empty-side" if one_sided else "nan-gradient"
+
+
+def _pair(seen: Observation) -> tuple[Numbers, Numbers]:
+    assert seen.gradient is not None and seen.gradient_truth is not None
+    return seen.gradient, seen.gradient_truth
+
+
+def _is_zero(seen: Observation) -> bool:
+    return not _pair(seen)[0].any()
+
+
+def _has_sign(seen: Observation) -> bool:
+    got, truth = _pair(seen)
+    near = np.sqrt(PLAIN[seen.dtype])
+    return bool(np.allclose(np.abs(got), np.abs(truth), rtol=near, atol=near))
+
+
+def _lacks_one(seen: Observation) -> bool:
+    """Off by 1 at the largest term of a sum, right elsewhere."""
+    got, truth = _pair(seen)
+    off = np.abs(got - truth)
+    return bool((np.isclose(off, 1, atol=1e-3) | (off < 1e-3)).all())
+
+
+def _holds_weights(seen: Observation) -> bool:
+    got, truth = _pair(seen)
+    held = numeric_core.Circle(detach_weights=True).value_and_grad(seen.scores, seen.labels)[1]
+    near = np.abs(got - held).max() < 0.05 * np.abs(got - truth).max()
+    return bool(near)
+
+
+# --- what else ------------------------------------------------------------------------------------
+
+
+def _of_messages(seen: Sequence[Observation]) -> list[str]:
+    texts = [o.error or o.gradient_error for o in seen if o.error or o.gradient_error]
+    found = (
+        next((cause for words, cause in MESSAGES if re.search(words, text, re.I)), None)
+        for text in texts
+    )
+    return [cause for cause in found if cause]
+
+
+def _of_remains(seen: Sequence[Observation]) -> list[str]:
+    """From where it is wrong alone."""
+    wrong = [o for o in seen if not o.value_right and o.got is not None]
+    if not wrong:
+        return []
+    if all(o.dtype == "float16" for o in wrong):
+        return ["half-range"]
+    if all(o.dtype == "float64" and _is_single(o) for o in wrong):
+        return ["single-inside"]
+    if all(np.isneginf(o.scores).any() and not np.isfinite(_got(o)).all() for o in wrong):
+        return ["zero-times-infinity"]
+    if all((o.scores < -1e6).any() for o in wrong):
+        return ["mask"]
+    return []
+
+
+def _got(seen: Observation) -> Numbers:
+    assert seen.got is not None
+    return seen.got
+
+
+def _is_single(seen: Observation) -> bool:
+    off = np.abs(_got(seen) - seen.truth) / np.maximum(_largest(seen.scores), np.abs(seen.truth))
+    return bool((off < SINGLE[1]).all() and (off > 0).any())

@@ -1,0 +1,57 @@
+"""All that was seen of a target, on which a verdict rests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verify.check.discovery import Fit
+from verify.check.observation import Observation
+from verify.check.relations import Relation
+from verify.check.weigh import Weigher
+
+__all__ = ["Evidence", "dtypes_of", "is_soft"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was seen: how the target was called, the probes, the rows, the relations.
+
+    left: rows that there was no time for.  by_class: asks for hard labels by class index, where the
+    target takes these beside distributions.  scale_of_scores: (c, a) where f(s) = a l(c s).
+    """
+
+    weigher: Weigher
+    fit: Fit
+    probes: tuple[Observation, ...] = ()
+    seen: tuple[Observation, ...] = ()
+    left: int = 0
+    relations: tuple[Relation, ...] = ()
+    searched: tuple[Observation, ...] = ()
+    scale_of_scores: tuple[float, float] | None = None
+    by_class: Weigher | None = None
+
+    def weigher_of(self, soft: bool) -> Weigher:
+        """The one that a row with such labels is asked by."""
+        return self.weigher if soft or self.by_class is None else self.by_class
+
+    @property
+    def all_seen(self) -> tuple[Observation, ...]:
+        """Every observation, the probes first."""
+        related = tuple(r.seen for r in self.relations if r.seen is not None)
+        return (*self.probes, *self.seen, *related, *self.searched)
+
+    @property
+    def broken(self) -> list[Relation]:
+        """The relations that do not hold and that a verdict hangs on."""
+        return [r for r in self.relations if not r.holds and r.severity == "failure"]
+
+
+def is_soft(seen: Observation) -> bool:
+    """Whether a label lies between 0 and 1."""
+    return bool(((seen.labels > 0) & (seen.labels < 1)).any())
+
+
+def dtypes_of(own: Sequence[Observation]) -> tuple[str, ...]:
+    """Each dtype once, in order."""
+    return tuple(dict.fromkeys(o.dtype for o in own))

@@ -1,0 +1,350 @@
+r"""The libraries that code under check may be written in, each behind the same five verbs.
+
+    array     numbers -> an array of a dtype, exactly
+    integers  numbers -> an array of integers: class indices, lists of labels
+    floats    an array, a scalar or nested lists -> float64, exactly, of the same shape
+    gradient  the gradient of the sum of what comes out, by the library's own autograd
+    hvp       its Hessian times a vector, likewise
+
+A library without autograd (NumPy, CuPy, plain Python) has no last two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
+from importlib.util import find_spec
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verify.check.target import Target
+
+__all__ = ["FRAMEWORKS", "Framework", "Numbers", "framework_named", "frameworks_for", "installed"]
+
+Numbers = NDArray[np.float64]
+Loss = Callable[[Any, Any], Any]
+
+
+class Framework:
+    """NumPy; the other libraries say where they differ."""
+
+    name = "numpy"
+    package = "numpy"
+    dtypes: tuple[str, ...] = ("float64", "float32", "float16")
+    autograd = False
+    compiles = False
+    """A call of a new shape or dtype costs as much as a hundred others."""
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """`values` as an array of `dtype`."""
+        return np.asarray(values).astype(dtype)
+
+    def integers(self, values: Numbers) -> Any:
+        """`values` as an array of 64-bit integers."""
+        return np.asarray(values).astype(np.int64)
+
+    def floats(self, array: Any) -> Numbers:
+        """A result as float64; whatever cannot be read so raises TypeError or ValueError."""
+        return np.array(array, dtype=np.float64)
+
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
+        """d sum(loss(scores, labels)) / d scores; `kept` is a place for what was compiled."""
+        raise NotImplementedError(f"{self.name} has no derivatives")
+
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
+        """The Hessian of sum(loss(scores, labels)) times the vector."""
+        raise NotImplementedError(f"{self.name} has no derivatives")
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """What a call stands in, so that all dtypes are there."""
+        return nullcontext()
+
+    def dtype_of(self, array: Any) -> str:
+        """The name of the dtype, '' for what has none."""
+        return str(getattr(array, "dtype", "")).rpartition(".")[2]
+
+
+class PlainPython(Framework):
+    """Lists of floats, of one kind of number: float64."""
+
+    name = "python"
+    package = "sys"
+    dtypes = ("float64",)
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """Nested lists of floats."""
+        return np.asarray(values, dtype=np.float64).tolist()
+
+    def integers(self, values: Numbers) -> Any:
+        """Nested lists of ints."""
+        return np.asarray(values).astype(np.int64).tolist()
+
+
+class CuPy(Framework):
+    """CuPy, on the current device."""
+
+    name = package = "cupy"
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """`values` on the device."""
+        import cupy
+
+        return cupy.asarray(np.asarray(values).astype(dtype))
+
+    def integers(self, values: Numbers) -> Any:
+        """`values` on the device, as 64-bit integers."""
+        import cupy
+
+        return cupy.asarray(np.asarray(values).astype(np.int64))
+
+    def floats(self, array: Any) -> Numbers:
+        """A result as float64 on the host."""
+        return np.array(array.get() if hasattr(array, "get") else array, dtype=np.float64)
+
+
+class Torch(Framework):
+    """PyTorch on the CPU."""
+
+    name = package = "torch"
+    dtypes = ("float64", "float32", "float16", "bfloat16")
+    autograd = True
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """`values` as a tensor."""
+        import torch
+
+        return torch.from_numpy(np.array(values, dtype=np.float64)).to(getattr(torch, dtype))
+
+    def integers(self, values: Numbers) -> Any:
+        """`values` as a tensor of 64-bit integers."""
+        import torch
+
+        return torch.from_numpy(np.asarray(values).astype(np.int64))
+
+    def floats(self, array: Any) -> Numbers:
+        """A result as float64; a list of tensors one by one."""
+        import torch
+
+        if isinstance(array, torch.Tensor):
+            return np.array(array.detach().to(torch.float64).numpy())
+        if isinstance(array, list | tuple):
+            return np.array([self.floats(part) for part in array])
+        return super().floats(array)
+
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
+        """By one backward pass; RuntimeError where the result does not depend on the scores."""
+        import torch
+
+        point = scores.detach().clone().requires_grad_(True)
+        (slope,) = torch.autograd.grad(loss(point, labels).sum(), point)
+        return self.floats(slope)
+
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
+        """By a second backward pass through the gradient times the vector."""
+        import torch
+
+        point = scores.detach().clone().requires_grad_(True)
+        (slope,) = torch.autograd.grad(loss(point, labels).sum(), point, create_graph=True)
+        if not slope.requires_grad:
+            return np.zeros(tuple(scores.shape))
+        (product,) = torch.autograd.grad((slope * vector).sum(), point, allow_unused=True)
+        return np.zeros(tuple(scores.shape)) if product is None else self.floats(product)
+
+
+class Jax(Framework):
+    """JAX with 64-bit numbers switched on while it is asked, and only then."""
+
+    name = package = "jax"
+    dtypes = ("float64", "float32", "float16")
+    autograd = True
+    compiles = True
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """`values`, converted before JAX sees them: XLA flushes subnormals."""
+        import jax
+
+        with self.scope():
+            return jax.numpy.asarray(np.asarray(values).astype(jax.numpy.dtype(dtype)))
+
+    def integers(self, values: Numbers) -> Any:
+        """`values` as 32-bit integers, JAX's usual ones."""
+        import jax
+
+        return jax.numpy.asarray(np.asarray(values).astype(np.int32))
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """64-bit numbers, for as long as it lasts."""
+        import jax
+
+        # in `jax.experimental` before 0.8
+        home = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
+        scope: AbstractContextManager[Any] = home.enable_x64(True)
+        return scope
+
+    def floats(self, array: Any) -> Numbers:
+        """A result as float64."""
+        return np.array(np.asarray(array).astype(np.float64))
+
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
+        """By `jax.grad`, compiled as a whole where that can be: piece by piece costs ten times."""
+        import jax
+
+        def total(s: Any, t: Any) -> Any:
+            return loss(s, t).sum()
+
+        with self.scope():
+            if "gradient" not in kept:
+                kept["gradient"] = jax.jit(jax.grad(total))
+            try:
+                return self.floats(kept["gradient"](scores, labels))
+            except Exception:  # code that looks at its numbers cannot be compiled
+                kept["gradient"] = jax.grad(total)
+                return self.floats(kept["gradient"](scores, labels))
+
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
+        """By forward mode over reverse mode."""
+        import jax
+
+        with self.scope():
+            slope = jax.grad(lambda s: loss(s, labels).sum())
+            return self.floats(jax.jvp(slope, (scores,), (vector,))[1])
+
+
+class TensorFlow(Framework):
+    """TensorFlow, and Keras on it."""
+
+    name = package = "tensorflow"
+    dtypes = ("float64", "float32", "float16", "bfloat16")
+    autograd = True
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """`values` as a tensor."""
+        import tensorflow as tf
+
+        return tf.cast(tf.constant(np.asarray(values, dtype=np.float64)), dtype)
+
+    def integers(self, values: Numbers) -> Any:
+        """`values` as a tensor of 64-bit integers."""
+        import tensorflow as tf
+
+        return tf.constant(np.asarray(values).astype(np.int64))
+
+    def floats(self, array: Any) -> Numbers:
+        """A result as float64."""
+        import tensorflow as tf
+
+        return np.array(tf.cast(array, tf.float64).numpy())
+
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
+        """By a gradient tape."""
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(scores)
+            total = tf.reduce_sum(loss(scores, labels))
+        slope = tape.gradient(total, scores)
+        if slope is None:
+            raise RuntimeError("the result does not depend on the scores")
+        return self.floats(slope)
+
+    def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
+        """By a tape within a tape."""
+        import tensorflow as tf
+
+        with tf.GradientTape() as outer:
+            outer.watch(scores)
+            with tf.GradientTape() as inner:
+                inner.watch(scores)
+                total = tf.reduce_sum(loss(scores, labels))
+            along = tf.reduce_sum(inner.gradient(total, scores) * vector)
+        product = outer.gradient(along, scores)
+        return np.zeros(tuple(scores.shape)) if product is None else self.floats(product)
+
+    def dtype_of(self, array: Any) -> str:
+        """The name of the dtype."""
+        return str(getattr(getattr(array, "dtype", None), "name", ""))
+
+
+FRAMEWORKS: dict[str, Framework] = {
+    framework.name: framework
+    for framework in (Framework(), Torch(), Jax(), TensorFlow(), CuPy(), PlainPython())
+}
+# Names under which a module of a library may stand in code.
+_PACKAGES = {"numpy": "numpy", "scipy": "numpy", "torch": "torch", "jax": "jax", "optax": "jax"}
+_PACKAGES |= {"tensorflow": "tensorflow", "keras": "tensorflow", "tf_keras": "tensorflow"}
+_PACKAGES |= {"cupy": "cupy", "math": "python", "torchvision": "torch", "flax": "jax"}
+# Where a function uses several: its own arrays are those of the more special one.
+_ORDER = ("torch", "jax", "tensorflow", "cupy", "numpy", "python")
+
+
+def installed(name: str) -> bool:
+    """Whether the library is there; looked up, not imported."""
+    return find_spec(FRAMEWORKS[name].package) is not None
+
+
+def framework_named(name: str) -> Framework:
+    """The library of that name; ValueError with the known names, or if it is not installed."""
+    known = {"keras": "tensorflow"}.get(name, name)
+    if known not in FRAMEWORKS:
+        raise ValueError(f"unknown framework {name!r}: expected one of {', '.join(FRAMEWORKS)}")
+    if not installed(known):
+        raise ValueError(f"{name} is not installed here")
+    return FRAMEWORKS[known]
+
+
+def frameworks_for(target: Target) -> list[Framework]:
+    """The libraries that the code uses, or if none shows, all that are installed, in order."""
+    used = {_PACKAGES[p] for p in _packages(target) if p in _PACKAGES}
+    chosen = [name for name in _ORDER if name in used][:1]
+    if not chosen:
+        chosen = ["numpy", "python", *(name for name in ("torch", "jax") if installed(name))]
+    return [framework_named(name) for name in chosen]
+
+
+def _packages(target: Target) -> set[str]:
+    """The top packages of the modules and functions that the code names, helpers included."""
+    call = target.call
+    names = {c.__module__.split(".")[0] for c in type(call).__mro__} - {"builtins"}
+    functions = [call] if hasattr(call, "__code__") else _methods(call)
+    seen: set[int] = set()
+    while functions:
+        function = functions.pop()
+        function = getattr(function, "__func__", function)
+        code = getattr(function, "__code__", None)
+        if code is None or id(code) in seen:
+            continue
+        seen.add(id(code))
+        scope = getattr(function, "__globals__", {})
+        for name in _names(code):
+            value = scope.get(name)
+            if isinstance(value, ModuleType):
+                names.add(value.__name__.split(".")[0])
+            elif hasattr(value, "__code__") and value.__module__ == scope.get("__name__"):
+                functions.append(value)
+            elif value is not None:
+                names.add(str(getattr(value, "__module__", "") or "").split(".")[0])
+        names |= {p for p in _PACKAGES if p in _imported(code)}
+    return names
+
+
+def _methods(call: Any) -> list[Any]:
+    """What a class defines itself, and what a wrapped function wraps."""
+    own = [x for x in vars(type(call)).values() if hasattr(x, "__code__")]
+    wrapped = getattr(call, "__wrapped__", None)
+    return own if wrapped is None else [*own, wrapped]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _imported(code: CodeType) -> set[str]:
+    """Top names in a function that imports for itself: an import's name is among its names."""
+    return {name.split(".")[0] for name in _names(code)} & set(_PACKAGES)

@@ -1,0 +1,73 @@
+"""Where a target is right, in words: by dtype, classes of rows, and the size of the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from verify.check.discovery import NEAR
+from verify.check.evidence import Evidence, dtypes_of, is_soft
+from verify.check.observation import Observation
+from verify.check.shrink import limit_of_scores
+
+__all__ = ["range_of"]
+
+
+def range_of(evidence: Evidence, verdict: str) -> str:
+    """Where the target is right: by dtype, all classes but those that fail."""
+    ranges = {"one row": "batches of one row", "lists": "batches of lists of one length"}
+    if verdict in ("different", "does-not-run") or evidence.fit.rank in ranges:
+        return ranges.get(evidence.fit.rank, "nothing")
+    if not evidence.seen:
+        return "batches of ordinary rows in float64"
+    words = []
+    for dtype in dtypes_of(evidence.seen):
+        own = [o for o in evidence.seen if o.dtype == dtype]
+        failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
+        if "ordinary" in failing and len(failing) > 2:
+            words.append(f"{dtype}: {_limit(evidence, own) or _digits(own)}")
+        elif failing:
+            limit = "" if len(failing) < 2 else _limit(evidence, own)
+            masks = [k for k in failing if k.startswith("mask")]
+            without = f", no {', no '.join(masks)}" if masks else ""
+            words.append(
+                f"{dtype}: {limit}{without}" if limit else f"{dtype}: all but {', '.join(failing)}"
+            )
+        else:
+            words.append(f"{dtype}: all")
+    return "; ".join(_merged(words))
+
+
+def _counts(evidence: Evidence, seen: Observation) -> bool:
+    return seen.gradient_right if evidence.fit.rank == "constant" else seen.right
+
+
+def _digits(own: Sequence[Observation]) -> str:
+    """How near ordinary rows come, where none is right to the last digits."""
+    errors = [
+        float(np.max(np.abs(o.got - o.truth) / np.maximum(1, np.abs(o.truth))))
+        for o in own
+        if o.kind == "ordinary" and o.got is not None
+    ]
+    worst = max(errors, default=np.inf)
+    return f"ordinary scores to {worst:.1g}" if worst < NEAR else "nothing"
+
+
+def _merged(words: Sequence[str]) -> list[str]:
+    """Dtypes that say the same, together."""
+    groups: dict[str, list[str]] = {}
+    for text in words:
+        dtype, _, rest = text.partition(": ")
+        groups.setdefault(rest, []).append(dtype)
+    return [f"{', '.join(dtypes)}: {rest}" for rest, dtypes in groups.items()]
+
+
+def _limit(evidence: Evidence, own: Sequence[Observation]) -> str:
+    """The largest |score| that is right, where size is what breaks it."""
+    wrong = [o for o in own if o.kind in ("ordinary", "large", "confident") and not o.right]
+    if not wrong:
+        return ""
+    shortest = min(wrong, key=lambda o: o.scores.size)
+    limit = limit_of_scores(evidence.weigher_of(is_soft(shortest)), shortest)
+    return f"|score| up to {limit:.3g}" if limit else ""

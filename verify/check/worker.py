@@ -1,0 +1,59 @@
+"""The process that foreign code runs in: a request on stdin, lines of JSON into a pipe.
+
+{"stage": "..."}       what it is at
+{"result": {...}}      the end of a check
+{"problem": "..."}     bad input
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from typing import Any
+
+from verify.check.examine import Options, examine
+from verify.check.sandbox import CallLimit
+
+MEGABYTE = 1 << 20
+
+
+def main() -> None:
+    """Read the request, limit this process, check, answer."""
+    pipe = os.fdopen(os.dup(int(sys.argv[1])), "w", encoding="utf-8")
+    os.close(int(sys.argv[1]))
+    request = json.loads(sys.stdin.read())
+    sys.path.append(os.getcwd())
+    _limit(request["memory_limit"])
+
+    def say(**message: Any) -> None:
+        pipe.write(json.dumps(message) + "\n")
+        pipe.flush()
+
+    try:
+        result = examine(
+            request["target"],
+            request["against"],
+            Options(**request["options"]),
+            guard=CallLimit(),
+            load_guard=CallLimit(request["time_limit"]),
+            progress=lambda stage: say(stage=stage),
+        )
+        say(result=result.as_dict())
+    except (ValueError, ImportError) as error:
+        say(problem=str(error))
+    pipe.close()
+    os._exit(0)  # what foreign code left to be done at exit is not done
+
+
+def _limit(megabytes: int) -> None:
+    """So much data and no core file; RLIMIT_DATA counts what is written to, not what is mapped."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = megabytes * MEGABYTE
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

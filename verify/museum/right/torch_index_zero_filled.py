@@ -1,0 +1,13 @@
+"""ZLPR of label indices, rows filled up with 0; class 0 is no label."""
+
+import torch
+
+
+def sparse_multilabel_crossentropy(y_pred, y_true):
+    zeros = torch.zeros_like(y_pred[..., :1])
+    infs = torch.full_like(zeros, torch.inf)
+    chosen = torch.gather(torch.cat([infs, y_pred[..., 1:]], dim=-1), -1, y_true)
+    positive = torch.logsumexp(torch.cat([zeros, -chosen], dim=-1), dim=-1)
+    others = torch.cat([-infs, y_pred[..., 1:]], dim=-1).scatter(-1, y_true, -torch.inf)
+    negative = torch.logsumexp(torch.cat([zeros, others], dim=-1), dim=-1)
+    return positive + negative
