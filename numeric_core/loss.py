@@ -20,9 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from array_api_compat import device
+from array_api_compat import device, is_dask_array
 
-from numeric_core import checks
+from numeric_core import checks, lazy
 from numeric_core.namespace import (
     BLOCK,
     Array,
@@ -38,6 +38,7 @@ from numeric_core.namespace import (
     round_to,
     wider_dtype,
 )
+from numeric_core.shards import Shards, WholeRows
 
 __all__ = ["Loss", "Rows", "by_blocks", "class_labels", "numeric", "score_rows", "with_labels"]
 
@@ -138,6 +139,8 @@ class Loss(ABC):
         check: bool = True,
     ) -> Array:
         """The loss of every row: (*batch,)."""
+        if is_dask_array(scores):
+            return lazy.value(self, scores, labels, axis, (masked_positives, check))
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1))
@@ -154,6 +157,8 @@ class Loss(ABC):
         check: bool = True,
     ) -> tuple[Array, Array]:
         """The loss of every row, (*batch,), and its gradient, the shape of scores."""
+        if is_dask_array(scores):
+            return lazy.value_and_grad(self, scores, labels, axis, (masked_positives, check))
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1)), rows.per_label(rows.scores)
@@ -197,6 +202,10 @@ class Loss(ABC):
         on_diagonal = index[:, None] == index[None, :]
         return rows.per_row(rows.xp.where(on_diagonal, diagonal[..., None], off_diagonal))
 
+    def _shards(self) -> Shards:
+        """The loss of rows in parts, where it has one: else a row is one part."""
+        return WholeRows(self)
+
     def _tamed_hvp(self, rows: Rows, v: Array) -> tuple[Array]:
         """H v = factor H (v / factor), in float64 where that is cheaper than pairs."""
         rows = rows.widened()
@@ -232,8 +241,15 @@ class Loss(ABC):
         return None
 
     def _rows(
-        self, scores: Array, labels: Array, axis: int, masked_positives: str, check: bool
+        self,
+        scores: Array,
+        labels: Array,
+        axis: int,
+        masked_positives: str,
+        check: bool,
+        whole: bool = True,
     ) -> Rows:
+        """whole: whether conditions on whole rows are checked too."""
         checks.masked_positives_choice(masked_positives)
         xp = namespace(scores=scores, labels=labels)
         rows = score_rows(xp, scores, axis, check)
@@ -250,7 +266,7 @@ class Loss(ABC):
         if labels.dtype != rows.scores.dtype:
             labels = xp.astype(numeric(xp, labels), rows.scores.dtype)
         rows = with_labels(rows, scores, labels, masked_positives, check)
-        if check:
+        if check and whole:
             self._check_rows(rows)
         return rows
 

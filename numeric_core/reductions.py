@@ -44,6 +44,7 @@ __all__ = [
     "exponent_limit",
     "exponential_sum",
     "free_exponential_sum",
+    "least_counted",
     "log_partition",
     "softmax_sum",
     "split_terms",
@@ -270,6 +271,12 @@ def _floor(xp: Namespace, top: Array, reach: float, lowest: Array) -> Array:
     share = xp.abs(top) * 2.0**-10
     reach_of_row = xp.where(share > reach, share, constant(xp, reach, top))
     return xp.where(moderate, top - reach_of_row, lowest)
+
+
+def least_counted(xp: Namespace, shift: Array) -> Array:
+    """What is so far below the shift of a row state that its exp is 0, or is lost beside it."""
+    lowest = constant(xp, -finfo_max(xp, shift.dtype), shift)
+    return _floor(xp, shift, 8.0 * exponent_limit(xp, shift.dtype), lowest)
 
 
 def _shifted(

@@ -46,6 +46,7 @@ from numeric_core.namespace import (
     namespace,
 )
 from numeric_core.reductions import exponent_limit
+from numeric_core.shards import Additive, Shards
 
 __all__ = [
     "ByLabel",
@@ -309,6 +310,9 @@ class ByLabel(Loss):
         """s > 0: booleans of the shape of scores."""
         rows = score_rows(namespace(scores=scores), scores, axis, check=True)
         return rows.per_choice(rows.scores > 0)
+
+    def _shards(self) -> Shards:
+        return Additive(self)
 
     def _terms(self, rows: Rows) -> Terms:
         """(*batch, n) each, on rows in the widest dtype there is."""

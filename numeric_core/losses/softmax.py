@@ -19,20 +19,24 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from array_api_compat import device
+
 from numeric_core import checks
 from numeric_core.distribution import (
     center,
     probabilities,
     weigh,
 )
-from numeric_core.exact import accurate_sum, as_pair_of, rounded
+from numeric_core.exact import accurate_sum, as_pair_of, rounded, two_diff
 from numeric_core.least import label_rows
 from numeric_core.loss import Loss, Rows, class_labels, score_rows
-from numeric_core.namespace import Array, Namespace, log, log1p, namespace
+from numeric_core.namespace import Array, Namespace, exp, finfo_max, log, log1p, namespace
 from numeric_core.reductions import (
     RowSum,
+    least_counted,
     softmax_sum,
 )
+from numeric_core.shards import Shards
 
 __all__ = ["SoftmaxCrossEntropy", "softmax_cross_entropy"]
 
@@ -93,6 +97,9 @@ class SoftmaxCrossEntropy(Loss):
             checks.no_masked_rows(xp, rows.masked)
         checks.distribution(xp, accurate_sum(xp, rows.labels), _tolerance(xp, rows.dtype))
 
+    def _shards(self) -> Shards:
+        return _Classes()
+
     def _value(self, rows: Rows) -> Array:
         return _value(rows, softmax_sum(rows.xp, rows.scores), _mass(rows))
 
@@ -116,6 +123,72 @@ class SoftmaxCrossEntropy(Loss):
         p, q = probabilities(rows.xp, state), _complements(rows.xp, state)
         off_diagonal = -(p[..., :, None] * p[..., None, :]) * mass[..., None]
         return mass * (p * q), off_diagonal
+
+
+class _Classes(Shards):
+    """A row in parts: the largest score m, R, the largest label, the sum of the others, and
+    G = sum_j t_j (m - s_j), all five of which merge."""
+
+    size = 5
+    by_part = False
+
+    def state(self, rows: Rows) -> Array:
+        xp, t = rows.xp, rows.labels
+        part = softmax_sum(xp, rows.scores)
+        most = xp.max(t, axis=-1, keepdims=True)
+        gap = accurate_sum(xp, t * _gap(rows, part.shift))
+        return xp.concat([part.shift, part.total, most, _others(xp, t, most), gap], axis=-1)
+
+    def merged(self, xp: Namespace, states: Array) -> Array:
+        top, total, most, others, gap = (states[..., k] for k in range(5))
+        m, mass = xp.max(top, axis=-1, keepdims=True), most + others
+        # a part without a label has no gap, however low it lies
+        gap = gap + xp.where(mass > 0, mass * _distance(xp, m, top), xp.zeros_like(mass))
+        leads = _first(xp, top == m)
+        d, delta = two_diff(xp.where(top >= least_counted(xp, m), top, least_counted(xp, m)), m)
+        e = exp(xp, d)
+        rest = xp.where(leads, total, (e + e * delta) * (1.0 + total))
+        largest = xp.max(most, axis=-1, keepdims=True)
+        less = xp.where(_first(xp, most == largest), xp.zeros_like(most), most)
+        sums = (accurate_sum(xp, x) for x in (rest, xp.concat([less, others], axis=-1), gap))
+        rest, others, gap = sums
+        return xp.concat([m, rest, largest, others, gap], axis=-1)
+
+    def check(self, xp: Namespace, state: Array, dtype: Any) -> None:
+        checks.no_masked_rows(xp, state[..., :1] <= checks.mask_bound(xp, dtype))
+        checks.distribution(xp, state[..., 2] + state[..., 3], _tolerance(xp, dtype))
+
+    def value(self, xp: Namespace, state: Array) -> Array:
+        _, rest, most, others, gap = (state[..., k] for k in range(5))
+        return gap + (most + others) * log1p(xp, rest)
+
+    def gradient(self, rows: Rows, state: Array) -> Array:
+        xp, t, s = rows.xp, rows.labels, rows.scores
+        m, rest, most, others = (state[..., k : k + 1] for k in range(4))
+        d, delta = two_diff(xp.where(s >= least_counted(xp, m), s, least_counted(xp, m)), m)
+        e, norm, mass = exp(xp, d), 1.0 + rest, most + others
+        e = e + e * delta
+        p, q = e / norm, xp.where(e == 1, rest, norm - e) / norm
+        absent = xp.where(t > 0.5 * mass, others, mass - t)
+        small = (p < 0.125) & (t < 0.125 * mass)
+        return xp.where(small, p * mass - t, p * absent - t * q)
+
+
+def _others(xp: Namespace, t: Array, most: Array) -> Array:
+    """The sum of all but one of the largest: (*batch, 1)."""
+    return accurate_sum(xp, xp.where(_first(xp, t == most), xp.zeros_like(t), t))
+
+
+def _first(xp: Namespace, where: Array) -> Array:
+    """The first True of each row alone."""
+    place = xp.argmax(xp.astype(where, xp.int8), axis=-1, keepdims=True)
+    return xp.arange(where.shape[-1], device=device(where)) == place
+
+
+def _distance(xp: Namespace, m: Array, top: Array) -> Array:
+    """m - top, at most finfo.max."""
+    lowest = xp.where(m > 0, m, xp.zeros_like(m)) - finfo_max(xp, m.dtype)
+    return m - xp.where(top > lowest, top, lowest)
 
 
 def _tolerance(xp: Namespace, dtype: Any) -> float:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -47,8 +47,13 @@ from numeric_core.reductions import (
     free_exponential_sum,
     log_partition,
 )
+from numeric_core.shards import Shards, merged_sums, part_of, sum_state, whole_of
 
 __all__ = ["Unified", "pair_sum", "unified"]
+
+
+_Exponents: TypeAlias = tuple[Array, Array | None, Array]
+"""x, its low part, the weights."""
 
 
 class _Pairs(NamedTuple):
@@ -136,12 +141,19 @@ class Unified(Loss):
         rows = label_rows(labels, axis)
         return rows.per_row(pairs(rows, self.scale * self.margin))
 
+    def _shards(self) -> Shards:
+        return _TwoSides(self)
+
     def _value(self, rows: Rows) -> Array:
         return _value(rows, self._pairs(rows))
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
-        xp = rows.xp
         pairs = self._pairs(rows)
+        return _value(rows, pairs), self._slope(rows, pairs)
+
+    def _slope(self, rows: Rows, pairs: _Pairs) -> Array:
+        """gamma r (P_i - Q_i)."""
+        xp = rows.xp
         scale = Pair(xp, *split_constant(xp, self.scale, rows.scores))
         weight = weigh(xp, pairs.pair, scale)
         # a row's factors are divided as pairs, so that a component has few roundings
@@ -149,7 +161,7 @@ class Unified(Loss):
             enlarged_terms(xp, side, weight / norm_pair(xp, side))
             for side in (pairs.negative, pairs.positive)
         )
-        return _value(rows, pairs), rounded(up - down)
+        return rounded(up - down)
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp = rows.xp
@@ -198,18 +210,53 @@ class Unified(Loss):
         return weight * diagonal, -weight[..., None] * off_diagonal
 
     def _pairs(self, rows: Rows, exact: bool = False) -> _Pairs:
+        sides = self._exponents(rows)
+        negative, positive = (free_exponential_sum(rows.xp, *x, exact=exact) for x in sides)
+        return self._paired(rows.xp, negative, positive)
+
+    def _exponents(self, rows: Rows) -> tuple[_Exponents, _Exponents]:
+        """Of V and of W."""
         xp, t = rows.xp, rows.labels
         x, low = _times(xp, _saturated(rows, self.scale), self.scale)
         w = 1.0 - t
         if rows.masked is not None:
             w = xp.where(rows.masked & (t == 0), xp.zeros_like(w), w)
-        below = None if low is None else -low
-        negative = free_exponential_sum(xp, x, low, w, exact=exact)
-        positive = free_exponential_sum(xp, -x, below, t, exact=exact)
+        return (x, low, w), (-x, None if low is None else -low, t)
+
+    def _paired(self, xp: Namespace, negative: RowSum, positive: RowSum) -> _Pairs:
+        """Both sides, and 1 + R."""
         offset = None
         if self.margin != 0.0:
-            offset = _exact_product(xp, self.scale, self.margin, x)
+            offset = _exact_product(xp, self.scale, self.margin, negative.shift)
         return _Pairs(negative, positive, pair_sum(xp, negative, positive, offset))
+
+
+@dataclass(frozen=True)
+class _TwoSides(Shards):
+    """A row in parts: V, then W."""
+
+    loss: Unified
+    size = 6
+
+    def state(self, rows: Rows) -> Array:
+        xp = rows.xp
+        sides = (free_exponential_sum(xp, *x) for x in self.loss._exponents(rows))
+        return xp.concat([sum_state(xp, side) for side in sides], axis=-1)
+
+    def merged(self, xp: Namespace, states: Array) -> Array:
+        return xp.concat([merged_sums(xp, states[..., k : k + 3]) for k in (0, 3)], axis=-1)
+
+    def value(self, xp: Namespace, state: Array) -> Array:
+        sides = (whole_of(xp, state[..., k : k + 3], null=False) for k in (0, 3))
+        return log_partition(xp, self.loss._paired(xp, *sides).pair)
+
+    def gradient(self, rows: Rows, state: Array) -> Array:
+        xp, sides = rows.xp, zip(self.loss._exponents(rows), (0, 3), strict=True)
+        parts = (part_of(xp, *x, state[..., k : k + 3], null=False) for x, k in sides)
+        return self.loss._slope(rows, self.loss._paired(xp, *parts))
+
+    def counts(self, xp: Namespace, state: Array) -> Array:
+        return state[..., 2] > 0
 
 
 def pair_sum(

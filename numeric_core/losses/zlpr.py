@@ -56,6 +56,7 @@ from numeric_core.reductions import (
     exponential_sum,
     log_partition,
 )
+from numeric_core.shards import Additive, Shards, merged_sums, part_of, sum_state, whole_of
 
 __all__ = [
     "ZLPR",
@@ -113,6 +114,9 @@ class _ThresholdLoss(Loss):
             checks.hard_labels(rows.xp, rows.labels, "zlpr", "soft_zlpr")
         return rows.per_row(2.0 * log1p(rows.xp, overlap(rows)))
 
+    def _shards(self) -> Shards:
+        return _TwoSums(self)
+
     def _value(self, rows: Rows) -> Array:
         return _value(rows, *self._sides(rows))
 
@@ -143,6 +147,32 @@ class _ThresholdLoss(Loss):
         below = None if low is None else -low
         side = partial(exponential_sum, xp, moderate=moderate, hard=self._hard, exact=exact)
         return side(-x, below, t), side(x, low, 1.0 - t)
+
+
+@dataclass(frozen=True)
+class _TwoSums(Shards):
+    """ZLPR of a row in parts: A, then B."""
+
+    loss: _ThresholdLoss
+    size = 6
+
+    def state(self, rows: Rows) -> Array:
+        return rows.xp.concat([sum_state(rows.xp, x) for x in self.loss._sides(rows)], axis=-1)
+
+    def merged(self, xp: Namespace, states: Array) -> Array:
+        return xp.concat([merged_sums(xp, states[..., k : k + 3]) for k in (0, 3)], axis=-1)
+
+    def value(self, xp: Namespace, state: Array) -> Array:
+        a, b = (whole_of(xp, state[..., k : k + 3], null=True) for k in (0, 3))
+        return log_partition(xp, a) + log_partition(xp, b)
+
+    def gradient(self, rows: Rows, state: Array) -> Array:
+        xp, t = rows.xp, rows.labels
+        x, low = _above_threshold(rows, self.loss.threshold)
+        below = None if low is None else -low
+        positive = part_of(xp, -x, below, t, state[..., :3], null=True)
+        negative = part_of(xp, x, low, 1.0 - t, state[..., 3:], null=True)
+        return probabilities(xp, negative) - probabilities(xp, positive)
 
 
 @dataclass(frozen=True)
@@ -212,6 +242,9 @@ class BinaryCrossEntropy(Loss):
         """
         rows = label_rows(labels, axis)
         return rows.per_row(entropy(rows))
+
+    def _shards(self) -> Shards:
+        return Additive(self)
 
     def _value(self, rows: Rows) -> Array:
         return self._from_tail(rows, _tail(rows))
