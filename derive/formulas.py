@@ -6,17 +6,20 @@ that holds.
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 
 from derive.axis import Index
 from derive.derivation import Derivation
 from derive.emit import Formula
-from derive.emit.formula import Argument
+from derive.emit.formula import Argument, Result
 from derive.losses import SymbolicLoss, loss_named
 from derive.losses.symbols import s, v
 
 #: The quantities that every loss has.
-QUANTITIES = ("value", "gradient", "hvp", "hessian")
+QUANTITIES = ("value", "gradient", "value_and_grad", "hvp", "hessian")
+#: Value and gradient in one, and what their derivatives need besides.
+VALUE_AND_GRAD = "value_and_grad"
 
 
 # What there is one value for, by the number of indices of a score.
@@ -37,6 +40,8 @@ def formula_of(name: str, quantity: str) -> Formula:
     loss = loss_named(name)
     if quantity not in QUANTITIES:
         raise ValueError(f"no quantity {quantity!r}: choose one of {', '.join(QUANTITIES)}")
+    if quantity == VALUE_AND_GRAD:
+        return _value_and_grad(name)
     derivation = proved(loss, quantity) if quantity in loss.topics else None
     result = loss.value if quantity == "value" or derivation is None else derivation.result
     return Formula(
@@ -47,6 +52,19 @@ def formula_of(name: str, quantity: str) -> Formula:
         defaults={str(symbol): default for symbol, default in loss.parameters},
         claims=(f"{name}.{quantity}", *(derivation.claims if derivation else ())),
         doc=f"{quantity.capitalize()} of {name}, {_ROWS[len(loss.indices)]}.",
+    )
+
+
+def _value_and_grad(name: str) -> Formula:
+    """Both results of the same arguments; the gradient changes along a vector as the hvp says."""
+    value, gradient = formula_of(name, "value"), formula_of(name, "gradient")
+    return replace(
+        value,
+        name=f"{name}_{VALUE_AND_GRAD}",
+        claims=tuple(dict.fromkeys((f"{name}.{VALUE_AND_GRAD}", *value.claims, *gradient.claims))),
+        doc=value.doc.replace("Value", "Value and gradient", 1),
+        also=(Result("gradient", gradient.expression, gradient.outputs),),
+        along=partial(formula_of, name, "hvp"),
     )
 
 

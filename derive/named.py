@@ -16,33 +16,35 @@ from sympy import Add, Expr, Indexed, IndexedBase, Product, Sum, Symbol
 from derive.axis import Index
 from derive.calculus import free_indices, opened, over, replace_index
 from derive.coefficients import Coefficient
-from derive.reduction import assign_axes, reduction_form
+from derive.reduction import assign_axes, assign_together, reduction_form
 
 Name: TypeAlias = "Symbol | Indexed"
 
 
 @dataclass(frozen=True)
 class Reductions:
-    """Named sums, inner ones first, and the elementwise expression in terms of them.
+    """Named sums, inner ones first, and each elementwise expression in terms of them.
 
     The name of a sum that depends on indices is an array entry at these, ``A_j``.
     """
 
     sums: tuple[tuple[Name, Expr], ...]
-    elementwise: Expr
+    elementwise: tuple[Expr, ...]
 
 
 def named_reductions(
-    expression: Expr, outputs: tuple[Index, ...], names: Iterable[str]
+    results: Iterable[tuple[Expr, tuple[Index, ...]]], names: Iterable[str]
 ) -> Reductions:
     """The sums that are taken once, under the given names, and what is made of them.
 
-    A sum outside all others that depends on an output index stays where it is. ``1 + sum`` and
-    ``sum`` are named alike: the name stands for the largest expression with no other free index.
+    A result is an expression and its output indices. A sum outside all others that depends on an
+    output index stays where it is. ``1 + sum`` and ``sum`` are named alike: the name stands for
+    the largest expression with no other free index.
     """
-    assigned, _ = assign_axes(reduction_form(expression), outputs)
-    naming = _Naming(iter(names), frozenset(_inner_sums(assigned)))
-    elementwise = naming.named(assigned)
+    assigned, _ = assign_together([(reduction_form(x), outputs) for x, outputs in results])
+    inner = frozenset(sum_ for expression in assigned for sum_ in _inner_sums(expression))
+    naming = _Naming(iter(names), inner)
+    elementwise = tuple(map(naming.named, assigned))
     return Reductions(tuple((name, total) for total, name in naming.found.items()), elementwise)
 
 

@@ -15,6 +15,7 @@ index, and a sum over all indices but some, ``sum_k (1 - delta_jk) f_k``, is nev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sympy import (
@@ -234,6 +235,23 @@ def assign_axes(
     slots = [*outputs, *(index for index in others if index not in outputs)]
     renamed = _assign(expression, {index: index for index in outputs}, slots)
     return renamed, Frame(outputs, tuple(slots[len(outputs) :]))
+
+
+def assign_together(
+    results: Sequence[tuple[Expr, tuple[Index, ...]]],
+) -> tuple[list[Expr], tuple[Index, ...]]:
+    """Several expressions with their outputs on the same axes, and the order of these.
+
+    What two of them share is then the same object in both.
+    """
+    order = tuple(dict.fromkeys(index for _, outputs in results for index in outputs))
+    assigned = []
+    for expression, outputs in results:
+        others = tuple(index for index in order if index not in outputs)
+        renamed, frame = assign_axes(expression, outputs, others)
+        assigned.append(renamed)
+        order += tuple(index for index in frame.order if index not in order)
+    return assigned, order
 
 
 def _assign(expression: Expr, names: dict[Index, Index], slots: list[Index]) -> Expr:

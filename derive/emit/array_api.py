@@ -70,16 +70,33 @@ class Lines:
         """Every line up to the return statement."""
         reachable = self._reachable()
         used = self._uses(reachable)
+        # What nothing but a result stands on needs no name before it is returned.
+        last = {
+            operand
+            for number in self.work.results
+            for operand in self.work.ops[number].operands
+            if used[operand] == 1 or len(self.work.results) == 1
+        }
         for number, op in enumerate(self.work.ops):
             if number not in reachable:
                 self.texts.append(Text(""))
                 continue
             text = self._fitted(op)
             self.texts.append(text)
-            last = number in self.work.ops[-1].operands
-            if not last and self._deserves_line(number, text, used[number]):
+            if op.kind == "result" and len(self.work.results) > 1:
+                self.texts[-1] = self._assign_result(op, text)
+            elif number not in last and self._deserves_line(number, text, used[number]):
                 self.texts[-1] = self._assign(op, text)
         return self.written
+
+    @property
+    def returned(self) -> str:
+        """The text of the results."""
+        return ", ".join(self.texts[number].source for number in self.work.results)
+
+    def _assign_result(self, op: Op, text: Text) -> Text:
+        self.written.append(f"{op.data} = {text.source}")
+        return Text(op.data)
 
     def _fitted(self, op: Op) -> Text:
         """The text of an operation; what makes it too long for a line is written before it."""
@@ -109,7 +126,7 @@ class Lines:
             self.texts[number] = self._assign(op, own)
 
     def _reachable(self) -> set[int]:
-        found, open_ = set(), [len(self.work.ops) - 1]
+        found, open_ = set(), list(self.work.results)
         while open_:
             number = open_.pop()
             if number not in found:
@@ -394,7 +411,7 @@ def _file(lines: Lines, imports: list[str], signature: str, first: list[str]) ->
         *loops(lines.loops, lines.module, lines.device),
         signature,
         *documentation(formula, notes),
-        *(f"    {line}" for line in [*body, f"return {lines.texts[-1].source}"]),
+        *(f"    {line}" for line in [*body, f"return {lines.returned}"]),
     ]
     above = [*imports, *([""] * 2 if imports else [])]
     return "\n".join([*header(formula, target), *above, *function]) + "\n"
@@ -403,8 +420,15 @@ def _file(lines: Lines, imports: list[str], signature: str, first: list[str]) ->
 def _shapes(formula: Formula) -> list[str]:
     sizes: dict[str, str] = {}
     for entry in sorted(formula.entries(), key=str):
-        shape = ", ".join(["*batch", *(str(index.axis.size) for index in entry.indices)])
-        sizes.setdefault(f"{entry.base}", shape)
-    result = ", ".join(["*batch", *(str(index.axis.size) for index in formula.outputs)])
+        sizes.setdefault(f"{entry.base}", _shape(entry.indices))
     given = ", ".join(f"{name} ({shape})" for name, shape in sizes.items())
-    return [f"Shapes: {given}; the result ({result}). All arrays of one floating-point dtype."]
+    results = formula.results
+    made = [f"({_shape(result.outputs)})" for result in results]
+    if len(results) > 1:
+        made = [f"{result.name} {shape}" for result, shape in zip(results, made, strict=True)]
+        return [f"Shapes: {given}; {', '.join(made)}. All arrays of one floating-point dtype."]
+    return [f"Shapes: {given}; the result {made[0]}. All arrays of one floating-point dtype."]
+
+
+def _shape(indices: tuple[Index, ...]) -> str:
+    return ", ".join(["*batch", *(str(index.axis.size) for index in indices)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -24,6 +24,15 @@ class UnsupportedNode(TypeError):
 
 
 @dataclass(frozen=True)
+class Result:
+    """One of the results of a formula: its name, its expression, and its output indices."""
+
+    name: str
+    expression: Expr
+    outputs: tuple[Index, ...]
+
+
+@dataclass(frozen=True)
 class Formula:
     """An expression with its free indices in the order of the output axes.
 
@@ -33,6 +42,11 @@ class Formula:
     of the row), ``claims`` the ids that the formula rests on.
     With ``rewrite=False`` array targets evaluate the expression as it stands, which is how the
     gain of a rule is measured.
+
+    ``also`` are further results of the same arguments, returned after the first in a tuple: what
+    they share is computed once. ``along`` gives how the last of them changes along a vector, the
+    Hessian-vector product that belongs to a value and its gradient: targets that take part in
+    automatic differentiation ask for it.
     """
 
     name: str
@@ -43,16 +57,19 @@ class Formula:
     claims: tuple[str, ...] = ()
     doc: str = ""
     rewrite: bool = True
+    also: tuple[Result, ...] = ()
+    along: Callable[[], Formula] | None = None
 
     def __post_init__(self) -> None:
         """Every array, scalar and free index must be announced."""
-        free = {s for s in self.expression.free_symbols if isinstance(s, Index)}
-        unknown = sorted(str(index) for index in free - set(self.outputs))
-        if unknown:
-            raise ValueError(
-                f"{self.name}: the expression has the free indices {', '.join(unknown)} besides "
-                f"the outputs {self.outputs}: sum over them or name them as outputs"
-            )
+        for result in self.results:
+            free = {s for s in result.expression.free_symbols if isinstance(s, Index)}
+            unknown = sorted(str(index) for index in free - set(result.outputs))
+            if unknown:
+                raise ValueError(
+                    f"{self.name}: the expression has the free indices {', '.join(unknown)} "
+                    f"besides the outputs {result.outputs}: sum over them or name them as outputs"
+                )
         missing = sorted(self._used() - {str(argument) for argument in self.arguments})
         if missing:
             raise ValueError(
@@ -60,13 +77,24 @@ class Formula:
                 f"arguments {tuple(map(str, self.arguments))}: add them there"
             )
 
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """Every result; where there are several the first is the value."""
+        first = Result("value" if self.also else self.name, self.expression, self.outputs)
+        return (first, *self.also)
+
+    def atoms(self, kind: type[Expr]) -> set[Expr]:
+        """What is of a kind in the expression of any result."""
+        return {atom for result in self.results for atom in result.expression.atoms(kind)}
+
     def _used(self) -> set[str]:
-        entries = {str(entry.base) for entry in self.expression.atoms(Indexed)}
-        sizes = {index.axis.size for index in self.expression.atoms(Index)}
-        labels = {entry.base.label for entry in self.expression.atoms(Indexed)}
+        entries = {str(entry.base) for entry in self.atoms(Indexed)}
+        sizes = {index.axis.size for index in self.atoms(Index)}
+        labels = {entry.base.label for entry in self.atoms(Indexed)}
         symbols = {
             str(symbol)
-            for symbol in self.expression.free_symbols
+            for result in self.results
+            for symbol in result.expression.free_symbols
             if isinstance(symbol, Symbol)
             and not isinstance(symbol, Index)
             and symbol not in sizes | labels
@@ -78,10 +106,15 @@ class Formula:
         """The array arguments."""
         return tuple(a for a in self.arguments if isinstance(a, IndexedBase))
 
+    @property
+    def indices(self) -> tuple[Index, ...]:
+        """The output indices of all results."""
+        return tuple(dict.fromkeys(i for result in self.results for i in result.outputs))
+
     def entries(self) -> tuple[Indexed, ...]:
         """The array entries that occur, in the order of the arguments."""
         order = {str(array): position for position, array in enumerate(self.arrays)}
-        found = self.expression.atoms(Indexed)
+        found = self.atoms(Indexed)
         return tuple(sorted(found, key=lambda entry: (order[str(entry.base)], str(entry))))
 
     def sizes(self) -> dict[Axis, tuple[str, int]]:
@@ -95,7 +128,7 @@ class Formula:
                 if isinstance(index, Index):
                     found.setdefault(index.axis, (str(entry.base), place - len(entry.indices)))
         # A result without entries, such as a Hessian that is 0, still has the size of a row.
-        for index in self.outputs:
+        for index in self.indices:
             found.setdefault(index.axis, (str(self.arrays[0]), -1))
         return found
 

@@ -11,7 +11,7 @@ from sympy.printing.precedence import PRECEDENCE
 
 from derive.calculus import opened, resolve
 from derive.coefficients import Coefficient
-from derive.emit.formula import Formula
+from derive.emit.formula import Formula, Result
 from derive.emit.text import header
 from derive.named import named_reductions
 from derive.ramps import Largest, leads, ramp, step
@@ -55,24 +55,23 @@ def _latex(expression: Expr) -> str:
 
 def latex_source(formula: Formula) -> str:
     """An ``align*`` block; it needs the package amsmath."""
-    form = named_reductions(formula.expression, formula.outputs, _letters(formula))
-    left = _left(formula)
+    results = formula.results
+    form = named_reductions(
+        [(result.expression, result.outputs) for result in results], _letters(formula)
+    )
     rows = [f"{_latex(name)} &= {_latex(total)}" for name, total in form.sums]
-    rows.append(f"{left} &= {_latex(form.elementwise)}")
-    if form.sums:
-        rows.append(f"&= {_latex(_whole(formula))}")
+    for result, entry in zip(results, form.elementwise, strict=True):
+        rows.append(f"{_left(result)} &= {_latex(entry)}")
+        if form.sums:
+            rows.append(f"&= {_latex(resolve(result.expression))}")
     comment = [line.replace("#", "%", 1) for line in header(formula, "latex")]
     body = " \\\\\n".join(f"  {row}" for row in rows)
     return "\n".join([*comment[:-1], "\\begin{align*}", body, "\\end{align*}"]) + "\n"
 
 
-def _whole(formula: Formula) -> Expr:
-    return resolve(formula.expression)
-
-
-def _left(formula: Formula) -> str:
-    name = formula.name.replace("_", "\\_")
-    below = f"_{{{' '.join(map(str, formula.outputs))}}}" if formula.outputs else ""
+def _left(result: Result) -> str:
+    name = result.name.replace("_", "\\_")
+    below = f"_{{{' '.join(map(str, result.outputs))}}}" if result.outputs else ""
     return f"\\mathrm{{{name}}}{below}"
 
 

@@ -55,8 +55,8 @@ from derive.nodes import (
 )
 from derive.ramps import leads, ramp, step
 from derive.recursion import OfElements, elements_of, subset_mean
-from derive.reduction import assign_axes, left_out
-from derive.stable import stable_form
+from derive.reduction import assign_axes, assign_together, left_out
+from derive.stable import stable_form, with_room
 
 # Functions that every array namespace has under the same name.
 ELEMENTWISE = {log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
@@ -410,12 +410,20 @@ def _is_picked(factor: Expr) -> bool:
 
 
 def program(formula: Formula, target: str) -> Program:
-    """The stable form of the formula as array operations."""
-    stable = stable_form(formula.expression) if formula.rewrite else formula.expression
-    expression, frame = assign_axes(stable, formula.outputs)
-    sizes = formula.sizes()
-    extra = sorted(frame.extra, key=lambda index: sizes[index.axis][1])
-    result = Lowering(formula, target, (*frame.outputs, *extra))
-    number = result.lower(expression)
-    result.add(Op("result", (number,), None, formula.outputs))
-    return result
+    """The stable forms of the results as array operations, each distinct one once for all."""
+    forms = [(_stable(formula, each.expression), each.outputs) for each in formula.results]
+    assigned, order = assign_together(forms)
+    sizes, count = formula.sizes(), len(formula.indices)
+    extra = sorted(order[count:], key=lambda index: sizes[index.axis][1])
+    work = Lowering(formula, target, (*order[:count], *extra))
+    for expression, result in zip(assigned, formula.results, strict=True):
+        work.conclude(work.lower(expression), result)
+    return work
+
+
+def _stable(formula: Formula, expression: Expr) -> Expr:
+    """The expression as array targets evaluate it; results side by side have the same shifts."""
+    if not formula.rewrite:
+        return expression
+    form = stable_form(expression)
+    return with_room(form) if formula.also else form

@@ -208,24 +208,38 @@ class MpmathPrinter(StrPrinter):
 
 def mpmath_source(formula: Formula) -> str:
     """A file that imports mpmath alone."""
-    form = named_reductions(formula.expression, formula.outputs, _names(formula, "sum"))
+    form = named_reductions(
+        [(result.expression, result.outputs) for result in formula.results], _names(formula, "sum")
+    )
     printer = MpmathPrinter([axis.size for axis in formula.sizes()], _names(formula, "exp"))
     sizes = [
         f"{axis.size} = len({array}{'[0]' * (_rank(formula, array) + place)})"
         for axis, (array, place) in formula.sizes().items()
     ]
     sums = [_assigned(printer, name, total) for name, total in form.sums]
-    result = _listed(printer.doprint(form.elementwise), formula.outputs)
+    listed = [
+        _listed(printer.doprint(entry), result.outputs)
+        for entry, result in zip(form.elementwise, formula.results, strict=True)
+    ]
     limits = formula.limits("len({array})")
     lists = [f"{name} = {text}" for text, name in printer.lists.items()]
-    shapes = ["One row; arrays are lists, the result has one level of list for each output index."]
+    shapes = ["One row; arrays are lists, a result has one level of list for each output index."]
     function = [
         *([*SERIES, "", ""] if printer.has_series else []),
         f"def {formula.name}({formula.signature()}):",
         *documentation(formula, shapes),
-        *(f"    {line}" for line in [*limits, *sizes, *lists, *sums, f"return {result}"]),
+        *(f"    {line}" for line in [*limits, *sizes, *lists, *sums, *_returned(listed, formula)]),
     ]
     return "\n".join([*header(formula, "mpmath"), "import mpmath", "", "", *function]) + "\n"
+
+
+def _returned(listed: list[str], formula: Formula) -> list[str]:
+    """The last lines: each of several results has one."""
+    if len(listed) == 1:
+        return [f"return {listed[0]}"]
+    names = [result.name for result in formula.results]
+    lines = [f"{name} = {text}" for name, text in zip(names, listed, strict=True)]
+    return [*lines, f"return {', '.join(names)}"]
 
 
 def _assigned(printer: MpmathPrinter, name: Symbol | Indexed, total: Expr) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from sympy import Expr
 
 from derive.axis import Axis, Index
-from derive.emit.formula import Formula
+from derive.emit.formula import Formula, Result
 
 Frame = tuple[Index, ...] | None
 
@@ -48,12 +48,17 @@ def rank(frame: Frame) -> int:
 
 @dataclass
 class Program:
-    """The operations in an order in which they can be carried out; the last one is the result."""
+    """The operations in an order in which they can be carried out.
+
+    ``results`` are the numbers of the operations of kind ``result``, in the order of the results
+    of the formula; nothing else stands on one of them.
+    """
 
     formula: Formula
     target: str
     order: tuple[Index, ...]
     ops: list[Op] = field(default_factory=list)
+    results: list[int] = field(default_factory=list)
     _numbers: dict[Op, int] = field(default_factory=dict)
 
     # --- building blocks ---
@@ -64,6 +69,10 @@ class Program:
             self._numbers[op] = len(self.ops)
             self.ops.append(op)
         return self._numbers[op]
+
+    def conclude(self, number: int, result: Result) -> None:
+        """The operation holds the values of the result."""
+        self.results.append(self.add(Op("result", (number,), result.name, result.outputs)))
 
     def frame(self, number: int) -> Frame:
         """The frame of an operation."""

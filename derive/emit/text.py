@@ -10,7 +10,7 @@ from sympy.printing.str import StrPrinter
 
 from derive.calculus import opened
 from derive.coefficients import Coefficient
-from derive.emit.formula import Formula
+from derive.emit.formula import Formula, Result
 from derive.ramps import Largest, leads, ramp, step
 
 # Width of the formula in a docstring; four spaces stand before it.
@@ -87,14 +87,21 @@ def header(formula: Formula, target: str) -> list[str]:
     return [*(f"# {line}" for line in wrap(words, WIDTH)), ""]
 
 
+def equation(result: Result) -> str:
+    """``name_i = expression``."""
+    below = f"_{''.join(map(str, result.outputs))}" if result.outputs else ""
+    return f"{result.name}{below} = {text(result.expression)}"
+
+
 def documentation(formula: Formula, shapes: list[str]) -> list[str]:
     """The docstring of an emitted function, indented."""
-    left = (
-        f"{formula.name}_{''.join(map(str, formula.outputs))}" if formula.outputs else formula.name
-    )
-    equation = wrap(f"{left} = {text(formula.expression)}", WIDTH - 4, subsequent_indent="    ")
+    equations = [
+        f"    {line}"
+        for result in formula.results
+        for line in wrap(equation(result), WIDTH - 4, subsequent_indent="    ")
+    ]
     title = [*wrap(formula.doc, WIDTH), ""] if formula.doc else []
-    lines = [*title, *(f"    {line}" for line in equation), "", *wrap(" ".join(shapes), WIDTH)]
+    lines = [*title, *equations, "", *wrap(" ".join(shapes), WIDTH)]
     if not title:
         lines = [f"{formula.name.replace('_', ' ')}:", "", *lines]
     padded = [f"    {line}" if line else "" for line in lines]

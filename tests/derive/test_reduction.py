@@ -70,7 +70,7 @@ def test_split_factor_splits_exponents() -> None:
 def test_derivatives_reduce() -> None:
     """The engine's own derivative of soft ZLPR has the sums of the value and no others."""
     gradient = reduction_form(partial(log(A) + log(B), s[i]))
-    sums = named_reductions(gradient, (i,), iter("ABCD")).sums
+    sums = named_reductions([(gradient, (i,))], iter("ABCD")).sums
     assert len(sums) == 2
 
 
@@ -93,14 +93,22 @@ def test_new_axis_only_when_needed() -> None:
 
 
 def test_equal_sums_are_shared_whatever_their_index() -> None:
-    reductions = named_reductions(total(exp(s[j]), j) + 2 * total(exp(s[k]), k), (), iter("ABC"))
+    whole = total(exp(s[j]), j) + 2 * total(exp(s[k]), k)
+    reductions = named_reductions([(whole, ())], iter("ABC"))
     assert len(reductions.sums) == 1
-    assert str(reductions.elementwise) == "3*A"
+    assert str(reductions.elementwise[0]) == "3*A"
+
+
+def test_results_share_their_sums() -> None:
+    both = [(log(total(exp(s[j]), j)), ()), (exp(s[i]) / total(exp(s[k]), k), (i,))]
+    reductions = named_reductions(both, iter("ABC"))
+    assert len(reductions.sums) == 1
+    assert [str(entry) for entry in reductions.elementwise] == ["log(A)", "exp(s[i])/A"]
 
 
 def test_named_reductions_nest() -> None:
     variance = total((s[j] - total(s[k], k)) ** 2, j)
-    sums = named_reductions(variance, (), iter("ABC")).sums
+    sums = named_reductions([(variance, ())], iter("ABC")).sums
     assert [str(name) for name, _ in sums] == ["A", "B"]
     assert "A" in str(sums[1][1])
 
