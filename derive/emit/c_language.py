@@ -1,0 +1,87 @@
+"""C as text: constants, precisions and the pieces that emitted C and CUDA share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import wrap
+
+from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
+from derive.emit.formula import Formula
+from derive.emit.text import WIDTH, equation, header
+
+
+@dataclass(frozen=True)
+class Precision:
+    """A precision of the arrays: its name in the names of functions, its type, the exponential."""
+
+    suffix: str
+    real: str
+    f: str
+    exponential: Exponential
+
+
+FLOAT = Precision("float32", "float", "f", SINGLE)
+PRECISIONS = (FLOAT, Precision("float64", "double", "", DOUBLE))
+
+
+@dataclass(frozen=True)
+class C:
+    """C as the writer of scalars needs it (:class:`derive.emit.scalars.Language`).
+
+    Entries use the exponential of the file if there is ``own_exp``, everything else the library.
+    """
+
+    precision: Precision
+    own_exp: bool = True
+    name: str = "c"
+    place: str = "j"
+    length: str = "(double)n"
+
+    def number(self, value: int, entry: bool) -> str:
+        """Whole in an entry, where it takes the type of what it meets."""
+        return str(value) if entry else f"{value}.0"
+
+    def infinity(self) -> str:
+        """The macro of <math.h>."""
+        return "INFINITY"
+
+    def choice(self, condition: str, yes: str, no: str) -> str:
+        """The conditional operator."""
+        return f"{condition} ? {yes} : {no}"
+
+    def call(self, function: str, arguments: list[str], entry: bool) -> str:
+        """A function of the precision of entries, or of doubles."""
+        name = {"abs": "fabs"}.get(function, function)
+        if entry and function == "exp" and self.own_exp:
+            name = f"exp_{self.precision.suffix}"
+        elif entry:
+            name += self.precision.f
+        return f"{name}({', '.join(arguments)})"
+
+    def larger(self, left: str, right: str, entry: bool) -> str:
+        """A function of the file."""
+        return f"larger_{self.precision.real if entry else 'double'}({left}, {right})"
+
+    def is_finite(self, argument: str) -> str:
+        """The macro of <math.h>."""
+        return f"isfinite({argument})"
+
+    def rounded(self, argument: str) -> str:
+        """Nothing is rounded where entries are doubles."""
+        return argument if self.precision.real == "double" else f"(float)({argument})"
+
+    def line(self, name: str, text: str, entry: bool) -> str:
+        """A constant."""
+        return f"const {self.precision.real if entry else 'double'} {name} = {text};"
+
+
+def comment(formula: Formula, target: str, notes: str) -> list[str]:
+    """The comment at the top of a file: where it is from, what it computes, how it is called."""
+    words = [line[2:] for line in header(formula, target) if line]
+    equations = [
+        f"    {line}"
+        for result in formula.results
+        for line in wrap(equation(result), WIDTH - 4, subsequent_indent="    ")
+    ]
+    lines = [*words, "", formula.doc, "", *equations, "", *wrap(notes, WIDTH)]
+    return ["/*", *(f" * {line}".rstrip() for line in lines), " */"]
