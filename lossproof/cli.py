@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -35,6 +36,15 @@ class Problem(click.ClickException):
     exit_code = 2
 
 
+def cluster_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--cluster, for what can be done on other machines."""
+    return click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Work on the Dask cluster whose scheduler listens here, such as tcp://host:8786.",
+    )(command)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lossproof")
 def main() -> None:
@@ -56,6 +66,7 @@ def main() -> None:
     show_default="processors, at most 4",
     help="Processes to work in.",
 )
+@cluster_option
 @click.option(
     "--json",
     "json_file",
@@ -74,6 +85,7 @@ def main() -> None:
 def verify(
     only: tuple[str, ...],
     jobs: int,
+    cluster: str | None,
     json_file: Path | None,
     report_folder: Path | None,
     thorough: bool,
@@ -90,6 +102,7 @@ def verify(
     from verify.report import check_folder, write_report
     from verify.run import Task, Weighing, plan, write_atomically
     from verify.run import verify as run
+    from verify.work import on_cluster
 
     _check_writable(json_file)
     if report_folder is not None:
@@ -99,7 +112,7 @@ def verify(
     works += [Weighing(name, thorough) for name in chosen.ids]
     console = Console()
     try:
-        with progress_bar(console, len(works)) as advance:
+        with _on(on_cluster(cluster)), progress_bar(console, len(works)) as advance:
             report = run(works, jobs, advance, Cache(), fresh)
     except KeyboardInterrupt:
         again = "without --fresh " if fresh else ""
@@ -303,9 +316,12 @@ def check(
     show_default="processors, at most 4",
     help="Processes to check in.",
 )
+@cluster_option
 @click.option("--list", "as_list", is_flag=True, help="Show the cards, check nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
-def museum(names: tuple[str, ...], jobs: int, as_list: bool, as_json: bool) -> None:
+def museum(
+    names: tuple[str, ...], jobs: int, cluster: str | None, as_list: bool, as_json: bool
+) -> None:
     """Check the museum of faults and the gallery of right code; print both rates.
 
     PIECE: only those whose name holds one of these, such as jax or torch_mask. Exit 0 only if every
@@ -314,6 +330,7 @@ def museum(names: tuple[str, ...], jobs: int, as_list: bool, as_json: bool) -> N
     from lossproof.checking import check as run
     from lossproof.screen import counted_bar
     from verify.museum import PIECES, tour
+    from verify.work import on_cluster
 
     chosen = [p for p in PIECES if not names or any(name in p.name for name in names)]
     if not chosen:
@@ -321,7 +338,8 @@ def museum(names: tuple[str, ...], jobs: int, as_list: bool, as_json: bool) -> N
     if as_list:
         click.echo("\n\n".join(piece.describe() for piece in chosen))
         return
-    with counted_bar(Console(stderr=True), len(chosen), "checking") as advance:
+    console = Console(stderr=True)
+    with _on(on_cluster(cluster)), counted_bar(console, len(chosen), "checking") as advance:
         visits = tour(
             lambda piece: run(piece.address, piece.against, parameters=piece.parameters),
             chosen,
@@ -330,6 +348,14 @@ def museum(names: tuple[str, ...], jobs: int, as_list: bool, as_json: bool) -> N
         )
     click.echo(json.dumps(visits.as_dict(), indent=2) if as_json else visits.describe())
     sys.exit(0 if visits.perfect else 1)
+
+
+@contextmanager
+def _on(place: AbstractContextManager[None]) -> Iterator[None]:
+    """Inside the context; that it cannot be entered is the user's to mend."""
+    with ExitStack() as stack:
+        _or_problem(stack.enter_context, place)
+        yield
 
 
 def _or_problem(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

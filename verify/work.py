@@ -2,23 +2,36 @@
 
 A unit of work says what its result depends on. Each result is kept as soon as it is there, so that
 a run that is broken off goes on where it was.
+
+joblib shares the work out, to processes of this machine or, inside `on_cluster` or a
+`joblib.parallel_config(backend="dask")` of the caller's own, to the workers of a Dask cluster. What
+is kept is kept here.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import get_active_backend
 
 from verify.cache import Cache
 
-__all__ = ["Done", "Work", "carry_out"]
+__all__ = ["Done", "Work", "carry_out", "each_in_threads", "on_cluster"]
 
+A = TypeVar("A")
+B = TypeVar("B")
 W = TypeVar("W", bound="Work")
+
+ANSWER = 30
+"""Seconds in which a scheduler, and the first of its workers, must answer; Dask's own choice."""
 
 
 class Work(Protocol):
@@ -63,26 +76,82 @@ def carry_out(
             left.append(work)
         else:
             yield Done(work, kept, kept=True)
-    for work, result in _each_done(left, jobs):
+    for work, result in _each_done(left, jobs, keys):
         if cache is not None:
             cache.put(work.file, keys[work], result)
         yield Done(work, result, kept=False)
 
 
-def _each_done(works: Sequence[W], jobs: int) -> Iterator[tuple[W, Any]]:
-    if jobs == 1 or len(works) < 2:
-        yield from ((work, work.do()) for work in works)
+@contextmanager
+def on_cluster(address: str | None) -> Iterator[None]:
+    """Within it, work is done by the cluster whose scheduler listens at the address; None: here.
+
+    ValueError where Dask is not installed, and where nobody answers.
+    """
+    if address is None:
+        yield
         return
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    found = parallel(delayed(_do_elsewhere)(work) for work in works)
     try:
-        yield from found
-    except BaseException:  # Ctrl-C among them: nobody waits for what the workers have begun
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
-        raise
+        from distributed import Client
+    except ImportError as error:
+        raise ValueError(
+            "a cluster needs Dask, which is not installed: pip install 'lossproof[dask]'"
+        ) from error
+    try:
+        client = Client(address, timeout=ANSWER)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no Dask scheduler answers at {address!r}: expected an address such as "
+            "tcp://host:8786, as `dask scheduler` prints it"
+        ) from error
+    with client, parallel_config(backend="dask", wait_for_workers_timeout=ANSWER):
+        yield
+
+
+def each_in_threads(function: Callable[[A], B], things: Sequence[A], jobs: int) -> Iterator[B]:
+    """The results in order, from so many threads, or from the cluster."""
+    yield from Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
+        delayed(function)(thing) for thing in things
+    )
+
+
+def _each_done(works: Sequence[W], jobs: int, keys: Mapping[W, str]) -> Iterator[tuple[W, Any]]:
+    if _far_away():
+        yield from _in_parallel(delayed(_do_far_away)(work, keys.get(work)) for work in works)
+    elif jobs == 1 or len(works) < 2:
+        yield from ((work, work.do()) for work in works)
+    else:
+        try:
+            yield from _in_parallel((delayed(_do_elsewhere)(work) for work in works), jobs)
+        except BaseException:  # Ctrl-C among them: nobody waits for what the workers have begun
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+            raise
+
+
+def _in_parallel(calls: Iterator[Any], jobs: int | None = None) -> Iterator[tuple[Any, Any]]:
+    found: Iterator[tuple[Any, Any]] = Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
+    return found
+
+
+def _far_away() -> bool:
+    """Whether joblib sends work to a cluster."""
+    backend, _ = get_active_backend()
+    return getattr(backend, "client", None) is not None
 
 
 def _do_elsewhere(work: W) -> tuple[W, Any]:
     """In a worker, which Ctrl-C reaches too: the process that asked for the work ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if threading.current_thread() is threading.main_thread():  # no other may say so
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return work, work.do()
+
+
+def _do_far_away(work: W, key: str | None) -> tuple[W, Any]:
+    """In a worker of a cluster, whose sources must be those that the result is kept under."""
+    if key is not None and work.key() != key:
+        raise ValueError(
+            f"the worker on {socket.gethostname()} would keep another result: expected the sources "
+            "of lossproof, the versions of its libraries and the processor to be those of this "
+            "machine; install the same there"
+        )
     return work, work.do()

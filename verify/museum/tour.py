@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 from verify.museum.faulty_pieces import FAULTY
 from verify.museum.piece import Piece
 from verify.museum.right_pieces import RIGHT
+from verify.work import each_in_threads
 
 __all__ = ["PIECES", "Outcome", "Tour", "Visit", "tour"]
 
@@ -146,7 +146,8 @@ def tour(
 ) -> Tour:
     """Visit the pieces with `check`, which takes a piece to its outcome.
 
-    jobs: so many at a time, in threads; for a check that works in a process of its own.
+    jobs: so many at a time, in threads; for a check that works in a process of its own. Inside
+    `verify.work.on_cluster` its workers check.
     """
     chosen = tuple(pieces)
     there = [piece for piece in chosen if installed(piece.framework)]
@@ -155,13 +156,13 @@ def tour(
         begun = time.monotonic()
         outcome = check(piece)
         cause = outcome.causes[0] if outcome.causes else ""
-        made = Visit(piece, outcome.verdict, cause, time.monotonic() - begun)
-        progress(made)
-        return made
+        return Visit(piece, outcome.verdict, cause, time.monotonic() - begun)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        visits = tuple(pool.map(visit, there))
-    return Tour(visits, tuple(piece for piece in chosen if piece not in there))
+    visits = []
+    for made in each_in_threads(visit, there, jobs):
+        progress(made)
+        visits.append(made)
+    return Tour(tuple(visits), tuple(piece for piece in chosen if piece not in there))
 
 
 def installed(framework: str) -> bool:
