@@ -12,12 +12,16 @@ from typing import Any
 
 from derive.emit.array_api import array_api_source, numpy_source
 from derive.emit.formula import Formula, UnsupportedNode
+from derive.emit.jax import jax_source
 from derive.emit.latex import latex_source
 from derive.emit.mpmath import mpmath_source
+from derive.emit.torch import torch_source
 
 TARGETS: dict[str, Callable[[Formula], str]] = {
     "numpy": numpy_source,
     "array-api": array_api_source,
+    "torch": torch_source,
+    "jax": jax_source,
     "mpmath": mpmath_source,
     "latex": latex_source,
 }

@@ -1,6 +1,6 @@
 """The loops that emitted files bring along: coefficients by elements, on arrays.
 
-One text serves both array targets: ``xp`` becomes the module of the target; ``$`` ends the calls of
+One text serves all array targets: ``xp`` becomes the module of the target; ``$`` ends the calls of
 other loops and hands the namespace on where it is only known at run time; ``@`` names the device of
 a new array where the target wants one. A file gets the functions that it calls, and those that they
 call in turn.
@@ -8,9 +8,11 @@ call in turn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from re import sub
 
-__all__ = ["LOOPS", "NOTE", "OTHERS", "loop_name", "loops"]
+__all__ = ["LOOPS", "NOTE", "OTHERS", "Dialect", "loop_name", "loops"]
 
 # The one function here that is not about coefficients.
 OTHERS = "sum_of_others"
@@ -20,6 +22,24 @@ NOTE = (
     "Coefficients are found by elements (claim combination_softmax.elements), in a loop over the "
     "row, as logs: an absolute error of a few ulps of the largest log coefficient."
 )
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How array functions are called in a target.
+
+    ``module`` is their namespace, ``device`` whether new arrays are to name theirs, ``words`` what
+    is called otherwise than in the array API standard, ``phrases`` patterns in the loops and what
+    stands there instead. ``most`` is the function ``most(order, x)``, the largest order, of targets
+    in which an order may be no number yet.
+    """
+
+    target: str
+    module: str
+    device: bool
+    words: Mapping[str, str] = field(default_factory=dict)
+    phrases: Mapping[str, str] = field(default_factory=dict)
+    most: str = ""
 
 
 @dataclass(frozen=True)
@@ -246,7 +266,7 @@ def loop_name(kind: str, left_out: int) -> str | None:
     return name if name in LOOPS else None
 
 
-def loops(names: list[str], module: str, device: bool) -> list[str]:
+def loops(names: list[str], dialect: Dialect) -> list[str]:
     """The lines of the functions of these names, and of those that they call."""
     wanted: set[str] = set()
     open_ = list(names)
@@ -256,14 +276,23 @@ def loops(names: list[str], module: str, device: bool) -> list[str]:
             wanted.add(name)
             open_ += LOOPS[name].calls
     lines: list[str] = []
+    if dialect.most and wanted & {"log_start", "coefficient"}:
+        lines += [*dialect.most.strip("\n").splitlines(), "", ""]
     for name in (name for name in LOOPS if name in wanted):
-        lines += [*_text(LOOPS[name], module, device), "", ""]
+        lines += [*_text(LOOPS[name], dialect), "", ""]
     return lines
 
 
-def _text(loop: Loop, module: str, device: bool) -> list[str]:
+def _text(loop: Loop, dialect: Dialect) -> list[str]:
     array = loop.parameters[0] if loop.name == "shifted" else "x"
-    through = ", xp" if module == "xp" else ""
-    body = loop.body.replace("@", f", device={array}.device" if device else "")
-    body = body.replace("$", through).replace("xp.", f"{module}.")
+    through = ", xp" if dialect.module == "xp" else ""
+    body = loop.body
+    if dialect.most:
+        body = sub(r"(order = .*)\n    largest = .*", r"largest = most(order, x)\n    \1", body)
+    for pattern, other in dialect.phrases.items():
+        body = sub(pattern, other, body)
+    body = body.replace("@", f", device={array}.device" if dialect.device else "")
+    for word, other in dialect.words.items():
+        body = body.replace(f"xp.{word}(", f"xp.{other}(")
+    body = body.replace("$", through).replace("xp.", f"{dialect.module}.")
     return [f"def {loop.name}({loop.parameters}{through}):", *body.splitlines()]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from derive.emit.array_api import ATOM, LONG, LOOSE, NAMES, PRODUCT, SUM, UNARY, Text
+from derive.emit.lines import ATOM, LONG, LOOSE, NAMES, PRODUCT, SUM, UNARY, Text
 from derive.emit.formula import UnsupportedNode
 from derive.emit.loops import REDUCTIONS, LoopForm, Pass
 from derive.emit.program import Op
@@ -217,6 +217,12 @@ class Writer:
         nothing = Text(f"-{self.language.infinity()}", UNARY)
         return self._choice(f"{weight.within(SUM)} != {self._zero(op).source}", exponent, nothing)
 
+    def _weigh(self, op: Op, operands: list[Text]) -> Text:
+        weight, rest = operands
+        zero = self._zero(op)
+        product = Text(f"{weight.within(PRODUCT)} * {rest.within(UNARY)}", PRODUCT)
+        return self._choice(f"{weight.within(SUM)} != {zero.source}", product, zero)
+
     def _zero(self, op: Op) -> Text:
         return Text(self.language.number(0, entry=bool(op.frame)))
 
@@ -268,6 +274,7 @@ SPELLINGS: dict[str, Callable[[Writer, Op, list[Text]], Text]] = {
     "mul": Writer._mul,
     "div": Writer._div,
     "gate": Writer._gate,
+    "weigh": Writer._weigh,
     "finite": Writer._finite,
     "clip": Writer._clip,
     "maximum": Writer._maximum,
