@@ -4,7 +4,7 @@ A value and its gradient come as one ``custom_jvp`` function with the rule
 
     d value = gradient . ds,    d gradient = H ds
 
-with the Hessian-vector product that is derived. The rule is linear in ``ds``, so that JAX transposes
+with the Hessian-vector product that is derived. The rule is linear in ``ds``, and JAX transposes
 it: forward and reverse, the first and the second derivative are the derived ones, and a third is
 JAX's own, of the latter.
 """

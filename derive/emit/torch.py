@@ -24,7 +24,8 @@ def most(order, x):
     except RuntimeError:
         return x.shape[-1]
 '''
-# torch.max over an axis gives places as well, moveaxis has no rule for vmap; torch.roll and torch.flip know dims only.
+# torch.max over an axis gives places as well, and moveaxis has no rule for vmap; torch.roll and
+# torch.flip know axes as dims only.
 TORCH = Dialect(
     "torch",
     "torch",
@@ -89,7 +90,7 @@ def $loss($signature, *, reduction="none"):
 
 
 class $camel(torch.nn.Module):
-    """The loss as a module: of scores s and labels $labels, reduced to a mean unless told not to."""
+    """The loss as a module of s and $labels, reduced to a mean unless told otherwise."""
 
     def __init__(self$parameters, *, reduction="mean"):
         super().__init__()
