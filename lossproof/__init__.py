@@ -58,6 +58,7 @@ from numeric_core import (
     spans,
     subset,
     unified,
+    use_kernels,
     zlpr,
 )
 
@@ -111,5 +112,6 @@ __all__ = [
     "spans",
     "subset",
     "unified",
+    "use_kernels",
     "zlpr",
 ]

@@ -16,6 +16,7 @@ take n samples x m classes, (*batch, n, m), and have one value for each grid.
 
 from numeric_core import grid, labels, spans, subset
 from numeric_core.grids import GridLoss
+from numeric_core.kernels import use_kernels
 from numeric_core.loss import Loss
 from numeric_core.losses.general import Lattice, lattice
 from numeric_core.losses.grid import (
@@ -103,5 +104,6 @@ __all__ = [
     "spans",
     "subset",
     "unified",
+    "use_kernels",
     "zlpr",
 ]

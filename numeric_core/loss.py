@@ -18,11 +18,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from array_api_compat import device, is_dask_array
 
-from numeric_core import checks, lazy
+from numeric_core import checks, kernels, lazy
 from numeric_core.namespace import (
     BLOCK,
     Array,
@@ -141,6 +142,12 @@ class Loss(ABC):
         """The loss of every row: (*batch,)."""
         if is_dask_array(scores):
             return lazy.value(self, scores, labels, axis, (masked_positives, check))
+        plain = partial(self._plain_value, masked_positives=masked_positives, check=check)
+        return self._fused("value", plain, scores, labels, axis)
+
+    def _plain_value(
+        self, scores: Array, labels: Array, axis: int, masked_positives: str, check: bool
+    ) -> Array:
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1))
@@ -159,6 +166,12 @@ class Loss(ABC):
         """The loss of every row, (*batch,), and its gradient, the shape of scores."""
         if is_dask_array(scores):
             return lazy.value_and_grad(self, scores, labels, axis, (masked_positives, check))
+        plain = partial(self._plain_value_and_grad, masked_positives=masked_positives, check=check)
+        return self._fused("value_and_grad", plain, scores, labels, axis)
+
+    def _plain_value_and_grad(
+        self, scores: Array, labels: Array, axis: int, masked_positives: str, check: bool
+    ) -> tuple[Array, Array]:
         rows = self._rows(scores, labels, axis, masked_positives, check)
         if rows.scores.shape[-1] == 0:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-1)), rows.per_label(rows.scores)
@@ -201,6 +214,21 @@ class Loss(ABC):
         index = rows.xp.arange(n, device=device(diagonal))
         on_diagonal = index[:, None] == index[None, :]
         return rows.per_row(rows.xp.where(on_diagonal, diagonal[..., None], off_diagonal))
+
+    def _kernel(self) -> kernels.Kernel | None:
+        """The compiled kernel of this loss, where it has one."""
+        return None
+
+    def _fused(
+        self, quantity: str, plain: partial[Any], scores: Array, labels: Array, axis: int
+    ) -> Any:
+        """A quantity by the kernel where there is one that takes these arrays, else plainly."""
+        kernel = self._kernel()
+        run = kernels.compiled(kernel, scores, labels, axis)
+        if run is None:
+            return plain(scores, labels, axis=axis)
+        checks.masked_positives_choice(plain.keywords["masked_positives"])
+        return getattr(run, quantity)(kernel, scores, labels, axis, plain)
 
     def _shards(self) -> Shards:
         """The loss of rows in parts, where it has one: else a row is one part."""

@@ -28,6 +28,7 @@ from numeric_core.distribution import (
     weigh,
 )
 from numeric_core.exact import accurate_sum, as_pair_of, rounded, two_diff
+from numeric_core.kernels import Kernel
 from numeric_core.least import label_rows
 from numeric_core.loss import Loss, Rows, class_labels, score_rows
 from numeric_core.namespace import Array, Namespace, exp, finfo_max, log, log1p, namespace
@@ -99,6 +100,9 @@ class SoftmaxCrossEntropy(Loss):
 
     def _shards(self) -> Shards:
         return _Classes()
+
+    def _kernel(self) -> Kernel:
+        return Kernel("softmax")
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, softmax_sum(rows.xp, rows.scores), _mass(rows))

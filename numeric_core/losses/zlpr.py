@@ -40,6 +40,7 @@ from numeric_core.exact import (
     sum_to_infinity,
     two_diff,
 )
+from numeric_core.kernels import Kernel
 from numeric_core.least import entropy, label_rows, overlap
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.namespace import (
@@ -116,6 +117,9 @@ class _ThresholdLoss(Loss):
 
     def _shards(self) -> Shards:
         return _TwoSums(self)
+
+    def _kernel(self) -> Kernel:
+        return Kernel("zlpr" if self._hard else "soft_zlpr", self.threshold)
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, *self._sides(rows))

@@ -1,0 +1,84 @@
+"""The door to the compiled kernels: which arrays they take, and how to do without them.
+
+A loss that has a kernel names it (`Kernel`).  Rows go to it when they are NumPy arrays of LEAST
+scores or more and Numba is installed (`pip install "lossproof[fast]"`); all else, and every row
+that a kernel has no answer for, is the plain version's.  Both keep the same bounds of error; they
+may differ in the last bit.  The bits of a row depend neither on the other rows of its batch that
+the kernel takes, nor on the number of threads (LOSSPROOF_THREADS, else all processors at hand).
+
+Numba is imported and the kernel compiled at the first such call, some seconds for each kernel and
+dtype; the result is kept in NUMBA_CACHE_DIR, or `__pycache__` beside the kernels (where that cannot
+be written, in the user's cache directory), and later processes load it in a few hundredths of a
+second.
+
+`use_kernels(False)`, or LOSSPROOF_KERNELS=0 in the environment, leaves the plain version alone: for
+the bits that other array libraries are compared with, for processes too short to load a compiler.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numeric_core.namespace import Array
+
+__all__ = ["LEAST", "Kernel", "compiled", "use_kernels"]
+
+LEAST = 1 << 16
+"""Scores from which on a kernel is called: the plain version then takes some 0.3 ms, and the call
+of a kernel 0.02 ms."""
+
+LARGEST_THRESHOLD = 32.0
+"""e^{2 s0} times a sum that the kernel allows for stays in range in float32."""
+
+
+class Kernel(NamedTuple):
+    """The kernel of a loss, by its name in `numeric_core.kernels.run`, and its parameters."""
+
+    name: str
+    threshold: float = 0.0
+
+
+_use = os.environ.get("LOSSPROOF_KERNELS", "1") != "0"
+
+
+def use_kernels(choice: bool) -> None:
+    """Whether compiled kernels are used, in this process, from now on."""
+    global _use
+    if not isinstance(choice, bool):
+        raise TypeError(f"use_kernels takes True or False, got {choice!r}")
+    _use = choice
+
+
+def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> Any:
+    """The module `run`, if the kernel takes these arrays; None if the plain version must."""
+    if kernel is None or not _use or type(scores) is not np.ndarray:
+        return None
+    if type(labels) is not np.ndarray or scores.size < LEAST or not _installed():
+        return None
+    fits = abs(kernel.threshold) <= LARGEST_THRESHOLD and _fits(kernel, scores, labels, axis)
+    return import_module("numeric_core.kernels.run") if fits else None
+
+
+def _fits(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> bool:
+    """Dtypes that a kernel computes in, or that convert to one without an error."""
+    if scores.dtype not in (np.float16, np.float32, np.float64) or type(axis) is not int:
+        return False
+    if not -scores.ndim <= axis < scores.ndim or scores.dtype.byteorder == ">":
+        return False
+    if labels.dtype != scores.dtype and labels.dtype.kind not in "bui":
+        return False
+    batch = list(scores.shape)
+    n = batch.pop(axis)
+    by_index = kernel.name == "softmax" and labels.dtype.kind in "ui"
+    return labels.shape == scores.shape or (by_index and n > 0 and labels.shape == tuple(batch))
+
+
+@cache
+def _installed() -> bool:
+    return find_spec("numba") is not None

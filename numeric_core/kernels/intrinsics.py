@@ -1,0 +1,119 @@
+"""What LLVM has and Python has no name for: fused products, bits of floats, sums in any order.
+
+    fma(a, b, c)            a b + c with one rounding
+    add_any_order(a, b)     a + b, which LLVM may reorder within a loop, and so do in vectors
+    maximum(a, b)           the larger; nan if one is nan
+    power_of_two(k)         2^k from k + MAGIC, an integer in float32 or float64, by its bits
+    constant(x, value)      value in the dtype of x
+
+No other operation of the kernels may be reordered or fused: what is written is what is rounded,
+in the body of a vector loop as in its rest, so a row has the same bits on every processor, up to
+the order of `add_any_order` (which only sums float64 terms of one sign).
+
+MAGIC is 1.5 2^(digits - 1): added to x, it leaves rint(x) in the last bits of the sum.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+__all__ = [
+    "MAGIC",
+    "Scalar",
+    "add_any_order",
+    "bits",
+    "constant",
+    "float_of",
+    "fma",
+    "maximum",
+    "power_of_two",
+]
+
+Scalar: TypeAlias = Any
+"""A number inside compiled code: float32, float64 or an integer."""
+
+MAGIC = {types.float32: 1.5 * 2.0**23, types.float64: 1.5 * 2.0**52}
+
+_DIGITS = {types.float32: 23, types.float64: 52}
+
+
+@intrinsic
+def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """a b + c with one rounding."""
+    return a(a, a, a), lambda context, builder, signature, args: builder.fma(*args)
+
+
+@intrinsic
+def add_any_order(typing: Any, a: Any, b: Any) -> Any:
+    """a + b, associative as far as LLVM is concerned."""
+    return a(a, a), lambda context, builder, signature, args: builder.fadd(*args, flags=["reassoc"])
+
+
+@intrinsic
+def maximum(typing: Any, a: Any, b: Any) -> Any:
+    """The larger of two floats, nan if one is nan: the form that LLVM reduces in vectors."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = args[0].type
+        form = ir.FunctionType(kind, [kind, kind])
+        function = builder.module.declare_intrinsic("llvm.maximum", [kind], form)
+        return builder.call(function, args)
+
+    return a(a, a), code
+
+
+@intrinsic
+def power_of_two(typing: Any, shifted: Any) -> Any:
+    """2^k for shifted = k + MAGIC and a normal result: the last bits of it moved to the exponent.
+
+    The bits of k + MAGIC end in those of k; moved up by the digits, k alone is left.
+    """
+    digits = _DIGITS[shifted]
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width = ir.IntType(shifted.bitwidth)
+        one = ir.Constant(width, int(np.array(1.0, shifted.name).view(f"i{shifted.bitwidth // 8}")))
+        k = builder.shl(builder.bitcast(args[0], width), ir.Constant(width, digits))
+        return builder.bitcast(builder.add(k, one), args[0].type)
+
+    return shifted(shifted), code
+
+
+@intrinsic
+def bits(typing: Any, x: Any) -> Any:
+    """The bits of a float64 as an integer."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return types.int64(x), code
+
+
+@intrinsic
+def float_of(typing: Any, x: Any) -> Any:
+    """The float64 of these bits."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(x), code
+
+
+def constant(x: Any, value: Any) -> Any:
+    """value in the dtype of x; Numba takes it from `_constant`."""
+    return type(x)(value)
+
+
+@overload(constant, jit_options={"forceinline": True})
+def _constant(x: Any, value: Any) -> Any:
+    kind = np.float32 if x == types.float32 else np.float64
+
+    def code(x: Any, value: Any) -> Any:
+        return kind(value)
+
+    return code

@@ -1,0 +1,168 @@
+"""From arrays to kernels and back: rows are shared out to threads, odd rows to the plain version.
+
+Rows of up to PART labels are done some at a time, each by one thread from its sums to its gradient.
+Longer rows are cut into parts of PART labels: the states of the parts, then one state a row, then
+the gradient of the parts.  Where a row is cut depends on n alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from numeric_core.kernels import Kernel, softmax, two_sided
+from numeric_core.kernels.sums import LENGTH
+from numeric_core.kernels.threads import work
+from numeric_core.namespace import round_to
+
+__all__ = ["PART", "value", "value_and_grad"]
+
+Floats: TypeAlias = np.ndarray[Any, Any]
+
+PART = 1 << 16
+"""Labels of a row that one thread sums at a time; scores that it takes at a time: 0.25 MiB of
+float32, some ten microseconds."""
+
+
+class Job(NamedTuple):
+    """Rows (m, n) in the compute dtype, and what is made of them."""
+
+    module: Any
+    kind: Any
+    scores: Floats
+    labels: Floats
+    value: Floats
+    gradient: Floats | None
+
+
+def value(kernel: Kernel, scores: Any, labels: Any, axis: int, plain: Callable[..., Any]) -> Any:
+    """The loss of every row, (*batch,); plain(scores, labels, axis=...) does the rows left."""
+    s, t = _rows(scores, labels, axis)
+    job = _run(kernel, s, t, False)
+    odd = np.flatnonzero(np.isnan(job.value))
+    result = round_to(np, job.value, scores.dtype)
+    if odd.size:
+        try:
+            result[odd] = plain(s[odd], t[odd], axis=-1)
+        except ValueError:
+            # an error speaks of the whole batch
+            return plain(scores, labels, axis=axis)
+    return result.reshape(_batch(scores, axis))[()]
+
+
+def value_and_grad(
+    kernel: Kernel, scores: Any, labels: Any, axis: int, plain: Callable[..., Any]
+) -> Any:
+    """Loss (*batch,) and gradient, the shape of scores."""
+    s, t = _rows(scores, labels, axis)
+    job = _run(kernel, s, t, True)
+    odd = np.flatnonzero(np.isnan(job.value))
+    result, gradient = (round_to(np, x, scores.dtype) for x in (job.value, job.gradient))
+    if odd.size:
+        try:
+            result[odd], gradient[odd] = plain(s[odd], t[odd], axis=-1)
+        except ValueError:
+            return plain(scores, labels, axis=axis)
+    batch = _batch(scores, axis)
+    gradient = gradient.reshape((*batch, scores.shape[axis]))
+    return result.reshape(batch)[()], np.moveaxis(gradient, -1, axis)
+
+
+def _batch(scores: Floats, axis: int) -> tuple[int, ...]:
+    """The shape of scores without the label axis."""
+    batch = list(scores.shape)
+    batch.pop(axis)
+    return tuple(batch)
+
+
+def _rows(scores: Floats, labels: Floats, axis: int) -> tuple[Floats, Floats]:
+    """Scores (m, n), labels (m, n) or class indices (m,), in their own dtypes."""
+    n = scores.shape[axis]
+    s = np.moveaxis(scores, axis, -1).reshape(-1, n)
+    if labels.ndim < scores.ndim:
+        return s, labels.reshape(-1)
+    return s, np.moveaxis(labels, axis, -1).reshape(-1, n)
+
+
+def _run(kernel: Kernel, scores: Floats, labels: Floats, with_gradient: bool) -> Job:
+    """The kernel on all rows; nan where it has no answer."""
+    tolerance = math.sqrt(float(np.finfo(scores.dtype).eps))
+    dtype = np.float64 if scores.dtype == np.float64 else np.float32
+    s = np.ascontiguousarray(scores, dtype=dtype)
+    module, kind = _compiled(kernel, tolerance)
+    labels = _one_hot(labels, s) if labels.ndim == 1 else labels
+    t = np.ascontiguousarray(labels, dtype=dtype)
+    gradient = np.empty_like(s) if with_gradient else None
+    job = Job(module, kind, s, t, np.empty(len(s), dtype), gradient)
+    (_whole if s.shape[1] <= PART else _in_parts)(job)
+    return job
+
+
+def _compiled(kernel: Kernel, tolerance: float) -> tuple[Any, Any]:
+    """The module of a kernel, and what tells its functions which loss it is."""
+    if kernel.name == "softmax":
+        return softmax, softmax.Distribution(tolerance)
+    make = two_sided.Hard if kernel.name == "zlpr" else two_sided.Soft
+    return two_sided, make(math.exp(-kernel.threshold), math.exp(kernel.threshold))
+
+
+def _one_hot(index: Floats, scores: Floats) -> Floats:
+    """Rows with a 1; of nan where there is no such class."""
+    m, n = scores.shape
+    t = np.zeros((m, n), scores.dtype)
+    known = (index >= 0) & (index < n)
+    t[np.arange(m)[known], index[known]] = 1.0
+    t[~known] = np.nan
+    return t
+
+
+def _scratch(job: Job) -> Floats:
+    return np.empty((job.module.ARRAYS, LENGTH), job.scores.dtype)
+
+
+def _whole(job: Job) -> None:
+    m, n = job.scores.shape
+    step = max(1, PART // n)
+    empty = np.empty(0, job.scores.dtype)
+
+    def task(start: int) -> None:
+        part = slice(start, start + step)
+        s, t, v = job.scores[part].reshape(-1), job.labels[part].reshape(-1), job.value[part]
+        g = empty if job.gradient is None else job.gradient[part].reshape(-1)
+        job.module.rows(job.kind, s, t, v, g, _scratch(job))
+
+    work(task, range(0, m, step))
+
+
+def _in_parts(job: Job) -> None:
+    """Each row in three rounds: the maximum where it is needed, the sums, the gradient."""
+    m, n = job.scores.shape
+    parts = [slice(start, min(start + PART, n)) for start in range(0, n, PART)]
+    pieces = [(i, k) for i in range(m) for k in range(len(parts))]
+    states = np.zeros((m, len(parts), job.module.STATE))
+    rows = np.zeros((m, 1, job.module.STATE))
+
+    def largest(piece: tuple[int, int]) -> None:
+        states[piece][0] = softmax.largest(job.scores[piece[0], parts[piece[1]]])
+
+    def sums(piece: tuple[int, int]) -> None:
+        here = piece[0], parts[piece[1]]
+        job.module.part(job.kind, job.scores[here], job.labels[here], states[piece], _scratch(job))
+
+    def differences(piece: tuple[int, int]) -> None:
+        i, here = piece[0], (piece[0], parts[piece[1]])
+        assert job.gradient is not None
+        g = job.gradient[here]
+        job.module.gradient_part(job.kind, job.scores[here], job.labels[here], rows[i], g)
+
+    if job.module is softmax:
+        work(largest, pieces)
+        states[:, :, softmax.TOP] = states[:, :, softmax.TOP].max(axis=1, keepdims=True)
+    work(sums, pieces)
+    for i in range(m):
+        job.module.merge(job.kind, states[i], rows[i], job.value[i : i + 1])
+    if job.gradient is not None:
+        work(differences, pieces)
