@@ -1,4 +1,4 @@
-"""Other ways to the combination softmax and its gradient, for `bench_subset.py`.
+"""Other ways to the combination softmax and its gradient, for `python -m benchmarks`.
 
 All compute, for rows s of n scores and rows y of k positive labels,
 

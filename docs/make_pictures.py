@@ -9,7 +9,7 @@
     printed  what the printed code gives on each library, in each format
 
 The figures of `digits` are those that `benchmarks/digits.py` stored. The growth of the times comes
-from `benchmarks/bench_subset.py --plot`: clocks differ in every run.
+from `python -m benchmarks --growth`: clocks differ in every run.
 """
 
 from __future__ import annotations

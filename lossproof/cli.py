@@ -1,4 +1,4 @@
-"""The command line: ``lossproof verify | claims | derive | emit | losses | check | museum``.
+"""The command line: ``lossproof verify | claims | derive | emit | losses | check | ...``.
 
 The heavy packages are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -180,10 +181,11 @@ def derive(loss: str, topic: str | None, form: str) -> None:
 
 
 @main.command()
-@click.argument("loss")
-@click.argument("quantity")
+@click.argument("loss", required=False)
+@click.argument("quantity", required=False)
 @click.option(
-    "--target", default="numpy", show_default=True, help="numpy, array-api, mpmath, latex."
+    "--target",
+    help="numpy (unless told otherwise), array-api, torch, jax, mpmath, latex, ...",
 )
 @click.option(
     "-o",
@@ -191,17 +193,84 @@ def derive(loss: str, topic: str | None, form: str) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file instead of the screen.",
 )
-def emit(loss: str, quantity: str, target: str, output: Path | None) -> None:
-    """Emit QUANTITY (value, gradient, hvp, hessian) of LOSS as a standalone source file."""
+@click.option(
+    "--all",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write every loss, quantity and target into this folder, as TARGET/LOSS_QUANTITY.py.",
+)
+@click.option(
+    "--only",
+    metavar="LOSS|QUANTITY|TARGET",
+    multiple=True,
+    help="With --all: of these only, such as value_and_grad or torch; may be repeated.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=processors,
+    show_default="processors, at most 4",
+    help="With --all: processes to work in.",
+)
+def emit(
+    loss: str | None,
+    quantity: str | None,
+    target: str | None,
+    output: Path | None,
+    folder: Path | None,
+    only: tuple[str, ...],
+    jobs: int,
+) -> None:
+    """Emit QUANTITY of LOSS as a standalone source file, or with --all every file.
+
+    QUANTITY is value, gradient, value_and_grad, hvp or hessian. The files of torch and jax for
+    value_and_grad hold the loss with its derivatives.
+    """
+    if folder is not None:
+        if loss or target or output:
+            raise Problem("--all DIR emits every file: restrict it with --only, give nothing else")
+        _emit_all(folder, only, jobs)
+        return
+    if loss is None or quantity is None:
+        raise Problem("expected LOSS QUANTITY, such as soft_zlpr gradient, or --all DIR")
+    if only:
+        raise Problem("--only goes with --all DIR")
+    _check_writable(output)
+    from derive.emit import UnsupportedNode
     from derive.emit import emit as source_of
     from derive.formulas import formula_of
 
-    source = _or_problem(source_of, _or_problem(formula_of, loss, quantity), target)
+    formula = _or_problem(formula_of, loss, quantity)
+    try:
+        source = _or_problem(source_of, formula, target or "numpy")
+    except UnsupportedNode as error:
+        raise Problem(str(error)) from error
     if output is None:
         click.echo(source)
     else:
-        _check_writable(output)
         output.write_text(source, encoding="utf-8")
+
+
+def _emit_all(folder: Path, only: tuple[str, ...], jobs: int) -> None:
+    """Every file into the folder, told in two lines."""
+    from lossproof.emitting import emissions, write_all
+    from lossproof.screen import counted_bar
+    from verify.cache import Cache
+
+    works = _or_problem(emissions, only)
+    console = Console()
+    try:
+        with counted_bar(console, len(works), "emitting") as advance:
+            written = write_all(folder, works, jobs, advance, Cache())
+    except KeyboardInterrupt:
+        console.print("broken off; what was emitted is kept: run it again to go on")
+        sys.exit(INTERRUPTED)
+    changed, same = len(written.changed), len(written.same)
+    console.print(f"{changed} files written, {same} as they were, in {folder}", soft_wrap=True)
+    if written.without:
+        missing = ", ".join(written.without)
+        console.print(f"no text for: {missing}", soft_wrap=True)
 
 
 @main.command()
@@ -348,6 +417,24 @@ def museum(
         )
     click.echo(json.dumps(visits.as_dict(), indent=2) if as_json else visits.describe())
     sys.exit(0 if visits.perfect else 1)
+
+
+@main.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Measure time and memory against what else there is; --help lists the options.
+
+    The benchmarks are part of the checkout, not of the installed package.
+    """
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "benchmarks" / "__main__.py").is_file():
+        raise Problem(f"no benchmarks in {root}: expected a checkout of lossproof; run it there")
+    sys.path.insert(0, str(root))
+    command = import_module("benchmarks.__main__").main
+    command.main(arguments, prog_name="lossproof bench")
 
 
 @contextmanager

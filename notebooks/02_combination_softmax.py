@@ -409,7 +409,7 @@ print(
 assert chance > 0.01 and (np.diff(drawn, axis=1) > 0).all()
 
 # %% [markdown]
-# `benchmarks/bench_subset.py` measures how fast it is: thousands of such sets a second.
+# `lossproof bench --only sample` measures how fast it is: thousands of such sets a second.
 #
 # ## Bad input is told
 #

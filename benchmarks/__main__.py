@@ -1,0 +1,125 @@
+"""``python -m benchmarks`` and ``lossproof bench``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.measure import Limits, available_memory
+from benchmarks.run import Plan, Row, machine, measured, plan_of
+from benchmarks.show import draw, show
+from verify.files import write_atomically
+
+# 128 + SIGINT, the exit status that shells give to what Ctrl-C ends.
+INTERRUPTED = 130
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+# Quick: a tenth of the time for each contender.
+LIMITS = {
+    "smallest": Limits(0.0, 1, 1),
+    "quick": Limits(0.3, 15, 3, 1.0),
+    "full": Limits(),
+}
+
+
+def bytes_of(context: object, parameter: object, text: str | None) -> int:
+    """Of a size such as 4G or 500M; half of what is free where none is given."""
+    if text is None:
+        return available_memory() // 2
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise click.BadParameter(f"{text!r}: expected a size such as 4G or 500M")
+    return int(float(found[1]) * UNITS[found[2].upper()])
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--quick", is_flag=True, help="Small batches and few rounds: minutes.")
+@click.option("--smallest", is_flag=True, hidden=True, help="One call each, to see the form.")
+@click.option(
+    "--only",
+    metavar="CASE",
+    multiple=True,
+    help="Only cases whose name holds this, such as zlpr, grid, derive; may be repeated.",
+)
+@click.option("--growth", is_flag=True, help="Also 16 rows of a growing number of labels.")
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=bytes_of,
+    help="Leave out cases that need more, such as 4G; half of what is free by default.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write machine and rows here.",
+)
+@click.option(
+    "--pictures",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw ratios and growth into this folder; needs matplotlib.",
+)
+def main(
+    quick: bool,
+    smallest: bool,
+    only: tuple[str, ...],
+    growth: bool,
+    memory: int,
+    json_file: Path | None,
+    pictures: Path | None,
+) -> None:
+    """Measure value and gradient of the losses, and the symbolic side, against what else there is.
+
+    Numbers: ratio to a = b + c over arrays of the same size. Symbols: ratio to lossproof. What was
+    measured before Ctrl-C is shown and written.
+    """
+    size = "smallest" if smallest else "quick" if quick else "full"
+    try:
+        plan = plan_of(size, only, memory, growth)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    console = Console()
+    rows: list[Row] = []
+    complete = _measure(plan, LIMITS[size], rows)
+    show(console, rows)
+    console.print("memory: in arrays of scores; value, slope: largest difference from lossproof")
+    for note in plan.notes:
+        console.print(f"left out: {note}", highlight=False)
+    surroundings = machine()
+    console.print(", ".join(f"{k} {v}" for k, v in surroundings.items()), highlight=False)
+    if json_file is not None:
+        found = {"machine": surroundings, "complete": complete, "left_out": plan.notes}
+        write_atomically(json_file, found | {"rows": [row.as_dict() for row in rows]})
+    if pictures is not None:
+        for file in draw(rows, pictures):
+            console.print(f"drawn: {file}", highlight=False, soft_wrap=True)
+    if not complete:
+        console.print("broken off: the rows above were measured before")
+        sys.exit(INTERRUPTED)
+
+
+def _measure(plan: Plan, limits: Limits, rows: list[Row]) -> bool:
+    """Fills the rows; whether all was measured."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    progress = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+    with progress:
+        bar = progress.add_task("measuring", total=len(plan), completed=-1)
+
+        def begin(title: str) -> None:
+            progress.update(bar, advance=1, description=title)
+
+        try:
+            for row in measured(plan, limits, begin):
+                rows.append(row)
+        except KeyboardInterrupt:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")

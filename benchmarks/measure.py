@@ -1,0 +1,120 @@
+"""Times of contenders that take turns, and the memory that each needs.
+
+In round r contender c takes x_rc seconds, and its yardstick, run just before it, y_rc. Reported are
+the median of x over the rounds, its quartiles, and the median of x / y, which is steadier than the
+quotient of two medians where other programs run on the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+from typing import Any
+
+__all__ = ["Limits", "Timing", "available_memory", "interleaved", "peak_of", "seconds_of"]
+
+Call = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to measure.
+
+    budget: seconds for all rounds of one contender. most, fewest: rounds. slow: one call of so many
+    seconds is enough.
+    """
+
+    budget: float = 2.0
+    most: int = 31
+    fewest: int = 3
+    slow: float = 4.0
+
+    def rounds(self, seconds: float) -> int:
+        """How often to run what takes so long."""
+        if seconds > self.slow:
+            return 1
+        return max(self.fewest, min(self.most, int(self.budget / max(seconds, 1e-9))))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the rounds of one contender gave."""
+
+    seconds: float
+    low: float
+    high: float
+    ratio: float
+    runs: int
+
+
+def seconds_of(call: Call) -> float:
+    """Of one call."""
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
+def interleaved(
+    calls: Mapping[str, Call], yardstick: Call | None, limits: Limits
+) -> dict[str, Timing]:
+    """Each contender in turn, after one call to warm up; without a yardstick the first is it."""
+    first = {name: seconds_of(call) for name, call in calls.items()}
+    first = {name: t if t > limits.slow else seconds_of(calls[name]) for name, t in first.items()}
+    left = {name: limits.rounds(seconds) for name, seconds in first.items()}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    base = next(iter(calls))
+    while any(left.values()):
+        own = None
+        for name, call in calls.items():
+            if not left[name]:
+                continue
+            left[name] -= 1
+            beside = own if yardstick is None else seconds_of(yardstick)
+            taken = seconds_of(call)
+            if name == base:
+                own = taken
+            times[name].append((taken, taken if beside is None else beside))
+        if yardstick is None and not left[base] and any(left.values()):
+            left[base] = 1  # the yardstick runs as long as anybody does
+    return {name: _summary(pairs) for name, pairs in times.items()}
+
+
+def _summary(pairs: list[tuple[float, float]]) -> Timing:
+    seconds = [taken for taken, _ in pairs]
+    low, _, high = quantiles(seconds, n=4, method="inclusive") if len(pairs) > 1 else seconds * 3
+    ratio = median(taken / beside for taken, beside in pairs)
+    return Timing(median(seconds), low, high, ratio, len(pairs))
+
+
+def peak_of(call: Call) -> int | None:
+    """Bytes by which the resident memory grew at most during a call; None where it is not told.
+
+    Linux resets the high-water mark of a process when 5 is written to its clear_refs (proc(5)).
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        before = _status("VmRSS")
+        call()
+        return max(_status("VmHWM") - before, 0)
+    except OSError:
+        return None
+
+
+def _status(name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    if found is None:
+        raise OSError(f"/proc/self/status has no {name}")
+    return 1024 * int(found[1])
+
+
+def available_memory() -> int:
+    """Bytes that the machine has free; 4 GiB where it does not tell."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 32

@@ -1,0 +1,200 @@
+"""One run: case after case, rows as they come; what was measured before a Ctrl-C is kept."""
+
+from __future__ import annotations
+
+import math
+import platform
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from os import cpu_count
+from typing import Any
+
+import numpy as np
+
+import lossproof
+from benchmarks.cases import FAMILIES, Case, Data, cases_of, data_of, growth_of
+from benchmarks.contenders import OURS, Contender, contenders_of, left_out
+from benchmarks.measure import Limits, Timing, interleaved, peak_of
+from benchmarks.others import OtherCase, other_cases
+
+__all__ = ["ARRAYS", "Plan", "Row", "machine", "measured", "plan_of"]
+
+BANDWIDTH = "a = b + c"
+# Arrays of the size of the scores that the contenders of a case may have at a time, at most: those
+# of four frameworks, and what eager code keeps for its gradient.
+ARRAYS = 24
+LIBRARIES = ("lossproof", "numpy", "scipy", "torch", "jax", "numba", "sympy")
+# Growth: no contender is run at the next size after a call of this many seconds.
+PATIENCE = 1.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one contender needed for one case.
+
+    seconds: the median of `runs`; low, high: the quartiles. ratio: to `ratio_to`, timed in turns
+    with it. memory: bytes by which the process grew in a call, over those of the scores.
+    value_error, gradient_error: the largest differences from lossproof's results, the former
+    relative to max(|value|, 1). None where there is no such figure.
+    """
+
+    case: str
+    shape: tuple[int, ...]
+    dtype: str
+    contender: str
+    seconds: float
+    ratio: float
+    ratio_to: str
+    low: float
+    high: float
+    runs: int
+    k: int = 0
+    memory: float | None = None
+    value_error: float | None = None
+    gradient_error: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, which knows no inf: null, like a figure that there is not."""
+        fields = asdict(self).items()
+        return {name: None if x == math.inf else x for name, x in fields}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured, and what was left out, with the reason."""
+
+    cases: list[Case | OtherCase]
+    growth: list[list[Case]]
+    notes: list[str]
+
+    def __len__(self) -> int:
+        return len(self.cases) + sum(map(len, self.growth))
+
+
+def plan_of(size: str, only: Sequence[str], memory: int, growth: bool) -> Plan:
+    """The cases whose name holds one of the words, as far as memory reaches; ValueError if none."""
+    chosen = [name for name in FAMILIES if _asked(name, only)]
+    numeric = [case for name in chosen for case in cases_of(name, size)]
+    others = [case for case in other_cases(size) if _asked(case.name, only)]
+    if not numeric and not others:
+        known = [*FAMILIES, *(case.name for case in other_cases(size))]
+        raise ValueError(f"no case is named {', '.join(only)}: expected part of {', '.join(known)}")
+    lines = [line for name in chosen for line in growth_of(name)] if growth else []
+    lines = [[case for case in line if _fits(case, memory)] for line in lines]
+    notes = [f"{c.title}: needs more than --memory" for c in numeric if not _fits(c, memory)]
+    contenders = [c for name in chosen for c in contenders_of(name)]
+    notes += dict.fromkeys(left_out(contenders))
+    cases = [*(case for case in numeric if _fits(case, memory)), *others]
+    return Plan(cases, [line for line in lines if line], notes)
+
+
+def _asked(name: str, only: Sequence[str]) -> bool:
+    return not only or any(word in name for word in only)
+
+
+def _fits(case: Case, memory: int) -> bool:
+    return ARRAYS * case.nbytes <= memory
+
+
+def measured(plan: Plan, limits: Limits, begin: Callable[[str], object]) -> Iterator[Row]:
+    """The rows of each case as it is done; `begin` hears of each before."""
+    try:
+        yield from _measured(plan, limits, begin)
+    finally:
+        lossproof.use_kernels(True)  # each call of ours says which version it is
+
+
+def _measured(plan: Plan, limits: Limits, begin: Callable[[str], object]) -> Iterator[Row]:
+    for case in plan.cases:
+        begin(case.title)
+        if isinstance(case, OtherCase):
+            yield from _other_rows(case, limits)
+        else:
+            yield from _rows(case, contenders_of(case.name), limits)
+    for line in plan.growth:
+        patient = contenders_of(line[0].name)
+        for case in line:
+            begin(f"growth: {case.title}")
+            rows = list(_rows(case, patient, limits))
+            yield from rows
+            slow = {row.contender for row in rows if row.seconds > PATIENCE}
+            patient = [c for c in patient if c.name not in slow]
+
+
+def _rows(case: Case, contenders: Sequence[Contender], limits: Limits) -> Iterator[Row]:
+    data = data_of(case)
+    calls = {c.name: c.make(case, data) for c in contenders if c.runs(case)}
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # contenders overflow
+        warnings.simplefilter("ignore")
+        truth = _as_numpy(calls[OURS]())
+        facts = {name: _facts(call, truth, data) for name, call in calls.items()}
+        timings = interleaved(calls | _bandwidth(data), _bandwidth(data)[BANDWIDTH], limits)
+    for name, timing in timings.items():
+        more = facts.get(name, {})
+        yield _row((case.name, case.shape, case.dtype), name, timing, BANDWIDTH, k=case.k, **more)
+
+
+def _bandwidth(data: Data) -> dict[str, Callable[[], Any]]:
+    """NumPy's sum of two arrays into a third, on one core."""
+    target = np.empty_like(data.scores)
+    return {BANDWIDTH: lambda: np.add(data.scores, data.labels, out=target)}
+
+
+def _facts(call: Callable[[], Any], truth: tuple[Any, Any], data: Data) -> dict[str, float | None]:
+    """Memory of a second call, which no longer loads or compiles anything, and both errors."""
+    value, gradient = _as_numpy(call())
+    peak = peak_of(call)
+    scale = np.maximum(np.abs(truth[0]), 1)
+    return {
+        "memory": None if peak is None else peak / data.scores.nbytes,
+        "value_error": _largest((value - truth[0]) / scale),
+        "gradient_error": None if gradient is None else _largest(gradient - truth[1]),
+    }
+
+
+def _largest(error: Any) -> float:
+    """The largest absolute error, inf for nan."""
+    return float(np.max(np.nan_to_num(np.abs(error), nan=np.inf, posinf=np.inf)))
+
+
+def _as_numpy(result: tuple[Any, Any]) -> tuple[Any, Any]:
+    value, gradient = result
+    return np.asarray(value), None if gradient is None else np.asarray(gradient)
+
+
+def _other_rows(case: OtherCase, limits: Limits) -> Iterator[Row]:
+    for name, timing in interleaved(case.make(), None, limits).items():
+        yield _row((case.name, (), ""), name, timing, OURS)
+
+
+def _row(
+    case: tuple[str, tuple[int, ...], str],
+    contender: str,
+    timing: Timing,
+    ratio_to: str,
+    **more: Any,
+) -> Row:
+    figures = (timing.seconds, timing.ratio, ratio_to, timing.low, timing.high, timing.runs)
+    return Row(*case, contender, *figures, **more)
+
+
+def machine() -> dict[str, str]:
+    """What the figures depend on."""
+    found = {"processor": _processor(), "cores": str(cpu_count())}
+    found["python"] = platform.python_version()
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":")[1].strip() for line in file if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,135 @@
+"""The symbolic side: deriving, proving and emitting, for every n at once, beside one n at a time.
+
+derive  the gradient for symbolic n, its proof included, against SymPy's `diff` of the loss
+        with its sums written out at one n
+prove   the same, against SymPy's `simplify` of (derivative - formula) at one n
+emit    the formula made a NumPy function, against `lambdify` at one n
+run     that function on 4096 rows, against `lambdify`'s and the code by hand
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sympy import Expr, Symbol, diff, lambdify, simplify
+from sympy.core.cache import clear_cache
+
+from benchmarks.by_hand import HANDS
+from benchmarks.cases import OtherCase
+from derive.emit import Formula, compile_formula
+from derive.losses import LOSSES
+from derive.losses.symbols import i, s
+
+__all__ = ["symbolic_cases"]
+
+NAMES = ("soft_zlpr", "softmax_cross_entropy", "binary_cross_entropy")
+# At one n: the text of a gradient grows with n^2.
+LENGTHS = {"smallest": (2,), "quick": (8,), "full": (8, 32, 64)}
+# simplify takes minutes from n = 4 on.
+PROVED = {"smallest": 1, "quick": 2, "full": 3}
+ROWS = {"smallest": 16, "quick": 4096, "full": 4096}
+SEED = 11
+
+
+def symbolic_cases(size: str) -> Iterator[OtherCase]:
+    """All cases; size: smallest, quick or full."""
+    for name in NAMES[:1] if size == "smallest" else NAMES:
+        for kind, make in MAKERS.items():
+            yield OtherCase(f"{kind} {name}", partial(make, name, size))
+
+
+def _cold(call: Callable[[], Any]) -> Callable[[], Any]:
+    """From an empty cache of SymPy's, whose results would make the second call free."""
+
+    def fresh() -> Any:
+        clear_cache()
+        return call()
+
+    return fresh
+
+
+def _deriving(name: str, size: str) -> dict[str, Callable[[], Any]]:
+    loss = LOSSES[name]
+    calls = {"lossproof": _cold(lambda: _derived(name))}
+    for n in LENGTHS[size]:
+        value, scores, _ = _written(loss.value, name, n)
+
+        def explicit(value: Expr = value, scores: Any = scores) -> Any:
+            return [diff(value, x) for x in scores]
+
+        calls[f"SymPy diff, n = {n}"] = _cold(explicit)
+    return calls
+
+
+def _derived(name: str) -> Any:
+    """The gradient with its proof; a loss keeps what it has derived, so that is forgotten."""
+    loss = LOSSES[name]
+    loss._derived.clear()
+    found = loss.derive("gradient")
+    if not found.holds:
+        raise ArithmeticError(f"the gradient of {name} is not proved: its time means nothing")
+    return found
+
+
+def _proving(name: str, size: str) -> dict[str, Callable[[], Any]]:
+    loss, n = LOSSES[name], PROVED[size]
+    value, scores, _ = _written(loss.value, name, n)
+    gradient = [_written(loss.gradient, name, n, place)[0] for place in range(n)]
+
+    def explicit() -> Any:
+        rests = [simplify(diff(value, x) - g) for x, g in zip(scores, gradient, strict=True)]
+        return all(rest == 0 for rest in rests)
+
+    ours = _cold(lambda: _derived(name))
+    return {"lossproof": ours, f"SymPy simplify, n = {n}": _cold(explicit)}
+
+
+def _emitting(name: str, size: str) -> dict[str, Callable[[], Any]]:
+    calls: dict[str, Callable[[], Any]] = {
+        "lossproof": _cold(lambda: compile_formula(_formula(name)))
+    }
+    for n in LENGTHS[size]:
+        calls[f"lambdify, n = {n}"] = _cold(lambda n=n: _unrolled(name, n))
+    return calls
+
+
+def _running(name: str, size: str) -> dict[str, Callable[[], Any]]:
+    n = LENGTHS[size][-1]
+    rng = np.random.default_rng(SEED)
+    scores = rng.normal(0, 3, (ROWS[size], n))
+    labels = rng.uniform(0, 1, scores.shape)
+    emitted, unrolled = compile_formula(_formula(name)), _unrolled(name, n)
+    columns = [*scores.T, *labels.T]
+    return {
+        "lossproof": lambda: emitted(scores, labels),
+        "NumPy by hand": lambda: HANDS[name](scores, labels),
+        f"lambdify, n = {n}": lambda: np.stack(unrolled(*columns), axis=-1),
+    }
+
+
+def _formula(name: str) -> Formula:
+    loss = LOSSES[name]
+    return Formula(f"{name}_gradient", loss.gradient, (i,), (s, loss.labels))
+
+
+def _unrolled(name: str, n: int) -> Any:
+    """lambdify of the gradient with every sum written out."""
+    loss = LOSSES[name]
+    written = [_written(loss.gradient, name, n, place) for place in range(n)]
+    _, scores, labels = written[0]
+    return lambdify([*scores, *labels], [entry for entry, _, _ in written], "numpy", cse=True)
+
+
+def _written(expr: Expr, name: str, n: int, place: int = 0) -> tuple[Expr, list[Any], list[Any]]:
+    """An expression at one n (and i = place), and its n scores and labels as symbols."""
+    loss = LOSSES[name]
+    scores = [Symbol(f"s{p}", real=True) for p in range(n)]
+    labels = [Symbol(f"t{p}", real=True) for p in range(n)]
+    entries = {s[p]: scores[p] for p in range(n)} | {loss.labels[p]: labels[p] for p in range(n)}
+    return expr.subs({i.axis.size: n, i: place}).doit().xreplace(entries), scores, labels
+
+
+MAKERS = {"derive": _deriving, "prove": _proving, "emit": _emitting, "run": _running}

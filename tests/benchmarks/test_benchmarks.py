@@ -1,0 +1,171 @@
+"""The form of what the benchmarks give; never a time."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import contenders, run
+from benchmarks.__main__ import INTERRUPTED, bytes_of, main
+from benchmarks.by_hand import HANDS
+from benchmarks.cases import DTYPES, Case, cases_of, data_of, growth_of
+from benchmarks.contenders import contenders_of
+from benchmarks.measure import Limits, interleaved, peak_of
+from benchmarks.run import Row, plan_of
+from benchmarks.show import draw
+from lossproof import use_kernels
+from lossproof.cli import main as lossproof
+
+LITTLE = ("numpy", "scipy", "torch")
+"""Compilers take their time to start."""
+
+
+@pytest.fixture(autouse=True)
+def kernels_as_before() -> Iterator[None]:
+    yield
+    use_kernels(True)
+
+
+@pytest.fixture
+def few_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = contenders.find_spec
+    monkeypatch.setattr(
+        contenders, "find_spec", lambda name: find(name) if name in LITTLE else None
+    )
+    compiled = contenders.Contender.runs
+    monkeypatch.setattr(
+        contenders.Contender,
+        "runs",
+        lambda self, case: self.name != "torch.compile" and compiled(self, case),
+    )
+
+
+def test_the_smallest_run(few_libraries: None, tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    options = ["--smallest", "--only", "unified", "--only", "run", "--only", "grid_c"]
+    result = CliRunner().invoke(main, [*options, "--json", str(file)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "left out: jax.jit: jax is not installed" in result.output
+    found = json.loads(file.read_text())
+    assert found["complete"] and found["machine"]["numpy"] == np.__version__
+    rows = found["rows"]
+    for row in rows:
+        assert row["seconds"] > 0 and row["ratio"] > 0 and row["runs"] >= 1
+        assert row["low"] <= row["seconds"] <= row["high"]
+        assert row["ratio_to"] == ("a = b + c" if row["shape"] else "lossproof")
+        assert row["contender"] in result.output
+    cases = {(row["case"], row["dtype"]) for row in rows}
+    assert {("unified", d) for d in DTYPES} | {("run soft_zlpr", "")} < cases
+    names = [row["contender"] for row in rows if row["case"] == "unified"]
+    assert names[0] == "lossproof" and {"NumPy by hand", "a = b + c"} < set(names)
+    for row in rows:
+        if row["contender"] in ("NumPy by hand", "torch eager") and row["shape"]:
+            off = 1e-5 if row["dtype"] == "float32" else 1e-12
+            assert row["value_error"] < off and row["gradient_error"] < off
+
+
+def test_what_was_measured_before_an_interrupt_is_kept(
+    few_libraries: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure, seen = run._rows, []
+
+    def stop(case: Case, *arguments: Any) -> Any:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(case)
+        return measure(case, *arguments)
+
+    monkeypatch.setattr(run, "_rows", stop)
+    file = tmp_path / "rows.json"
+    result = CliRunner().invoke(main, ["--smallest", "--only", "unified", "--json", str(file)])
+    assert result.exit_code == INTERRUPTED
+    found = json.loads(file.read_text())
+    assert not found["complete"]
+    assert {row["dtype"] for row in found["rows"]} == {"float32"}
+
+
+def test_the_front_door() -> None:
+    result = CliRunner().invoke(lossproof, ["bench", "--help"])
+    assert result.exit_code == 0 and "--quick" in result.output
+    result = CliRunner().invoke(lossproof, ["bench", "--only", "nothing"])
+    assert result.exit_code == 2 and "no case is named nothing" in result.output
+
+
+def test_cases_that_need_too_much_are_left_out() -> None:
+    largest = max(cases_of("zlpr", "full"), key=lambda case: case.nbytes)
+    assert largest.shape == (4, 10**7) and largest.dtype == "float64"
+    plan = plan_of("full", ["zlpr"], largest.nbytes, growth=True)
+    assert largest not in plan.cases
+    assert f"{largest.title}: needs more than --memory" in plan.notes
+    assert plan.growth and len(plan) > len(plan.cases)
+
+
+def test_sizes() -> None:
+    assert bytes_of(None, None, "500M") == 500 * 2**20
+    assert bytes_of(None, None, "1.5GiB") == 3 * 2**29
+    assert bytes_of(None, None, None) > 0
+    result = CliRunner().invoke(main, ["--memory", "much"])
+    assert result.exit_code == 2 and "expected a size such as 4G" in result.output
+
+
+@pytest.mark.parametrize("name", HANDS)
+def test_contenders_compute_the_loss(name: str) -> None:
+    """Without it their times would mean nothing."""
+    case = Case(name, (16, 5), "float64")
+    data = data_of(case)
+    few = [c for c in contenders_of(name) if c.library in LITTLE and c.name != "torch.compile"]
+    results = {c.name: c.make(case, data)() for c in few if c.runs(case)}
+    value, gradient = results.pop("lossproof")
+    for other in results.values():
+        np.testing.assert_allclose(np.asarray(other[0]), value, atol=1e-12)
+        np.testing.assert_allclose(np.asarray(other[1]), gradient, atol=1e-12)
+
+
+def test_all_take_turns() -> None:
+    said: list[str] = []
+    calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
+    timings = interleaved(calls, lambda: said.append("y"), Limits(1.0, 3, 1))
+    assert "".join(said) == "abab" + "yayb" * 3
+    assert [t.runs for t in timings.values()] == [3, 3]
+    assert all(t.low <= t.seconds <= t.high for t in timings.values())
+
+
+def test_the_first_is_the_yardstick_where_there_is_no_other() -> None:
+    said: list[str] = []
+    calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
+    timings = interleaved(calls, None, Limits(1.0, 3, 1))
+    assert "".join(said) == "abab" + "ab" * 3
+    assert timings["a"].ratio == 1.0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the peak")
+def test_the_peak_of_a_call() -> None:
+    peak = peak_of(lambda: np.ones(2**22).sum())
+    assert peak is not None and 0.9 * 2**25 <= peak < 2**26
+
+
+def test_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    line = growth_of("zlpr")[0][:4]
+    rows = [
+        Row(c.name, c.shape, c.dtype, who, 1e-9 * c.nbytes * k, k, "a = b + c", 0, 1, 1)
+        for c in line
+        for who, k in (("lossproof", 2.0), ("a = b + c", 1.0))
+    ]
+    files = draw(rows, tmp_path)
+    assert [file.name for file in files] == ["ratios_float32.svg", "growth_zlpr.svg"]
+    assert all("<svg" in file.read_text() for file in files)
+
+
+def test_no_figure_is_null_in_json() -> None:
+    row = Row("zlpr", (1, 2), "float32", "x", 1.0, 1.0, "a = b + c", 1.0, 1.0, 1, 0, None, math.inf)
+    assert row.as_dict()["value_error"] is None
+    json.dumps(row.as_dict(), allow_nan=False)
