@@ -30,6 +30,10 @@ from derive.emit.scalars import Writer
 LIMITS = "enum { PIECE = 16384, MOST_PIECES = 128, BLOCK = 64, SMALL = 32768, MANY_ROWS = 64 };"
 
 PRELUDE = f"""\
+#if defined(__GNUC__) && !defined(__clang__)
+/* Nobody reads the flags of exceptions, and choices between two results can then be vectors. */
+#pragma GCC optimize("no-trapping-math")
+#endif
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

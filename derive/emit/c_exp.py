@@ -56,7 +56,8 @@ TEXT = Template("""\
 $linkage $real $name(const $real exponent)
 {
     const $real shift = ${magic}$f; /* rounds to whole numbers, kept in the last bits */
-    const $real above = exponent < $low$f ? $low$f : exponent;
+    const int vanishes = exponent < $low$f; /* chosen below: products that underflow are slow */
+    const $real above = vanishes ? 0 : exponent;
     const $real x = above > $high$f ? $high$f : above;
     const $real shifted = $fma(x, 1.44269504088896341$f, shift);
     const $real k = shifted - shift;
@@ -74,7 +75,8 @@ $steps
     $real scale, rest;
     memcpy(&scale, &first, sizeof scale);
     memcpy(&rest, &second, sizeof rest);
-    return power * scale * rest;
+    const $real result = power * scale * rest;
+    return vanishes ? 0 : result;
 }""")
 
 

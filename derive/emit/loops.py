@@ -102,7 +102,7 @@ def loop_form(formula: Formula, target: str) -> LoopForm:
     Raises :class:`UnsupportedNode` where an operation has two indices (a Hessian), where a
     coefficient is asked for, or where two axes occur.
     """
-    ops = _without_argmax(_plain_ops(formula, target))
+    ops = _weighed(_without_argmax(_plain_ops(formula, target)), formula)
     ready = _ready(ops)
     results = tuple(number for number, op in enumerate(ops) if op.kind == "result")
     needed = _closure(ops, results)
@@ -180,6 +180,40 @@ def _without_argmax(ops: list[Op]) -> list[Op]:
         else:
             names.append(add(op.kind, *operands, data=op.data, like=op))
     return found
+
+
+def _weighed(ops: list[Op], formula: Formula) -> list[Op]:
+    """Products with a label as gates: 0 where the label is 0, also times the score ``-inf``.
+
+    A masked label has that score, and ``t s`` is 0 there, as every limit of it says. The
+    exponentials have such a gate already.
+    """
+    labels = str(formula.arrays[1]) if len(formula.arrays) > 1 else None
+    found: list[Op] = []
+    names: list[int] = []
+    for op in ops:
+        operands = tuple(names[number] for number in op.operands)
+        weights = [n for n in operands if _is_weight(found, n, labels)]
+        rest = tuple(n for n in operands if n not in weights[:1])
+        plain = op.kind != "mul" or not weights or all(found[n].kind == "exp" for n in rest)
+        if plain or not any(found[n].frame for n in rest):
+            found.append(replace(op, operands=operands))
+        else:
+            if len(rest) > 1:
+                found.append(Op("mul", rest, (1,) * len(rest), op.frame))
+                rest = (len(found) - 1,)
+            found.append(Op("weigh", (weights[0], *rest), None, op.frame))
+        names.append(len(found) - 1)
+    return found
+
+
+def _is_weight(ops: list[Op], number: int, labels: str | None) -> bool:
+    """A label, or 1 less a label."""
+    op = ops[number]
+    if op.kind == "array":
+        return bool(op.data[0] == labels)
+    one_less = op.kind == "add" and op.data == (1, -1) and ops[op.operands[0]].kind == "number"
+    return one_less and _is_weight(ops, op.operands[1], labels)
 
 
 def _leader(ops: list[Op], operands: tuple[int, ...]) -> tuple[int, int, int] | None:

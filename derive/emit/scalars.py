@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from derive.emit.lines import ATOM, LONG, LOOSE, NAMES, PRODUCT, SUM, UNARY, Text
 from derive.emit.formula import UnsupportedNode
+from derive.emit.lines import ATOM, LONG, LOOSE, NAMES, PRODUCT, SUM, UNARY, Text
 from derive.emit.loops import REDUCTIONS, LoopForm, Pass
 from derive.emit.program import Op
 

@@ -1,0 +1,175 @@
+"""Emitted C: compiled, called, and held against the oracle."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+from native import FAST, GCC, STRICT, CRoute, call, exponential_of, needs_gcc
+from rows import LOSSES, chosen, errors, worst
+
+from derive.emit.c import c_source
+from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
+from derive.formulas import formula_of
+from verify.accuracy import EMITTED_BOUND
+
+pytestmark = needs_gcc
+#: Losses whose formulas are right, too, where labels are masked by -inf.
+MASKED = ("soft_zlpr", "zlpr", "softmax_cross_entropy", "unified", "binary_cross_entropy")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_against_the_oracle(loss: str) -> None:
+    samples = chosen(loss, every=23)
+    assert worst(errors(loss, CRoute(loss), samples)) <= EMITTED_BOUND
+
+
+@pytest.mark.parametrize("loss", MASKED)
+def test_masked_labels(loss: str) -> None:
+    samples = chosen(loss, every=5, masked=True)
+    assert len(samples) >= 4
+    assert worst(errors(loss, CRoute(loss), samples)) <= EMITTED_BOUND
+
+
+def test_batches_as_rows() -> None:
+    samples = chosen("soft_zlpr", every=23)
+    assert worst(errors("soft_zlpr", CRoute("soft_zlpr"), samples, batch=True)) <= EMITTED_BOUND
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 16384, 16385, 3_000_001])
+def test_long_rows_lose_nothing(n: int, dtype: str) -> None:
+    """n equal terms: their roundings all have one direction."""
+    score = float(np.asarray(-0.7, dtype))
+    scores, labels = np.full((1, n), score, dtype), np.zeros((1, n), dtype)
+    value, gradient = call(formula_of("soft_zlpr", "value_and_grad"), scores, labels)
+    with mpmath.workdps(40):
+        total = 1 + n * mpmath.exp(score)
+        true, slope = float(mpmath.log(total)), float(mpmath.exp(score) / total)
+    eps = float(np.finfo(dtype).eps)
+    assert abs(value[0] - true) <= eps * true
+    assert np.abs(gradient - slope).max() <= 2 * eps * slope
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 200_000), (3, 40_000), (300, 500)])
+def test_the_number_of_threads_changes_no_bit(shape: tuple[int, int], dtype: str) -> None:
+    rng = np.random.default_rng(5)
+    scores, labels = rng.normal(0, 9, shape).astype(dtype), rng.random(shape).astype(dtype)
+    formula = formula_of("soft_zlpr", "value_and_grad")
+    threads = ctypes.CDLL("libgomp.so.1")
+    before = threads.omp_get_max_threads()
+    seen = set()
+    for count in (1, 2, 3):
+        threads.omp_set_num_threads(count)
+        seen.add(tuple(array.tobytes() for array in call(formula, scores, labels)))
+    threads.omp_set_num_threads(before)
+    assert len(seen) == 1
+
+
+def test_without_openmp_and_vectors() -> None:
+    samples = chosen("zlpr", every=11)
+    assert worst(errors("zlpr", CRoute("zlpr", flags=("-O1",)), samples)) <= EMITTED_BOUND
+
+
+@pytest.mark.parametrize("loss", ["soft_zlpr", "softmax_cross_entropy", "max_hinge"])
+def test_sanitizers_find_nothing(loss: str, tmp_path: Path) -> None:
+    """Rows shorter and longer than a piece, of no entry at all, scores that are -inf and inf."""
+    name = f"{loss}_value_and_grad"
+    scalars = "".join(", 0.5" for _ in formula_of(loss, "value").arguments[2:])
+    (tmp_path / "emitted.c").write_text(c_source(formula_of(loss, "value_and_grad")))
+    calls = "\n".join(
+        f"    for (size_t k = 0; k < 6; ++k) run_{real}(lengths[k]);"
+        for real in ("float", "double")
+    )
+    runs = "\n".join(
+        f"""
+static void run_{real}(size_t n)
+{{
+    {real} *s = malloc(n * sizeof *s + 1), *t = malloc(n * sizeof *t + 1);
+    {real} *gradient = malloc(n * sizeof *gradient + 1), value;
+    for (size_t j = 0; j < n; ++j) {{
+        s[j] = j % 7 == 3 ? -INFINITY : j % 11 == 5 ? ({real})1e30 : ({real})(j % 13) - 6;
+        t[j] = j % 5 == 1;
+    }}
+    {name}_{suffix}(1, n, s, t{scalars}, &value, gradient);
+    free(s); free(t); free(gradient);
+}}"""
+        for real, suffix in (("float", "float32"), ("double", "float64"))
+    )
+    (tmp_path / "main.c").write_text(
+        f'#define {name.upper()}_HEADER\n#include "emitted.c"\n#include <math.h>\n'
+        f"#include <stdlib.h>\n{runs}\nint main(void)\n{{\n"
+        f"    const size_t lengths[] = {{0, 1, 2, 65, 1000, 40000}};\n{calls}\n    return 0;\n}}\n"
+    )
+    checks = ["-g", "-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+    command = [str(GCC), *STRICT, *checks, "emitted.c", "main.c", "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run([str(tmp_path / "main")], check=True)
+
+
+def test_fast_math_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "emitted.c").write_text(c_source(formula_of("zlpr", "value")))
+    command = [str(GCC), "-std=c11", "-ffast-math", "-c", "emitted.c"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "compile without -ffast-math" in result.stderr
+
+
+def test_loops_run_in_vectors(tmp_path: Path) -> None:
+    """The loops over entries of zlpr: those with exponentials, in both precisions."""
+    (tmp_path / "emitted.c").write_text(c_source(formula_of("zlpr", "value_and_grad")))
+    command = [str(GCC), "-std=c11", "-O3", "-mavx2", "-mfma", "-fopenmp", "-c", "emitted.c"]
+    result = subprocess.run(
+        [*command, "-fopt-info-vec-optimized"], cwd=tmp_path, capture_output=True, text=True
+    )
+    if "error" in result.stderr:
+        pytest.skip("this processor has no AVX2")
+    lines = (tmp_path / "emitted.c").read_text().splitlines()
+    loops = [at for at, line in enumerate(lines, 1) if "for (size_t j" in line]
+    # A loop is reported at its own line, at that of its pragma, or at its first statement.
+    told = {int(line.split(":")[1]) for line in result.stderr.splitlines() if "loop vec" in line}
+    assert loops
+    assert [at for at in loops if not told & {at - 1, at, at + 1}] == []
+
+
+# --- the exponential ---
+
+
+@pytest.mark.parametrize("kind", [SINGLE, DOUBLE], ids=["float32", "float64"])
+def test_the_polynomial_interpolates_at_chebyshev_nodes(kind: Exponential) -> None:
+    with mpmath.workdps(50):
+        half, count = mpmath.log(2) / 2 * mpmath.mpf("1.0005"), len(kind.q)
+        nodes = [half * mpmath.cos(mpmath.pi * (2 * k + 1) / (2 * count)) for k in range(count)]
+        powers = mpmath.matrix([[x**k for k in range(count)] for x in nodes])
+        wanted = [
+            mpmath.nsum(lambda k, x=x: x**k / mpmath.factorial(k + 2), [0, 40]) for x in nodes
+        ]
+        exact = mpmath.lu_solve(powers, mpmath.matrix(wanted))
+        for got, true in zip(kind.q, exact, strict=True):
+            assert mpmath.almosteq(mpmath.mpf(got), true, rel_eps=mpmath.mpf("1e-15"))
+        high, low = mpmath.mpf(float(kind.log2_high)), mpmath.mpf(kind.log2_low)
+        assert abs(high + low - mpmath.log(2)) < mpmath.mpf(10) ** -(11 if kind is SINGLE else 25)
+
+
+@pytest.mark.parametrize("flags", [FAST, ("-O2",)], ids=["fused", "not fused"])
+@pytest.mark.parametrize("kind", [SINGLE, DOUBLE], ids=["float32", "float64"])
+def test_the_exponential_is_below_one_ulp(kind: Exponential, flags: tuple[str, ...]) -> None:
+    dtype = {"float": np.float32, "double": np.float64}[kind.real]
+    exp = exponential_of(kind, flags)
+    rng = np.random.default_rng(11)
+    low, high = (-103, 88) if dtype is np.float32 else (-744, 709)
+    x = np.concatenate([rng.uniform(low, high, 4000), rng.uniform(-1, 1, 2000)]).astype(dtype)
+    with mpmath.workdps(40):
+        true = [mpmath.exp(mpmath.mpf(float(value))) for value in x]
+        off = [
+            float(abs(mpmath.mpf(float(got)) - want) / float(np.spacing(dtype(want))))
+            for got, want in zip(exp(x), true, strict=True)
+        ]
+    assert max(off) < 1.0
+    ends = np.asarray([-np.inf, -1e30, 1.5 * low, 0, 1.5 * high, np.inf, np.nan], dtype)
+    np.testing.assert_array_equal(exp(ends), [0, 0, 0, 1, np.inf, np.inf, np.nan])
