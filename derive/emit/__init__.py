@@ -29,6 +29,15 @@ TARGETS: dict[str, Callable[[Formula], str]] = {
 CALLABLE = tuple(target for target in TARGETS if target != "latex")
 
 
+# The endings of files that are not Python.
+ENDINGS = {"latex": "tex", "c": "c", "cuda": "cu"}
+
+
+def file_name(formula: Formula, target: str) -> str:
+    """``torch/soft_zlpr_value_and_grad.py``: where a file belongs among those of all targets."""
+    return f"{target}/{formula.name}.{ENDINGS.get(target, 'py')}"
+
+
 def emit(formula: Formula, target: str = "numpy") -> str:
     """The formula as a standalone source file of the target.
 
@@ -51,4 +60,12 @@ def compile_formula(formula: Formula, target: str = "numpy") -> Callable[..., An
     return function
 
 
-__all__ = ["CALLABLE", "TARGETS", "Formula", "UnsupportedNode", "compile_formula", "emit"]
+__all__ = [
+    "CALLABLE",
+    "TARGETS",
+    "Formula",
+    "UnsupportedNode",
+    "compile_formula",
+    "emit",
+    "file_name",
+]

@@ -1,0 +1,78 @@
+# Emitted by lossproof from the derived formula, target array-api. Rests on the claims
+# combination_softmax.value_and_grad, combination_softmax.value, 7359-2, 7359-e,
+# combination_softmax.gradient.
+
+def shifted(a, first, xp):
+    """The coefficients times z: order j holds what order j - 1 held."""
+    return xp.where(xp.arange(a.shape[-1], device=a.device) == 0, first, xp.roll(a, 1, axis=-1))
+
+
+def log_start(order, base, x, xp):
+    """Logs of the coefficients of z^(m - order), or of z^(m - order) / (1 - e^base z).
+
+    m is the largest order of the batch: the order of interest is the last one in every row.
+    """
+    order = xp.asarray(order, dtype=x.dtype, device=x.device)
+    largest = max(0, int(xp.max(order)))
+    place = xp.arange(largest + 1, dtype=x.dtype, device=x.device) - (largest - order)
+    if base is None:
+        return xp.where(place == 0, 0 * place, -xp.inf)
+    return xp.where(place >= 0, place * base, -xp.inf)
+
+
+def log_steps(x, log_e, xp):
+    """log e_j before each element of the row and after the last: e_j + e^x e_{j-1} is next."""
+    steps = [log_e]
+    for i in range(x.shape[-1]):
+        taken = x[..., i : i + 1] + shifted(log_e, -xp.inf, xp)
+        log_e = xp.logaddexp(log_e, taken)
+        steps.append(log_e)
+    return steps
+
+
+def log_product(a, b, xp):
+    """The last order of a product: log sum_j e^(a_j + b_(m-j)), and the terms of that sum."""
+    terms = a + xp.flip(b, axis=-1)
+    peak = xp.max(terms, axis=-1, keepdims=True)
+    peak = xp.where(xp.isfinite(peak), peak, 0)
+    parts = xp.exp(terms - peak)
+    total = xp.sum(parts, axis=-1, keepdims=True)
+    empty = total == 0
+    total = xp.where(empty, 1, total)
+    return xp.where(empty, -xp.inf, peak + xp.log(total)), parts / total
+
+
+def log_coefficient(x, order, base, xp):
+    """log [z^order] prod_j (1 + e^(x_j) z), over 1 - e^base z if a base is given; (*batch, 1)."""
+    return log_steps(x, log_start(order, base, x, xp), xp)[-1][..., -1:]
+
+
+def log_coefficient_without(x, order, base, xp):
+    """The same without element i, for each i: the elements before it times those after it."""
+    n = x.shape[-1]
+    before = log_steps(x, log_start(order, base, x, xp), xp)
+    largest = before[0].shape[-1] - 1
+    after = log_steps(xp.flip(x, axis=-1), log_start(largest, None, x, xp), xp)
+    left = [log_product(before[i], after[n - 1 - i], xp)[0] for i in range(n)]
+    return xp.concat(left, axis=-1)
+
+
+def combination_softmax_value_and_grad(s, y, *, xp=None):
+    """Value and gradient of combination_softmax, row by row.
+
+        value = log([z^(sum_l y_l)] prod_l (z e^(s_l) + 1)) - sum_l (s_l y_l)
+        gradient_i = e^(s_i) ([z^(sum_l y_l - 1)] prod_l (z (1 - delta_il) e^(s_l) +
+            1))/([z^(sum_l y_l)] prod_l (z e^(s_l) + 1)) - y_i
+
+    Shapes: s (*batch, n), y (*batch, n); value (*batch), gradient (*batch, n). All arrays of
+    one floating-point dtype. Coefficients are found by elements (claim
+    combination_softmax.elements), in a loop over the row, as logs: an absolute error of a few
+    ulps of the largest log coefficient.
+    """
+    xp = s.__array_namespace__() if xp is None else xp
+    sum_1 = xp.sum(y, axis=-1, keepdims=True)
+    by_elements_1 = log_coefficient(s, sum_1, None, xp)
+    value = (by_elements_1 - xp.sum(s * y, axis=-1, keepdims=True))[..., 0]
+    term_1 = s + log_coefficient_without(s, sum_1 - 1, None, xp) - by_elements_1
+    gradient = xp.exp(term_1) - y
+    return value, gradient

@@ -1,0 +1,29 @@
+# Emitted by lossproof from the derived formula, target array-api. Rests on the claims
+# grid_centered.value_and_grad, grid_centered.value, grid_centered.gradient.
+
+def grid_centered_value_and_grad(s, t, *, xp=None):
+    """Value and gradient of grid_centered, grid by grid of samples and classes.
+
+        value = sum_j log(sum_p (e^(-s_pj + sum_l s_pl/m) t_pj) + 1)
+        gradient_ij = -e^(-s_ij + sum_l s_il/m) t_ij/(sum_p (e^(-s_pj + sum_l s_pl/m) t_pj) + 1)
+            + sum_l (e^(-s_il + sum_l s_il/m) t_il/(sum_p (e^(-s_pl + sum_l s_pl/m) t_pl) +
+            1))/m
+
+    Shapes: s (*batch, n, m), t (*batch, n, m); value (*batch), gradient (*batch, n, m). All
+    arrays of one floating-point dtype.
+    """
+    xp = s.__array_namespace__() if xp is None else xp
+    term_1 = s.shape[-1]
+    open_1 = xp.where(t != 0, (xp.sum(s, axis=-1) / term_1)[..., :, None] - s, -xp.inf)
+    peak_1 = xp.max(open_1, axis=-2)
+    peak_2 = xp.clip(peak_1 - 60, 0, None)
+    term_2 = t * xp.exp(open_1 - peak_2[..., None, :])
+    sum_1 = xp.sum(term_2, axis=-2)
+    sum_2 = sum_1 + xp.exp(-peak_2)
+    peak_3 = xp.clip(-xp.maximum(xp.log(sum_2), -peak_2), 0, None)
+    term_3 = peak_2 - peak_3
+    log_1 = xp.log1p(sum_1 * xp.exp(peak_3) + xp.expm1(-term_3))
+    value = xp.sum(term_3 + log_1, axis=-1, keepdims=True)[..., 0]
+    ratio_1 = term_2 / sum_2[..., None, :]
+    gradient = (xp.sum(ratio_1, axis=-1) / term_1)[..., :, None] - ratio_1
+    return value, gradient

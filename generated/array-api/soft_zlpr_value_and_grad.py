@@ -1,0 +1,36 @@
+# Emitted by lossproof from the derived formula, target array-api. Rests on the claims
+# soft_zlpr.value_and_grad, soft_zlpr.value, soft_zlpr.gradient, 9064-k, 9064-17.
+
+def soft_zlpr_value_and_grad(s, t, *, xp=None):
+    """Value and gradient of soft_zlpr, row by row.
+
+        value = log(sum_k ((1 - t_k) e^(s_k)) + 1) + log(sum_k (e^(-s_k) t_k) + 1)
+        gradient_i = (1 - t_i) e^(s_i)/(sum_k ((1 - t_k) e^(s_k)) + 1) - e^(-s_i) t_i/(sum_k
+            (e^(-s_k) t_k) + 1)
+
+    Shapes: s (*batch, n), t (*batch, n); value (*batch), gradient (*batch, n). All arrays of
+    one floating-point dtype.
+    """
+    xp = s.__array_namespace__() if xp is None else xp
+    open_1 = xp.where(t != 0, -s, -xp.inf)
+    peak_1 = xp.max(open_1, axis=-1, keepdims=True)
+    peak_2 = xp.clip(peak_1 - 60, 0, None)
+    term_1 = t * xp.exp(open_1 - peak_2)
+    sum_1 = xp.sum(term_1, axis=-1, keepdims=True)
+    sum_2 = sum_1 + xp.exp(-peak_2)
+    peak_3 = xp.clip(-xp.maximum(xp.log(sum_2), -peak_2), 0, None)
+    term_2 = peak_2 - peak_3
+    term_3 = 1 - t
+    open_2 = xp.where(term_3 != 0, s, -xp.inf)
+    peak_4 = xp.max(open_2, axis=-1, keepdims=True)
+    peak_5 = xp.clip(peak_4 - 60, 0, None)
+    term_4 = term_3 * xp.exp(open_2 - peak_5)
+    sum_3 = xp.sum(term_4, axis=-1, keepdims=True)
+    sum_4 = sum_3 + xp.exp(-peak_5)
+    peak_6 = xp.clip(-xp.maximum(xp.log(sum_4), -peak_5), 0, None)
+    term_5 = peak_5 - peak_6
+    log_1 = xp.log1p(sum_3 * xp.exp(peak_6) + xp.expm1(-term_5))
+    log_2 = xp.log1p(sum_1 * xp.exp(peak_3) + xp.expm1(-term_2))
+    value = (term_2 + term_5 + log_1 + log_2)[..., 0]
+    gradient = term_4 / sum_4 - term_1 / sum_2
+    return value, gradient

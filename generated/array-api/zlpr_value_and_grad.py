@@ -1,0 +1,36 @@
+# Emitted by lossproof from the derived formula, target array-api. Rests on the claims
+# zlpr.value_and_grad, zlpr.value, zlpr.gradient.
+
+def zlpr_value_and_grad(s, y, s_0=0.0, *, xp=None):
+    """Value and gradient of zlpr, row by row.
+
+        value = log(sum_k ((1 - y_k) e^(-s_0 + s_k)) + 1) + log(sum_k (e^(s_0 - s_k) y_k) + 1)
+        gradient_i = (1 - y_i) e^(-s_0 + s_i)/(sum_k ((1 - y_k) e^(-s_0 + s_k)) + 1) - e^(s_0 -
+            s_i) y_i/(sum_k (e^(s_0 - s_k) y_k) + 1)
+
+    Shapes: s (*batch, n), y (*batch, n); value (*batch), gradient (*batch, n). All arrays of
+    one floating-point dtype.
+    """
+    xp = s.__array_namespace__() if xp is None else xp
+    open_1 = xp.where(y != 0, s_0 - s, -xp.inf)
+    peak_1 = xp.max(open_1, axis=-1, keepdims=True)
+    peak_2 = xp.clip(peak_1 - 60, 0, None)
+    term_1 = y * xp.exp(open_1 - peak_2)
+    sum_1 = xp.sum(term_1, axis=-1, keepdims=True)
+    sum_2 = sum_1 + xp.exp(-peak_2)
+    peak_3 = xp.clip(-xp.maximum(xp.log(sum_2), -peak_2), 0, None)
+    term_2 = peak_2 - peak_3
+    term_3 = 1 - y
+    open_2 = xp.where(term_3 != 0, s - s_0, -xp.inf)
+    peak_4 = xp.max(open_2, axis=-1, keepdims=True)
+    peak_5 = xp.clip(peak_4 - 60, 0, None)
+    term_4 = term_3 * xp.exp(open_2 - peak_5)
+    sum_3 = xp.sum(term_4, axis=-1, keepdims=True)
+    sum_4 = sum_3 + xp.exp(-peak_5)
+    peak_6 = xp.clip(-xp.maximum(xp.log(sum_4), -peak_5), 0, None)
+    term_5 = peak_5 - peak_6
+    log_1 = xp.log1p(sum_3 * xp.exp(peak_6) + xp.expm1(-term_5))
+    log_2 = xp.log1p(sum_1 * xp.exp(peak_3) + xp.expm1(-term_2))
+    value = (term_2 + term_5 + log_1 + log_2)[..., 0]
+    gradient = term_4 / sum_4 - term_1 / sum_2
+    return value, gradient
