@@ -7,6 +7,7 @@ quotient of two medians where other programs run on the machine.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,9 +17,12 @@ from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
 
-__all__ = ["Limits", "Timing", "available_memory", "interleaved", "peak_of", "seconds_of"]
+__all__ = ["Limits", "Timing", "available_memory", "interleaved", "peak_of"]
 
 Call = Callable[[], Any]
+
+LONG = 0.1
+"""Seconds from which a call needs no other to warm up."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +63,39 @@ def seconds_of(call: Call) -> float:
     return perf_counter() - start
 
 
+def warmed(call: Call) -> float:
+    """Of a call after one that brings back to the caches what it needs.
+
+    Meanwhile the threads of whoever ran before fall asleep: those of OpenMP spin for a while.
+    """
+    first = seconds_of(call)
+    return first if first > LONG else seconds_of(call)
+
+
 def interleaved(
     calls: Mapping[str, Call], yardstick: Call | None, limits: Limits
 ) -> dict[str, Timing]:
-    """Each contender in turn, after one call to warm up; without a yardstick the first is it."""
-    first = {name: seconds_of(call) for name, call in calls.items()}
-    first = {name: t if t > limits.slow else seconds_of(calls[name]) for name, t in first.items()}
+    """Each contender in turn, after one call that may compile; the yardstick just before each.
+
+    Without a yardstick the first contender is it.
+    """
+    for call in calls.values():
+        call()
+    first = {name: warmed(call) for name, call in calls.items()}
     left = {name: limits.rounds(seconds) for name, seconds in first.items()}
+    beside = yardstick or next(iter(calls.values()))
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
-    base = next(iter(calls))
     while any(left.values()):
-        own = None
         for name, call in calls.items():
             if not left[name]:
                 continue
             left[name] -= 1
-            beside = own if yardstick is None else seconds_of(yardstick)
-            taken = seconds_of(call)
-            if name == base:
-                own = taken
-            times[name].append((taken, taken if beside is None else beside))
-        if yardstick is None and not left[base] and any(left.values()):
-            left[base] = 1  # the yardstick runs as long as anybody does
+            if call is beside:
+                own = warmed(call)
+                times[name].append((own, own))
+            else:
+                rule = warmed(beside)
+                times[name].append((warmed(call), rule))
     return {name: _summary(pairs) for name, pairs in times.items()}
 
 
@@ -94,9 +109,13 @@ def _summary(pairs: list[tuple[float, float]]) -> Timing:
 def peak_of(call: Call) -> int | None:
     """Bytes by which the resident memory grew at most during a call; None where it is not told.
 
-    Linux resets the high-water mark of a process when 5 is written to its clear_refs (proc(5)).
+    Linux resets the high-water mark of a process when 5 is written to its clear_refs (proc(5));
+    what the C library keeps of freed memory is given back before.
     """
     try:
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+        if trim is not None:
+            trim(0)
         Path("/proc/self/clear_refs").write_text("5")
         before = _status("VmRSS")
         call()

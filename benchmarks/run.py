@@ -130,7 +130,8 @@ def _rows(case: Case, contenders: Sequence[Contender], limits: Limits) -> Iterat
         warnings.simplefilter("ignore")
         truth = _as_numpy(calls[OURS]())
         facts = {name: _facts(call, truth, data) for name, call in calls.items()}
-        timings = interleaved(calls | _bandwidth(data), _bandwidth(data)[BANDWIDTH], limits)
+        rule = _bandwidth(data)
+        timings = interleaved(calls | rule, rule[BANDWIDTH], limits)
     for name, timing in timings.items():
         more = facts.get(name, {})
         yield _row((case.name, case.shape, case.dtype), name, timing, BANDWIDTH, k=case.k, **more)

@@ -133,7 +133,7 @@ def test_all_take_turns() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
     timings = interleaved(calls, lambda: said.append("y"), Limits(1.0, 3, 1))
-    assert "".join(said) == "abab" + "yayb" * 3
+    assert "".join(said) == "ab" + "aabb" + "yyaayybb" * 3
     assert [t.runs for t in timings.values()] == [3, 3]
     assert all(t.low <= t.seconds <= t.high for t in timings.values())
 
@@ -142,7 +142,7 @@ def test_the_first_is_the_yardstick_where_there_is_no_other() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
     timings = interleaved(calls, None, Limits(1.0, 3, 1))
-    assert "".join(said) == "abab" + "ab" * 3
+    assert "".join(said) == "ab" + "aabb" + "aaaabb" * 3
     assert timings["a"].ratio == 1.0
 
 
