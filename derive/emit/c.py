@@ -31,8 +31,9 @@ LIMITS = "enum { PIECE = 16384, MOST_PIECES = 128, BLOCK = 64, SMALL = 32768, MA
 
 PRELUDE = f"""\
 #if defined(__GNUC__) && !defined(__clang__)
-/* Nobody reads the flags of exceptions, and choices between two results can then be vectors. */
-#pragma GCC optimize("no-trapping-math")
+/* Nobody reads the flags of exceptions: choices between two results can then be vectors. An entry
+   has the same bits in each pass: products are fused where it is written, and nowhere else. */
+#pragma GCC optimize("no-trapping-math", "fp-contract=off")
 #endif
 #include <math.h>
 #include <stdint.h>
@@ -175,9 +176,10 @@ class _Functions:
             f"{self.form.output(n)} + row" + " * n" * bool(self.form.ops[n].frame)
             for n in self.form.results
         ]
-        call = _call(
-            f"row_{self.precision.suffix}", ["n", *arrays, *self._scalars, *outputs], indented=8
-        )
+        # Scalars have the precision of the arrays, as Python's numbers have in NumPy.
+        cast = "(float)" if self._real == "float" else ""
+        scalars = [f"{cast}{name}" for name in self._scalars]
+        call = _call(f"row_{self.precision.suffix}", ["n", *arrays, *scalars, *outputs], indented=8)
         shared = "rows > 1 && rows * n >= SMALL && (n <= PIECE || rows >= MANY_ROWS)"
         return (
             f"{{\n    PARALLEL(if ({shared}))\n"

@@ -34,6 +34,7 @@ class C:
     precision: Precision
     own_exp: bool = True
     name: str = "c"
+    index: str = "j"
     place: str = "j"
     length: str = "(double)n"
 
@@ -41,7 +42,7 @@ class C:
         """Whole in an entry, where it takes the type of what it meets."""
         return str(value) if entry else f"{value}.0"
 
-    def infinity(self) -> str:
+    def infinity(self, entry: bool) -> str:
         """The macro of <math.h>."""
         return "INFINITY"
 

@@ -4,8 +4,8 @@ One writer for all languages with loops. A language says how it spells a choice,
 literal (:class:`Language`); the writer says what is named, and what stands where it is used.
 
 Two precisions occur. Entries are computed in the precision of the arrays, numbers of the row in
-``double``, rounded where entries use them; a shift is rounded at once, so that every use of it sees
-the same number.
+``double``, rounded where entries use them; a shift is rounded at once, as scalars are before they
+come here, so that every use of it sees the same number.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ class Language(Protocol):
         """The target."""
 
     @property
+    def index(self) -> str:
+        """Where an array holds an entry."""
+
+    @property
     def place(self) -> str:
-        """The place of an entry."""
+        """The place of an entry in its row."""
 
     @property
     def length(self) -> str:
@@ -51,7 +55,7 @@ class Language(Protocol):
     def number(self, value: int, entry: bool) -> str:
         """A whole number, in the precision of entries or of the row."""
 
-    def infinity(self) -> str:
+    def infinity(self, entry: bool) -> str:
         """The literal."""
 
     def choice(self, condition: str, yes: str, no: str) -> str:
@@ -132,7 +136,7 @@ class Writer:
             if op.kind in REDUCTIONS or op.kind == "result":
                 continue
             text = self._text(op, entry)
-            if not entry and number in self.form.shifts and op.kind != "number":
+            if not entry and number in self.form.shifts and op.kind not in NEVER_NAMED:
                 text = Text(self.language.rounded(text.source))
             if self._is_named(number, text, entry):
                 written.append(self.language.line(self.names[number], text.source, entry))
@@ -180,7 +184,7 @@ class Writer:
         return Text(str(op.data))
 
     def _array(self, op: Op, operands: list[Text]) -> Text:
-        return Text(f"{op.data[0]}[{self.language.place}]")
+        return Text(f"{op.data[0]}[{self.language.index}]")
 
     def _place(self, op: Op, operands: list[Text]) -> Text:
         return Text(self.language.place)
@@ -214,7 +218,7 @@ class Writer:
 
     def _gate(self, op: Op, operands: list[Text]) -> Text:
         weight, exponent = operands
-        nothing = Text(f"-{self.language.infinity()}", UNARY)
+        nothing = Text(f"-{self.language.infinity(bool(op.frame))}", UNARY)
         return self._choice(f"{weight.within(SUM)} != {self._zero(op).source}", exponent, nothing)
 
     def _weigh(self, op: Op, operands: list[Text]) -> Text:

@@ -1,0 +1,443 @@
+"""Target ``numba``: fused kernels in Python, compiled at the first call, for float32 and float64.
+
+The passes are those of :mod:`derive.emit.loops`. A pass is a function of the slices of a piece of
+the row; LLVM may reorder its sums (and nothing else), so that the loop runs in vectors. Rows are
+spread over threads, long rows cut into pieces by their length alone and merged in order: results
+do not depend on the number of threads.
+
+Sums of float32 are added in float64. Sums of float64 are added in blocks whose totals are added
+with their rounding errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from string import Template
+from textwrap import indent
+
+from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
+from derive.emit.formula import Formula
+from derive.emit.loops import LoopForm, Pass, loop_form
+from derive.emit.scalars import Writer
+from derive.emit.text import documentation, header
+
+# As in emitted C: pieces that fill a core for microseconds, blocks of 8 additions to a lane of 8
+# doubles, fewer than SMALL entries done before threads have started.
+PRELUDE = '''\
+import numpy as np
+from numba import float32, float64, int32, int64, njit, prange
+from numba.extending import intrinsic
+
+PIECE, MOST_PIECES, BLOCK, SMALL, MANY_ROWS = 16384, 128, 64, 32768, 64
+# What is written is what is rounded, but for the fused products of the exponential.
+EXACT = {"nogil": True, "error_model": "numpy"}
+FUSED = {**EXACT, "fastmath": {"contract"}}
+
+
+@intrinsic
+def add_any_order(typing, a, b):
+    """a + b, which LLVM may reorder within a loop: so it runs in vectors."""
+    return a(a, a), lambda context, builder, signature, args: builder.fadd(*args, flags=["reassoc"])
+
+
+@njit(**EXACT)
+def larger(a, b):
+    return b if a < b else a
+
+
+@njit(**EXACT)
+def pieces_of(n):
+    """In how many pieces a row is cut: by its length alone."""
+    return 1 if n <= PIECE else min(MOST_PIECES, (n + PIECE - 1) // PIECE)
+
+
+@njit(**EXACT)
+def add_exactly(total, low, term):
+    """total + term, and low with what this addition rounds away."""
+    added = total + term
+    part = added - total
+    error = (total - (added - part)) + (term - part)
+    return added, low + (error if np.isfinite(added) else 0.0)
+'''
+
+EXP = Template('''\
+@njit(**FUSED)
+def exp_$real(exponent):
+    """e^x without a branch: x = k log 2 + r, e^r by a polynomial, 2^k by its bits."""
+    vanishes = exponent < $real($low)
+    above = $real(0) if vanishes else exponent
+    x = $real($high) if above > $real($high) else above
+    shifted = x * $real(1.44269504088896341) + $real($magic)  # rounds to whole numbers
+    k = shifted - $real($magic)
+    near = k * $real($minus_high) + x
+    r = k * $real($minus_low) + near
+    q = $real($top)
+$steps
+    power = (r * r) * q + r + $real(1)
+    bits, origin = np.$real(shifted).view(np.$integer), np.$real($magic).view(np.$integer)
+    whole = $integer(bits - origin)
+    half = $integer(whole >> 1)
+    first = np.$integer($integer(half + $bias) << $fraction).view(np.$real)
+    second = np.$integer($integer(whole - half + $bias) << $fraction).view(np.$real)
+    result = power * first * second
+    return $real(0) if vanishes else result
+''')
+
+MAIN = Template("""\
+def $name($signature):
+$documentation
+    arrays = [np.ascontiguousarray(array) for array in ($arrays,)]
+    dtype, shape = arrays[0].dtype, arrays[0].shape
+    dtypes, shapes = [array.dtype for array in arrays], [array.shape for array in arrays]
+    if dtype not in (np.float32, np.float64) or any(other != dtype for other in dtypes):
+        raise TypeError(f"expected arrays of float32, or of float64, got {dtypes}")
+    if not shape or any(other != shape for other in shapes):
+        raise ValueError(f"expected arrays of one shape (*batch, n), got {shapes}")
+    n = shape[-1]
+    rows = int(np.prod(shape[:-1], dtype=np.int64))
+    flat = [array.reshape(rows, n) for array in arrays]
+$outputs
+    run = run_float32 if dtype == np.float32 else run_float64
+    run($given)
+    return $returned
+""")
+
+
+@dataclass(frozen=True)
+class Numba:
+    """Python for numba as the writer of scalars needs it."""
+
+    real: str
+    name: str = "numba"
+    index: str = "j"
+    place: str = "(begin + j)"
+    length: str = "float64(n)"
+
+    def number(self, value: int, entry: bool) -> str:
+        """Of the type of entries: a plain number would make float64 of float32."""
+        return f"{self.real}({value})" if entry else f"{value}.0"
+
+    def infinity(self, entry: bool) -> str:
+        """Of the type of entries, too."""
+        return f"{self.real}(np.inf)" if entry else "np.inf"
+
+    def choice(self, condition: str, yes: str, no: str) -> str:
+        """The conditional expression."""
+        return f"{yes} if {condition} else {no}"
+
+    def call(self, function: str, arguments: list[str], entry: bool) -> str:
+        """The exponential of entries is the file's own."""
+        if function == "pow":
+            power = " ** ".join(f"({argument})" for argument in arguments)
+            return f"{self.real}({power})" if entry else f"({power})"
+        own = entry and function == "exp"
+        name = f"exp_{self.real}" if own else f"np.{function}"
+        return f"{name}({', '.join(arguments)})"
+
+    def larger(self, left: str, right: str, entry: bool) -> str:
+        """A function of the file."""
+        return f"larger({left}, {right})"
+
+    def is_finite(self, argument: str) -> str:
+        """NumPy's."""
+        return f"np.isfinite({argument})"
+
+    def rounded(self, argument: str) -> str:
+        """Nothing is rounded where entries are float64."""
+        return argument if self.real == "float64" else f"float64(float32({argument}))"
+
+    def line(self, name: str, text: str, entry: bool) -> str:
+        """An assignment."""
+        return f"{name} = {text}"
+
+
+def numba_source(formula: Formula) -> str:
+    """A file that imports NumPy and numba; its function takes NumPy arrays ``(*batch, n)``."""
+    form = loop_form(formula, "numba")
+    parts = [_Functions(form, kind) for kind in (SINGLE, DOUBLE)]
+    functions = [text for part in parts for text in part.definitions()]
+    text = "\n\n".join([PRELUDE, *functions, _main(form)])
+    return "\n".join(header(formula, "numba")) + "\n" + text
+
+
+def _main(form: LoopForm) -> str:
+    formula = form.formula
+    arrays = [str(array) for array in formula.arrays]
+    scalars = [str(a) for a in formula.arguments if a not in formula.arrays]
+    outputs = [
+        f"    {form.output(n)} = np.empty(({'rows, n' if form.ops[n].frame else 'rows'}), dtype)"
+        for n in form.results
+    ]
+    returned = [
+        f"{form.output(n)}.reshape(shape{'' if form.ops[n].frame else '[:-1]'})"
+        for n in form.results
+    ]
+    shapes = [
+        "Shapes: arrays (*batch, n) of one dtype, float32 or float64. Compiled at the first call; "
+        "results do not depend on the number of threads."
+    ]
+    given = [
+        "*flat",
+        *(f"float(dtype.type({name}))" for name in scalars),
+        *map(form.output, form.results),
+    ]
+    return MAIN.substitute(
+        name=formula.name,
+        signature=formula.signature(),
+        documentation="\n".join(documentation(formula, shapes)),
+        arrays=", ".join(arrays),
+        outputs="\n".join(outputs),
+        given=", ".join(given),
+        returned=", ".join(returned),
+    )
+
+
+@dataclass(frozen=True)
+class _Functions:
+    """The functions of one precision."""
+
+    form: LoopForm
+    kind: Exponential
+
+    @property
+    def _real(self) -> str:
+        return "float32" if self.kind is SINGLE else "float64"
+
+    @cached_property
+    def writer(self) -> Writer:
+        return Writer(self.form, Numba(self._real))
+
+    @property
+    def _names(self) -> list[str]:
+        """Arrays, scalars and results, as every function of a row takes them."""
+        outputs = [self.form.output(number) for number in self.form.results]
+        return [*map(str, self.form.formula.arguments), *outputs]
+
+    def definitions(self) -> list[str]:
+        """Each function, those that it calls before it."""
+        steps = ["pieces = pieces_of(n)", "length = (n + pieces - 1) // pieces"]
+        steps += self.writer.before()
+        own = [self._exponential()] * any(op.kind == "exp" and op.frame for op in self.form.ops)
+        for place, run in enumerate(self.form.passes, start=1):
+            own += self._pass(run, place)
+            steps += self._step(run, place)
+            steps += self.writer.after(run)
+        for number in self.form.values:
+            value = self.writer.row_operand(number)
+            steps.append(f"{self.form.output(number)}[0] = {value}")
+        return [*own, self._row(steps), self._run()]
+
+    def _exponential(self) -> str:
+        kind = self.kind
+        steps = (f"    q = q * r + {self._real}({c})" for c in reversed(kind.q[:-1]))
+        return EXP.substitute(
+            real=self._real,
+            integer=kind.integer.removesuffix("_t"),
+            low=f"{kind.low:.1f}",
+            high=f"{kind.high:.1f}",
+            magic=f"{3 * 2 ** (kind.fraction_bits - 1)}.0",
+            minus_high=f"-{kind.log2_high}",
+            minus_low=f"-{kind.log2_low}".removeprefix("--"),
+            top=kind.q[-1],
+            steps="\n".join(steps),
+            bias=127 if kind is SINGLE else 1023,
+            fraction=kind.fraction_bits,
+        )
+
+    # --- one pass ---
+
+    def _used(self, run: Pass) -> list[str]:
+        """The arrays that a pass reads."""
+        read = {
+            str(self.form.ops[n].data[0]) for n in run.entries if self.form.ops[n].kind == "array"
+        }
+        return [str(array) for array in self.form.formula.arrays if str(array) in read]
+
+    def _stored(self, run: Pass) -> list[str]:
+        return [self.form.output(number) for number in run.stores]
+
+    def _numbers(self, run: Pass) -> list[str]:
+        return [self.writer.names[number] for number in self.writer.carried(run)]
+
+    def _summed(self, run: Pass) -> bool:
+        """Whether sums of float64 are taken, which is done in blocks."""
+        kinds = {self.form.ops[number].kind for number in run.reductions}
+        return self._real == "float64" and "sum" in kinds
+
+    def _pass(self, run: Pass, place: int) -> list[str]:
+        names = self.writer.names
+        size = f"{(*self._used(run), *self._stored(run))[0]}.size"
+        starts = [f"{names[n]} = {self._start(n)}" for n in run.reductions]
+        body = [*self.writer.entries(run), *(self._taken(n) for n in run.reductions)]
+        body += [f"{self.form.output(n)}[j] = {self.writer.operand(n)}" for n in run.stores]
+        loop = [*starts, f"for j in range({size}):", *(f"    {line}" for line in body)]
+        given = ["begin", *self._used(run), *self._numbers(run), *self._stored(run)]
+        name = f"{'block' if self._summed(run) else 'pass'}_{place}_{self._real}"
+        returned = [f"return {', '.join(names[n] for n in run.reductions)}"] * bool(run.reductions)
+        first = _function("EXACT", name, given, [*loop, *returned])
+        return [first, self._in_blocks(run, place)] if self._summed(run) else [first]
+
+    def _in_blocks(self, run: Pass, place: int) -> str:
+        """The pass over a piece: its blocks, their sums added exactly."""
+        names = self.writer.names
+        starts = [f"{names[n]} = {self._start(n)}" for n in run.reductions]
+        lows = [f"{names[n]}_low = 0.0" for n in run.reductions if self._is_sum(n)]
+        cut = [f"{name}[first:last]" for name in self._used(run)]
+        stored = [f"{name}[first:last]" for name in self._stored(run)]
+        parts = ", ".join(f"{names[n]}_part" for n in run.reductions)
+        size = f"{self._used(run)[0]}.size"
+        call = _line(
+            f"{parts} = block_{place}_{self._real}",
+            ["begin + first", *cut, *self._numbers(run), *stored],
+            8,
+        )
+        inner = [
+            f"for first in range(0, {size}, BLOCK):",
+            f"    last = min(first + BLOCK, {size})",
+            *(f"    {line}" for line in call.splitlines()),
+            *(f"    {self._merge(n, f'{names[n]}_part')}" for n in run.reductions),
+        ]
+        totals = ", ".join(
+            f"{names[n]} + {names[n]}_low" if self._is_sum(n) else names[n] for n in run.reductions
+        )
+        given = ["begin", *self._used(run), *self._numbers(run), *self._stored(run)]
+        lines = [*starts, *lows, *inner, f"return {totals}"]
+        return _function("EXACT", f"pass_{place}_{self._real}", given, lines)
+
+    def _is_sum(self, number: int) -> bool:
+        return self.form.ops[number].kind == "sum"
+
+    def _start(self, number: int) -> str:
+        kind = self.form.ops[number].kind
+        starts = {"sum": "0.0", "prod": "1.0", "first": "int64(2**62)"}
+        return starts.get(kind, f"{self._real}(-np.inf)")
+
+    def _taken(self, number: int) -> str:
+        """The reduction takes an entry."""
+        op, name, value = (
+            self.form.ops[number],
+            self.writer.names[number],
+            self.writer.operand(number),
+        )
+        if op.kind == "first":
+            peak = self.writer.names[op.operands[1]]
+            return f"{name} = {name} if {value} < {peak} else min({name}, begin + j)"
+        if op.kind == "max":
+            return f"{name} = larger({name}, {value})"
+        if op.kind == "prod":
+            return f"{name} *= float64({value})"
+        return f"{name} = add_any_order({name}, float64({value}))"
+
+    def _merge(self, number: int, part: str) -> str:
+        """A partial result merged into the whole."""
+        kind, name = self.form.ops[number].kind, self.writer.names[number]
+        return {
+            "sum": f"{name}, {name}_low = add_exactly({name}, {name}_low, {part})",
+            "prod": f"{name} *= {part}",
+            "max": f"{name} = larger({name}, {part})",
+            "first": f"{name} = min({name}, {part})",
+        }[kind]
+
+    # --- one row, and all of them ---
+
+    def _step(self, run: Pass, place: int) -> list[str]:
+        """A pass over a short row, or over the pieces of a long one, merged in their order."""
+        names, name = self.writer.names, f"pass_{place}_{self._real}"
+        seen = [self._as_seen(number) for number in self.writer.carried(run)]
+        results = ", ".join(names[n] for n in run.reductions)
+        into = f"{results} = " * bool(run.reductions)
+        whole = ["0", *self._used(run), *seen, *self._stored(run)]
+        cut = [f"{each}[begin:end]" for each in self._used(run)]
+        stored = [f"{each}[begin:end]" for each in self._stored(run)]
+        parts = f"parts_{place}"
+        if len(run.reductions) == 1:
+            kept = f"{parts}[k, 0] = "
+        else:
+            kept = ", ".join(f"{parts}[k, {m}]" for m in range(len(run.reductions)))
+            kept += " = " * bool(run.reductions)
+        piece = _line(f"{kept}{name}", ["begin", *cut, *seen, *stored], 12)
+        lines = [
+            "if pieces == 1:",
+            *(f"    {line}" for line in _line(f"{into}{name}", whole, 8).splitlines()),
+            "else:",
+            *[f"    {parts} = np.empty((pieces, {len(run.reductions)}))"] * bool(run.reductions),
+            "    for k in prange(pieces):",
+            "        begin, end = k * length, min(n, (k + 1) * length)",
+            *(f"        {line}" for line in piece.splitlines()),
+        ]
+        if run.reductions:
+            lines += [f"    {names[n]} = {self._start(n)}" for n in run.reductions]
+            lines += [f"    {names[n]}_low = 0.0" for n in run.reductions if self._is_sum(n)]
+            lines.append("    for k in range(pieces):")
+            for m, n in enumerate(run.reductions):
+                part = f"{parts}[k, {m}]"
+                kind = self.form.ops[n].kind
+                typed = {"max": f"{self._real}({part})", "first": f"int64({part})"}
+                lines.append(f"        {self._merge(n, typed.get(kind, part))}")
+            sums = [names[n] for n in run.reductions if self._is_sum(n)]
+            lines += [f"    {each} += {each}_low" for each in sums]
+        return lines
+
+    def _as_seen(self, number: int) -> str:
+        """A number of the row as entries see it."""
+        name = self.writer.names[number]
+        return name if self.form.ops[number].kind == "first" else f"{self._real}({name})"
+
+    def _row(self, steps: list[str]) -> str:
+        head = f"def row_{self._real}(n, {', '.join(self._names)}):"
+        text = f"{head}\n{indent(chr(10).join(steps), '    ')}\n\n\n"
+        real = self._real
+        return text + (
+            f"whole_{real} = njit(**EXACT)(row_{real})\n"
+            f"cut_{real} = njit(parallel=True, **EXACT)(row_{real})\n"
+        )
+
+    def _run(self) -> str:
+        """Rows side by side; a few long ones each on all threads."""
+        rows = [f"{array}[row]" for array in map(str, self.form.formula.arrays)]
+        arrays = self.form.formula.arrays
+        scalars = [str(a) for a in self.form.formula.arguments if a not in arrays]
+        outputs = [
+            f"{self.form.output(n)}[row]"
+            if self.form.ops[n].frame
+            else f"{self.form.output(n)}[row : row + 1]"
+            for n in self.form.results
+        ]
+        real, names = self._real, ", ".join(self._names)
+        call = ", ".join(["n", *rows, *scalars, *outputs])
+        return f"""\
+@njit(parallel=True, **EXACT)
+def all_{real}({names}):
+    n = {arrays[0]}.shape[1]
+    for row in prange({arrays[0]}.shape[0]):
+        whole_{real}({call})
+
+
+def run_{real}({names}):
+    rows, n = {arrays[0]}.shape
+    if rows * n >= SMALL and (n <= PIECE or rows >= MANY_ROWS):
+        all_{real}({names})
+        return
+    one = whole_{real} if n <= PIECE else cut_{real}
+    for row in range(rows):
+        one({call})
+"""
+
+
+def _function(flags: str, name: str, given: list[str], lines: list[str]) -> str:
+    head = _line(f"@njit(**{flags})\ndef {name}", given, 0)
+    return f"{head}:\n{indent(chr(10).join(lines), '    ')}\n"
+
+
+def _line(head: str, arguments: list[str], indented: int) -> str:
+    """``head(arguments)``, on several lines where one would be too long."""
+    line = f"{head}({', '.join(arguments)})"
+    if len(line.splitlines()[-1]) + indented <= 98:
+        return line
+    lines = [""]
+    for argument in arguments:
+        if len(f"{lines[-1]} {argument}") + indented + 4 > 98:
+            lines.append("")
+        lines[-1] += f" {argument}," if lines[-1] else f"{argument},"
+    return "\n".join([f"{head}(", *(f"    {each}" for each in lines), ")"])
