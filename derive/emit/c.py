@@ -17,7 +17,7 @@ from functools import cached_property
 from textwrap import indent
 
 from derive.emit.c_exp import exponential
-from derive.emit.c_language import PRECISIONS, C, Precision, comment
+from derive.emit.c_language import PRECISIONS, C, Precision, arguments_on_lines, comment
 from derive.emit.formula import Formula
 from derive.emit.loops import LoopForm, Pass, loop_form
 from derive.emit.program import Op
@@ -84,7 +84,6 @@ static inline void add_exactly(double *total, double *low, const double term)
 }}
 """
 
-WIDTH = 98
 HOW_TO_CALL = (
     "Arrays hold row after row of n entries; value has one entry a row. Results do not depend on "
     "the number of threads (compile with -fopenmp for any, with -march=native for vectors). For "
@@ -163,7 +162,7 @@ class _Functions:
         given = [f"const {self._real} *restrict {array}" for array in formula.arrays]
         scalars = [f"const double {name}" for name in self._scalars]
         outputs = [f"{self._real} *restrict {self.form.output(n)}" for n in self.form.results]
-        return _call(head, [*first, "const size_t n", *given, *scalars, *outputs])
+        return arguments_on_lines(head, [*first, "const size_t n", *given, *scalars, *outputs])
 
     @property
     def _scalars(self) -> list[str]:
@@ -179,7 +178,9 @@ class _Functions:
         # Scalars have the precision of the arrays, as Python's numbers have in NumPy.
         cast = "(float)" if self._real == "float" else ""
         scalars = [f"{cast}{name}" for name in self._scalars]
-        call = _call(f"row_{self.precision.suffix}", ["n", *arrays, *scalars, *outputs], indented=8)
+        call = arguments_on_lines(
+            f"row_{self.precision.suffix}", ["n", *arrays, *scalars, *outputs], indented=8
+        )
         shared = "rows > 1 && rows * n >= SMALL && (n <= PIECE || rows >= MANY_ROWS)"
         return (
             f"{{\n    PARALLEL(if ({shared}))\n"
@@ -207,8 +208,8 @@ class _Functions:
         name, parts = f"pass_{place}_{self.precision.suffix}", f"parts_{place}"
         into = f"{parts}[k] = " if run.reductions else ""
         ends = ["smaller(n, k * length)", "smaller(n, (k + 1) * length)"]
-        piece = _call(f"{into}{name}", [*ends, *self._given(run, True)], indented=12)
-        whole = _call(
+        piece = arguments_on_lines(f"{into}{name}", [*ends, *self._given(run, True)], indented=12)
+        whole = arguments_on_lines(
             f"{into}{name}".replace("[k]", "[0]"), ["0", "n", *self._given(run, True)], indented=8
         )
         lines = [f"struct {name} {parts}[MOST_PIECES];"] * bool(run.reductions)
@@ -268,11 +269,13 @@ class _Functions:
         first = ["const size_t begin", "const size_t end"]
         lines = self._loop(run)
         if not run.reductions:
-            head = _call(f"static void {name}", [*first, *self._given(run, False)])
+            head = arguments_on_lines(f"static void {name}", [*first, *self._given(run, False)])
             return [f"{head}\n{{\n{_indented(lines)}\n}}"]
         fields = [f"{self._kept(n)} {self.writer.names[n]};" for n in run.reductions]
         kept = ", ".join(self._total(n) for n in run.reductions)
-        head = _call(f"static struct {name} {name}", [*first, *self._given(run, False)])
+        head = arguments_on_lines(
+            f"static struct {name} {name}", [*first, *self._given(run, False)]
+        )
         body = _indented([*lines, f"return (struct {name}){{{kept}}};"])
         return [f"struct {name} {{ {' '.join(fields)} }};", f"{head}\n{{\n{body}\n}}"]
 
@@ -365,16 +368,3 @@ def _is_array(op: Op) -> bool:
 
 def _indented(lines: list[str]) -> str:
     return indent("\n".join(lines), "    ")
-
-
-def _call(head: str, arguments: list[str], indented: int = 0) -> str:
-    """``head(arguments)``, on several lines where one would be too long."""
-    line = f"{head}({', '.join(arguments)})"
-    if len(line) + indented <= WIDTH:
-        return line
-    lines = [""]
-    for argument in arguments:
-        if len(f"{lines[-1]} {argument}") + indented + 4 > WIDTH:
-            lines.append("")
-        lines[-1] += f" {argument}," if lines[-1] else f"{argument},"
-    return "\n".join([f"{head}(", *(f"    {each}" for each in lines)])[:-1] + ")"

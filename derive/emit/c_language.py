@@ -20,6 +20,8 @@ class Precision:
     exponential: Exponential
 
 
+# The longest line of emitted C.
+LINE = 98
 FLOAT = Precision("float32", "float", "f", SINGLE)
 PRECISIONS = (FLOAT, Precision("float64", "double", "", DOUBLE))
 
@@ -86,3 +88,16 @@ def comment(formula: Formula, target: str, notes: str) -> list[str]:
     ]
     lines = [*words, "", formula.doc, "", *equations, "", *wrap(notes, WIDTH)]
     return ["/*", *(f" * {line}".rstrip() for line in lines), " */"]
+
+
+def arguments_on_lines(head: str, arguments: list[str], indented: int = 0) -> str:
+    """``head(arguments)``, on several lines where one would be too long."""
+    line = f"{head}({', '.join(arguments)})"
+    if len(line) + indented <= LINE:
+        return line
+    lines = [""]
+    for argument in arguments:
+        if len(f"{lines[-1]} {argument}") + indented + 4 > LINE:
+            lines.append("")
+        lines[-1] += f" {argument}," if lines[-1] else f"{argument},"
+    return "\n".join([f"{head}(", *(f"    {each}" for each in lines)])[:-1] + ")"
