@@ -215,7 +215,7 @@ class Loss(ABC):
         on_diagonal = index[:, None] == index[None, :]
         return rows.per_row(rows.xp.where(on_diagonal, diagonal[..., None], off_diagonal))
 
-    def _kernel(self) -> kernels.Kernel | None:
+    def kernel(self) -> kernels.Kernel | None:
         """The compiled kernel of this loss, where it has one."""
         return None
 
@@ -223,7 +223,7 @@ class Loss(ABC):
         self, quantity: str, plain: partial[Any], scores: Array, labels: Array, axis: int
     ) -> Any:
         """A quantity by the kernel where there is one that takes these arrays, else plainly."""
-        kernel = self._kernel()
+        kernel = self.kernel()
         run = kernels.compiled(kernel, scores, labels, axis)
         if run is None:
             return plain(scores, labels, axis=axis)

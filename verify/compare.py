@@ -26,6 +26,7 @@ import numpy as np
 
 from derive.formulas import NotProved
 from derive.losses import loss_named
+from numeric_core import kernels
 from verify.accuracy import SUBSET_LOSSES, AccuracyTable, Failure
 from verify.arrays import MpfArrays
 from verify.coverage import Coverage, cover
@@ -35,7 +36,7 @@ from verify.grid.samples import quick_grids, thorough_grids
 from verify.measure import References, measure
 from verify.oracle import BallOracle, Reference
 from verify.oracle.grid import GRIDS, GridOracle
-from verify.routes import EmittedRoute, core_route
+from verify.routes import CompiledRoute, EmittedRoute, core_route
 from verify.samples import Sample, quick, thorough
 
 __all__ = ["Comparison", "compare_routes"]
@@ -79,6 +80,8 @@ EVERY_VARIANT = 3
 VARIANT_LONGEST = 10_000
 # A scale other than 1 saturates scores near the largest float (see `numeric_core.Unified`).
 VARIANT_LARGEST_SCORE = 1e30
+# What the compiled kernels compute.
+COMPILED = ("value", "gradient")
 # What stands for the sample of a route that could not be made.
 NO_SAMPLE = "-"
 # An emitted float formula is judged on scores up to the size that the contract names, and where it
@@ -156,6 +159,10 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         _measure_emitted(loss, "numpy", lambda r: _measure_numpy(r, loss, printed, references)),
     ]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
+    if core.loss.kernel() is not None and kernels.used():
+        route = CompiledRoute(core.loss)
+        compiled = [sample for sample in samples if sample.n]
+        tables.append(measure(loss, route, compiled, references, quantities=COMPILED))
     coverage = cover(samples, references.known, family.coverage)
     return Comparison(loss, AccuracyTable().merge(*tables), coverage)
 

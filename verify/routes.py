@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 import numeric_core
 from derive.emit import compile_formula
 from derive.formulas import formula_of
+from numeric_core import kernels
 
-__all__ = ["CoreRoute", "EmittedRoute", "core_route"]
+__all__ = ["CompiledRoute", "CoreRoute", "EmittedRoute", "core_route"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,27 @@ class CoreRoute:
     def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
         """Its Hessian times the vector."""
         return self.loss.hvp(scores, labels, vector)
+
+
+@dataclass(frozen=True)
+class CompiledRoute(CoreRoute):
+    """The same loss, with each row repeated until its batch is large enough for a kernel."""
+
+    name: str = "core, compiled"
+
+    def value(self, scores: Any, labels: Any) -> Any:
+        """The loss of the row."""
+        return self.loss(*_repeated(scores, labels))[0]
+
+    def gradient(self, scores: Any, labels: Any) -> Any:
+        """Its gradient."""
+        return self.loss.value_and_grad(*_repeated(scores, labels))[1][0]
+
+
+def _repeated(*rows: Any) -> tuple[Any, ...]:
+    """Rows (n,) as batches (times, n) of `kernels.LEAST` numbers."""
+    times = -(-kernels.LEAST // max(1, rows[0].size))
+    return tuple(np.repeat(row[None, :], times, axis=0) for row in rows)
 
 
 class EmittedRoute:

@@ -8,8 +8,8 @@ the kernel takes, nor on the number of threads (LOSSPROOF_THREADS, else all proc
 
 Numba is imported and the kernel compiled at the first such call, some seconds for each kernel and
 dtype; the result is kept in NUMBA_CACHE_DIR, or `__pycache__` beside the kernels (where that cannot
-be written, in the user's cache directory), and later processes load it in a few hundredths of a
-second.
+be written, in the user's cache directory).  In later processes the first call takes a second, most
+of it the import of Numba.
 
 `use_kernels(False)`, or LOSSPROOF_KERNELS=0 in the environment, leaves the plain version alone: for
 the bits that other array libraries are compared with, for processes too short to load a compiler.
@@ -27,7 +27,7 @@ import numpy as np
 
 from numeric_core.namespace import Array
 
-__all__ = ["LEAST", "Kernel", "compiled", "use_kernels"]
+__all__ = ["LEAST", "Kernel", "compiled", "use_kernels", "used"]
 
 LEAST = 1 << 16
 """Scores from which on a kernel is called: the plain version then takes some 0.3 ms, and the call
@@ -57,9 +57,9 @@ def use_kernels(choice: bool) -> None:
 
 def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> Any:
     """The module `run`, if the kernel takes these arrays; None if the plain version must."""
-    if kernel is None or not _use or type(scores) is not np.ndarray:
+    if kernel is None or type(scores) is not np.ndarray or type(labels) is not np.ndarray:
         return None
-    if type(labels) is not np.ndarray or scores.size < LEAST or not _installed():
+    if scores.size < LEAST or not used():
         return None
     fits = abs(kernel.threshold) <= LARGEST_THRESHOLD and _fits(kernel, scores, labels, axis)
     return import_module("numeric_core.kernels.run") if fits else None
@@ -77,6 +77,11 @@ def _fits(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> bool:
     n = batch.pop(axis)
     by_index = kernel.name == "softmax" and labels.dtype.kind in "ui"
     return labels.shape == scores.shape or (by_index and n > 0 and labels.shape == tuple(batch))
+
+
+def used() -> bool:
+    """Whether large NumPy arrays go to kernels: Numba is installed, and they are not left out."""
+    return _use and _installed()
 
 
 @cache
