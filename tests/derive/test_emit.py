@@ -233,7 +233,8 @@ def test_source_stands_alone(name: str, target: str) -> None:
         return
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import)]
     modules = [alias.name for node in imports for alias in node.names]
-    assert modules == {"numpy": ["numpy"], "array-api": [], "mpmath": ["mpmath"]}[target]
+    library = {"array-api": [], "jax": ["jax", "jax.numpy"]}
+    assert modules == library.get(target, [target])
     if target != "mpmath":
         assert max(map(len, source.splitlines())) <= 100
 
@@ -329,6 +330,29 @@ def test_torch_through_its_namespace() -> None:
         result = compile_formula(formula, "array-api")(**tensors, **scalars(formula), xp=namespace)
         expected = compile_formula(formula)(**given, **scalars(formula))
         np.testing.assert_allclose(result.numpy(), expected, rtol=1e-13, atol=1e-15)
+
+
+def test_torch_equals_numpy() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional extra: lossproof[torch]")
+    for formula in cover.COVERAGE:
+        given = arrays(formula)
+        tensors = {name: torch.asarray(value) for name, value in given.items()}
+        result = compile_formula(formula, "torch")(**tensors, **scalars(formula))
+        expected = compile_formula(formula)(**given, **scalars(formula))
+        np.testing.assert_allclose(result.numpy(), expected, rtol=1e-13, atol=1e-15)
+
+
+def test_jax_equals_numpy() -> None:
+    """In float32, whether JAX has been told to know float64 or not."""
+    jax = pytest.importorskip("jax", reason="jax is an optional extra: lossproof[jax]")
+    for formula in cover.COVERAGE:
+        given = arrays(formula, np.float32)
+        run = jax.jit(compile_formula(formula, "jax"), static_argnames=tuple(scalars(formula)))
+        result = run(**given, **scalars(formula))
+        wide = {name: value.astype(np.float64) for name, value in given.items()}
+        expected = compile_formula(formula)(**wide, **scalars(formula))
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, expected, rtol=3e-4, atol=3e-5)
 
 
 @pytest.mark.parametrize("target", CALLABLE)

@@ -202,6 +202,31 @@ def test_emit_refuses_unknown_targets_and_quantities() -> None:
     assert "no quantity 'jacobian'" in call("emit", "zlpr", "jacobian").output
 
 
+def test_emit_all_writes_every_target_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOSSPROOF_CACHE", str(tmp_path / "cache"))
+    given = ("emit", "--all", str(tmp_path / "out"), "--only", "hinge", "--only", "value")
+    first = call(*given)
+    assert first.exit_code == 0, first.output
+    files = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    assert {"numpy/hinge_value.py", "torch/hinge_value.py", "latex/hinge_value.tex"} <= files
+    assert f"{len(files)} files written, 0 as they were" in first.output
+    (tmp_path / "out/jax/hinge_value.py").write_text("changed by hand")
+    assert f"1 files written, {len(files) - 1} as they were" in call(*given).output
+
+
+def test_emit_all_says_what_it_does_not_take(tmp_path: Path) -> None:
+    folder = str(tmp_path / "out")
+    refused = call("emit", "--all", folder, "--only", "jacobian")
+    assert refused.exit_code == 2
+    assert "'jacobian' is neither a loss nor a quantity nor a target" in refused.output
+    assert "restrict it with --only" in call("emit", "zlpr", "--all", folder).output
+    assert "expected LOSS QUANTITY" in call("emit", "zlpr").output
+    assert "--only goes with --all" in call("emit", "zlpr", "value", "--only", "jax").output
+    assert not (tmp_path / "out").exists()
+
+
 def test_losses_lists_every_loss() -> None:
     result = call("losses")
     assert result.exit_code == 0
