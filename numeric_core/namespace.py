@@ -55,7 +55,9 @@ __all__ = [
     "on_host",
     "one_hot",
     "read",
+    "replaced",
     "round_to",
+    "select",
     "wider_dtype",
     "widest_sum",
 ]
@@ -126,6 +128,34 @@ def one_hot(xp: Namespace, index: Array, n: int, dtype: Any) -> Array:
     return xp.astype(index[..., None] == classes, dtype)
 
 
+_BITS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
+_FLOATS = {np.int32: np.float32, np.int64: np.float64}
+
+
+def select(xp: Namespace, condition: Array, a: Array, b: Array) -> Array:
+    """xp.where(condition, a, b) for arrays of one float dtype, the larger shape that of condition.
+
+    NumPy's own branches at each entry: 4 ns where the condition is not foreseen, measured (2.4.6,
+    AVX-512) beside 0.1 for a sum.  The bits of b, changed to those of a under a mask, take 0.4.
+    """
+    if not (is_numpy_array(condition) and condition.ndim) or a.dtype not in _BITS:
+        return xp.where(condition, a, b)
+    bits = _BITS[a.dtype]
+    mask = np.negative(condition.view(np.int8)).astype(bits)
+    a, b = a.view(bits), b.view(bits)
+    np.bitwise_and(mask, np.bitwise_xor(a, b), out=mask)
+    return np.bitwise_xor(mask, b, out=mask).view(_FLOATS[bits])
+
+
+def replaced(xp: Namespace, x: Array, index: Array, value: Array) -> Array:
+    """x with one entry of each row, index and value (*batch, 1), changed."""
+    if is_numpy_array(x):
+        x = x.copy()
+        np.put_along_axis(x, index, value, axis=-1)
+        return x
+    return xp.where(xp.arange(x.shape[-1], device=device(x)) == index, value, x)
+
+
 def detached(x: Array) -> Array:
     """x without torch's record of how it was made: what is computed from it has no gradient."""
     return x.detach() if is_torch_array(x) else x
@@ -167,6 +197,9 @@ def round_to(xp: Namespace, x: Array, dtype: Any) -> Array:
     """Round to dtype, once; what is too large becomes inf without a floating-point warning."""
     if x.dtype == dtype:
         return x
+    if is_numpy_array(x):
+        with np.errstate(over="ignore"):
+            return x.astype(dtype)
     info = xp.finfo(dtype)
     # max = (2 - eps) 2^E, so half an ulp at the top is eps 2^E / 2: the tie rounds to inf.
     bound = float(info.max) * (1.0 + 0.5 * float(info.eps) / (2.0 - float(info.eps)))

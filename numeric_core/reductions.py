@@ -36,6 +36,7 @@ from numeric_core.namespace import (
     known,
     log,
     log1p,
+    replaced,
 )
 
 __all__ = [
@@ -133,24 +134,26 @@ def free_exponential_sum(
     return state._replace(shift_low=shift_low)
 
 
-def softmax_sum(xp: Namespace, scores: Array, *, exact: bool = False) -> RowSum:
+def softmax_sum(xp: Namespace, scores: Array, *, exact: bool = False, wide: bool = False) -> RowSum:
     """sum_i e^{s_i - m}, m = max_i s_i: one of the classes at the maximum is the null class.
 
     So total = sum_{j != k} e^{s_j - s_k} for one k with s_k = m, which keeps the digits of
     log(1 + total) and of 1 - p_k.  A tie at the maximum adds e^0 = 1 for each further class.
+    wide: the scores come from a narrower dtype, where single roundings of this one are not seen.
     """
     top = xp.max(scores, axis=-1, keepdims=True)
+    leader, one = xp.argmax(scores, axis=-1, keepdims=True), xp.ones_like(top)
+    if wide:
+        d = scores - top
+        terms = exp(xp, d)
+        total = xp.sum(replaced(xp, terms, leader, 0.0 * one), axis=-1, keepdims=True)
+        return with_null(xp, terms, None, total, 0.0 * one, top, one, Exponents(d, None, None))
     # d >= -finfo.max, so that the difference of two huge scores does not overflow.
     lowest = xp.where(top > 0, top, xp.zeros_like(top)) - finfo_max(xp, scores.dtype)
-    scores = xp.where(scores > lowest, scores, lowest)
-    d, delta = two_diff(scores, top)
+    d, delta = two_diff(xp.maximum(scores, lowest), top)
     terms, lack = _weighted(xp, exp(xp, d), delta, None, exact)
-    at_top = d == 0
-    ties = xp.sum(xp.astype(at_top, terms.dtype), axis=-1, keepdims=True)
-    high, low = sum_pair(xp, xp.where(at_top, xp.zeros_like(terms), terms), exact=exact)
-    high, error = two_sum(high, xp.where(ties > 1, ties - 1, xp.zeros_like(ties)))
-    made_of = Exponents(d, delta, None)
-    return with_null(xp, terms, lack, high, low + error, top, xp.ones_like(top), made_of)
+    high, low = sum_pair(xp, replaced(xp, terms, leader, 0.0 * one), exact=exact)
+    return with_null(xp, terms, lack, high, low, top, one, Exponents(d, delta, None))
 
 
 def _state(

@@ -31,7 +31,17 @@ from numeric_core.exact import accurate_sum, as_pair_of, rounded, two_diff
 from numeric_core.kernels import Kernel
 from numeric_core.least import label_rows
 from numeric_core.loss import Loss, Rows, class_labels, score_rows
-from numeric_core.namespace import Array, Namespace, exp, finfo_max, log, log1p, namespace
+from numeric_core.namespace import (
+    Array,
+    Namespace,
+    exp,
+    finfo_max,
+    log,
+    log1p,
+    namespace,
+    replaced,
+    select,
+)
 from numeric_core.reductions import (
     RowSum,
     least_counted,
@@ -79,11 +89,11 @@ class SoftmaxCrossEntropy(Loss):
         xp, t = rows.xp, rows.labels
         if t.shape[-1] == 0:
             raise ValueError(f"a distribution needs a class, got shape {tuple(labels.shape)}")
-        mass = accurate_sum(xp, t)
+        mass, absent = _label_sums(xp, t)
         checks.distribution(xp, mass, _tolerance(xp, rows.dtype))
         likely, one = t > 0.5 * mass, xp.ones_like(t)
         # log(T / t) = log(1 + (T - t) / t), whose digits stay as t goes to T
-        odds = xp.where(likely, _other_labels(xp, t, mass) / xp.where(likely, t, one), 0.0 * t)
+        odds = xp.where(likely, absent / xp.where(likely, t, one), 0.0 * t)
         small = xp.where(likely | (t == 0), one, mass / xp.where(t > 0, t, one))
         terms = t * (log1p(xp, odds) + log(xp, small))
         return rows.per_row(accurate_sum(xp, terms)[..., 0])
@@ -96,25 +106,33 @@ class SoftmaxCrossEntropy(Loss):
         xp = rows.xp
         if rows.masked is not None:
             checks.no_masked_rows(xp, rows.masked)
-        checks.distribution(xp, accurate_sum(xp, rows.labels), _tolerance(xp, rows.dtype))
+        total = xp.sum(rows.labels, axis=-1, keepdims=True)
+        checks.distribution(xp, total, _tolerance(xp, rows.dtype))
 
     def _shards(self) -> Shards:
         return _Classes()
 
-    def _kernel(self) -> Kernel:
+    def kernel(self) -> Kernel:
+        """Compiled for NumPy arrays; `numeric_core.kernels.softmax`."""
         return Kernel("softmax")
 
     def _value(self, rows: Rows) -> Array:
-        return _value(rows, softmax_sum(rows.xp, rows.scores), _mass(rows))
+        rows = rows.widened()
+        state = softmax_sum(rows.xp, rows.scores, wide=not rows.exact)
+        return _value(rows, state, _mass(rows))
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
+        rows = rows.widened()
+        if not rows.exact:
+            return _in_wider_dtype(rows)
         xp, t = rows.xp, rows.labels
-        state, mass = softmax_sum(xp, rows.scores), _mass(rows)
-        p, q = probabilities(xp, state), _complements(xp, state)
-        gradient = p * _other_labels(xp, t, mass) - t * q
+        state = softmax_sum(xp, rows.scores)
+        p, q = probabilities(xp, state), _complements(rows, state)
+        mass, absent = _label_sums(xp, t)
         # where neither share is large the plain difference has fewer roundings
         small = (p < 0.125) & (t < 0.125 * mass)
-        return _value(rows, state, mass), xp.where(small, p * mass - t, gradient)
+        gradient = select(xp, small, p * mass - t, p * absent - t * q)
+        return _value(rows, state, mass), gradient
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
         xp = rows.xp
@@ -124,7 +142,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def _hessian(self, rows: Rows) -> tuple[Array, Array]:
         state, mass = softmax_sum(rows.xp, rows.scores), _mass(rows)
-        p, q = probabilities(rows.xp, state), _complements(rows.xp, state)
+        p, q = probabilities(rows.xp, state), _complements(rows, state)
         off_diagonal = -(p[..., :, None] * p[..., None, :]) * mass[..., None]
         return mass * (p * q), off_diagonal
 
@@ -205,10 +223,26 @@ def _mass(rows: Rows) -> Array:
     return accurate_sum(rows.xp, rows.labels)
 
 
+def _in_wider_dtype(rows: Rows) -> tuple[Array, Array]:
+    """p_i T - t_i, but for the class with the largest share, which alone may be more than 1/2."""
+    xp, t = rows.xp, rows.labels
+    state = softmax_sum(xp, rows.scores, wide=True)
+    leader = xp.argmax(rows.scores, axis=-1, keepdims=True)
+    own = xp.take_along_axis(t, leader, axis=-1)
+    others = xp.sum(replaced(xp, t, leader, 0.0 * own), axis=-1, keepdims=True)
+    mass = others + own
+    slope = state.terms * (mass / state.norm) - t
+    lead = (others - own * state.total) / state.norm
+    return _value(rows, state, mass), replaced(xp, slope, leader, lead)
+
+
 def _value(rows: Rows, state: RowSum, mass: Array) -> Array:
     """sum_j t_j (s_k - s_j) + T log1p(R)."""
     xp, t = rows.xp, rows.labels
-    linear = accurate_sum(xp, t * _gap(rows, state.shift))
+    if rows.exact:
+        linear = accurate_sum(xp, t * _gap(rows, state.shift))
+    else:
+        linear = -xp.sum(t * state.exponents.d, axis=-1, keepdims=True)
     value = (linear + mass * log1p(xp, state.total))[..., 0]
     if rows.infinite is not None:
         value = xp.where(xp.any(rows.infinite, axis=-1), math.inf * xp.ones_like(value), value)
@@ -221,21 +255,27 @@ def _gap(rows: Rows, top: Array) -> Array:
     A gap beyond finfo.max saturates at finfo.max.
     """
     xp, s = rows.xp, rows.scores
+    if rows.bound < 0.25 * finfo_max(xp, s.dtype):
+        return top - s  # 0 times a finite gap
     lowest = xp.where(top > 0, top, xp.zeros_like(top)) - float(xp.finfo(s.dtype).max)
-    s = xp.where(rows.labels > 0, s, top)
-    return top - xp.where(s > lowest, s, lowest)
+    s = select(xp, rows.labels > 0, s, top)
+    return top - xp.maximum(s, lowest)
 
 
-def _complements(xp: Namespace, state: RowSum) -> Array:
-    """1 - p_i: R / (1 + R) for the classes at the maximum; the others have p_i <= 1/2."""
-    return xp.where(state.terms == 1, state.total, state.norm - state.terms) / state.norm
+def _complements(rows: Rows, state: RowSum) -> Array:
+    """1 - p_i: R / (1 + R) for a class at the maximum; the others have p_i <= 1/2."""
+    xp = rows.xp
+    leader = xp.argmax(rows.scores, axis=-1, keepdims=True)
+    return replaced(xp, state.norm - state.terms, leader, state.total) / state.norm
 
 
-def _other_labels(xp: Namespace, t: Array, mass: Array) -> Array:
-    """sum_{j != i} t_j: T - t_i, summed afresh for the label that has more than half."""
-    dominant = t > 0.5 * mass
-    others = accurate_sum(xp, xp.where(dominant, xp.zeros_like(t), t))
-    return xp.where(dominant, others, mass - t)
+def _label_sums(xp: Namespace, t: Array) -> tuple[Array, Array]:
+    """T, (*batch, 1), and T - t_i, summed afresh for the largest label; (*batch, n)."""
+    largest = xp.argmax(t, axis=-1, keepdims=True)
+    own = xp.take_along_axis(t, largest, axis=-1)
+    others = accurate_sum(xp, replaced(xp, t, largest, 0.0 * own))
+    mass = others + own
+    return mass, replaced(xp, mass - t, largest, others)
 
 
 softmax_cross_entropy = SoftmaxCrossEntropy()

@@ -50,6 +50,7 @@ from numeric_core.namespace import (
     finfo_max,
     log1p,
     namespace,
+    select,
 )
 from numeric_core.reductions import (
     RowSum,
@@ -118,7 +119,8 @@ class _ThresholdLoss(Loss):
     def _shards(self) -> Shards:
         return _TwoSums(self)
 
-    def _kernel(self) -> Kernel:
+    def kernel(self) -> Kernel:
+        """Compiled for NumPy arrays; `numeric_core.kernels.two_sided`."""
         return Kernel("zlpr" if self._hard else "soft_zlpr", self.threshold)
 
     def _value(self, rows: Rows) -> Array:
@@ -256,7 +258,7 @@ class BinaryCrossEntropy(Loss):
     def _from_tail(self, rows: Rows, e: Array) -> Array:
         """sum_i w_i |s_i| + log1p(e^{-|s_i|}), w_i the weight of the side on which s_i is wrong."""
         xp, s, t = rows.xp, rows.scores, rows.labels
-        wrong = xp.where(s > 0, 1.0 - t, t)
+        wrong = select(xp, s > 0, 1.0 - t, t)
         terms = wrong * xp.abs(s) + log1p(xp, e)
         if rows.bound < finfo_max(xp, s.dtype) / s.shape[-1]:
             return _mark_infinite(rows, accurate_sum(xp, terms)[..., 0])
@@ -266,7 +268,7 @@ class BinaryCrossEntropy(Loss):
         xp, s, t = rows.xp, rows.scores, rows.labels
         e = _tail(rows)
         near, far = 1.0 / (1.0 + e), e / (1.0 + e)
-        up, down = xp.where(s > 0, near, far), xp.where(s > 0, far, near)
+        up, down = select(xp, s > 0, near, far), select(xp, s > 0, far, near)
         return self._from_tail(rows, e), (1.0 - t) * up - t * down
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
@@ -337,8 +339,8 @@ def sigmoid(xp: Namespace, x: Array, low: Array | None = None) -> Array:
     """sigma(x + low) with relative accuracy in both tails; |low| <= u |x| (None: 0)."""
     e = exp(xp, -xp.abs(x))
     if low is not None:
-        e = e - e * xp.where(x > 0, low, -low)
-    return xp.where(x > 0, xp.ones_like(e), e) / (1.0 + e)
+        e = e - e * select(xp, x > 0, low, -low)
+    return select(xp, x > 0, xp.ones_like(e), e) / (1.0 + e)
 
 
 binary_cross_entropy = BinaryCrossEntropy()
