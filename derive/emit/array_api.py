@@ -17,6 +17,8 @@ from derive.emit.text import documentation, header
 
 NUMPY = Dialect("numpy", "np", device=False)
 ARRAY_API = Dialect("array-api", "xp", device=True)
+# No line of an emitted file is longer, as in the sources here.
+LONGEST = 100
 
 
 def numpy_source(formula: Formula) -> str:
@@ -49,11 +51,17 @@ def function(
     notes = [*_shapes(formula), *[NOTE] * any(name != OTHERS for name in lines.loops)]
     body = [*first, *formula.limits("{array}.shape[{place}]"), *lines.written]
     text = [
-        f"def {formula.name}({formula.signature()}{parameters}):",
+        *_definition(formula.name, formula.signature() + parameters),
         *documentation(formula, notes),
         *(f"    {line}" for line in [*body, f"return {lines.returned}"]),
     ]
     return FunctionText(text, lines.loops)
+
+
+def _definition(name: str, parameters: str) -> list[str]:
+    """The first line of a function, or three where that is too long."""
+    line = f"def {name}({parameters}):"
+    return [line] if len(line) <= LONGEST else [f"def {name}(", f"    {parameters}", "):"]
 
 
 def file(

@@ -39,7 +39,8 @@ def differentiate(${before}primals, tangents):
     $varied = primals
     value, gradient = ${joint}($names)
     change = jnp.sum(gradient * tangents[0], axis=$axes)
-    return (value, gradient), (change, ${along}($arrays, tangents[0]$further))
+    along = ${along}($arrays, tangents[0]$further)
+    return (value, gradient), (change, along)
 '''.strip("\n")
 )
 

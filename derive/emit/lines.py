@@ -363,7 +363,8 @@ class Lines:
         on = f", device={like}.device" if self.dialect.device else ""
         number = self._call("asarray", text.source, f"dtype={like}.dtype{on}")
         shape = f"(*{like}.shape[:-1], {', '.join(sizes)})"
-        return self._call("broadcast_to", number.source, shape)
+        self.written.append(f"result = {number.source}")
+        return self._call("broadcast_to", "result", shape)
 
     def _broadcast(self, text: Text, own: tuple[object, ...], op: Op) -> Text:
         """A result that does not depend on every output index, spread over all of them."""

@@ -72,7 +72,8 @@ LOOPS: dict[str, Loop] = {
             "a, first",
             '''
     """The coefficients times z: order j holds what order j - 1 held."""
-    return xp.where(xp.arange(a.shape[-1]@) == 0, first, xp.roll(a, 1, axis=-1))
+    is_first = xp.arange(a.shape[-1]@) == 0
+    return xp.where(is_first, first, xp.roll(a, 1, axis=-1))
 ''',
         ),
         _loop(

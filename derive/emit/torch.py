@@ -59,7 +59,9 @@ class ${camel}Function(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("$loss has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "$loss has derivatives by s alone: detach all else"
+            )
         $arrays, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:
