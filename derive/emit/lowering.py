@@ -36,6 +36,7 @@ from derive.coefficients import Coefficient
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.program import Op, Program
 from derive.emit.recursions import loop_name
+from derive.emit.terms import by_index, is_curved, order_in_sum, without_empty
 from derive.nodes import (
     ArgLargest,
     Largest,
@@ -60,8 +61,6 @@ from derive.stable import stable_form, with_room
 
 # Functions that every array namespace has under the same name.
 ELEMENTWISE = {log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
-# Terms that are added first in a sum: entries, maxima, shifts and their differences.
-FLAT = (Indexed, Shift, Largest, larger, difference)
 # An expression, and for each of its free indices the one that it stands for.
 Renamed: TypeAlias = tuple[Expr, dict[Index, Index]]
 REDUCTIONS = {Sum: "sum", Product: "prod", ArgLargest: "argmax", Largest: "max"}
@@ -235,8 +234,8 @@ class Lowering(Program):
     # --- sums and products ---
 
     def _lower_sum(self, node: Add) -> int:
-        terms = sorted(_by_index(node), key=_order_in_sum)
-        if sum(not _is_curved(term) for term in terms) < 2:
+        terms = sorted(by_index(node), key=order_in_sum)
+        if sum(not is_curved(term) for term in terms) < 2:
             terms.sort(key=lambda term: bool(term.could_extract_minus_sign()))
         signs = [-1 if term.could_extract_minus_sign() else 1 for term in terms]
         numbers = [self.lower(sign * term) for sign, term in zip(signs, terms, strict=True)]
@@ -287,7 +286,7 @@ class Lowering(Program):
             return number
         # A maximum over no entry is -inf: right as a scale (e^-inf = 0), but -inf - (-inf) is nan,
         # so it is 0 where it is subtracted from entries.
-        below = Add(*map(_without_empty, down))
+        below = Add(*map(without_empty, down))
         return self.combine("add", [number, self.lower(below)], [1, -1])
 
     def _lower_larger(self, left: Expr, right: Expr) -> int:
@@ -362,51 +361,6 @@ class Lowering(Program):
             return self.lower(exponent)
         numbers = (self.lower(weight), self.lower(exponent))
         return self.add(Op("loop", numbers, "log_weights", self.union(numbers)))
-
-
-def _without_empty(term: Expr) -> Expr:
-    """A shift that is subtracted, with 0 for the maximum over no entry."""
-    factors = (
-        finite(factor)
-        if isinstance(factor, Shift) and isinstance(factor.definition, finite)
-        else factor
-        for factor in Mul.make_args(-term)
-    )
-    return Mul(*factors)
-
-
-def _by_index(node: Add) -> list[Expr]:
-    """The terms; in a sum over several indices those of one index are one term, on a vector."""
-    if len(free_indices(node)) < 2:
-        return list(node.args)
-    groups: dict[frozenset[Index], list[Expr]] = {}
-    for term in node.args:
-        groups.setdefault(free_indices(term), []).append(term)
-    vectors = [Add(*terms) for free, terms in groups.items() if len(free) == 1]
-    return vectors + [term for free, terms in groups.items() if len(free) != 1 for term in terms]
-
-
-def _order_in_sum(term: Expr) -> tuple[bool, bool]:
-    """Entries, shifts and numbers first: ``(s_j - m) - log1p(...)`` keeps what ``m + ...`` loses.
-
-    Among equals, what is added comes before what is subtracted.
-    """
-    return _is_curved(term), term.could_extract_minus_sign()
-
-
-def _is_curved(term: Expr) -> bool:
-    return not all(
-        factor.is_Atom or isinstance(factor, FLAT) or _is_picked(factor)
-        for factor in Mul.make_args(term)
-    )
-
-
-def _is_picked(factor: Expr) -> bool:
-    """``sum_j y_j s_j``: with a one-hot label it is an entry."""
-    if not isinstance(factor, Sum):
-        return False
-    parts = Mul.make_args(factor.function)
-    return len(parts) == 2 and all(isinstance(part, Indexed) for part in parts)
 
 
 def program(formula: Formula, target: str) -> Program:
