@@ -26,7 +26,6 @@ import numpy as np
 
 from derive.formulas import NotProved
 from derive.losses import loss_named
-from numeric_core import kernels
 from verify.accuracy import SUBSET_LOSSES, AccuracyTable, Failure
 from verify.arrays import MpfArrays
 from verify.coverage import Coverage, cover
@@ -36,7 +35,7 @@ from verify.grid.samples import quick_grids, thorough_grids
 from verify.measure import References, measure
 from verify.oracle import BallOracle, Reference
 from verify.oracle.grid import GRIDS, GridOracle
-from verify.routes import CompiledRoute, EmittedRoute, core_route
+from verify.routes import CompiledRoute, EmittedRoute, core_route, has_kernel
 from verify.samples import Sample, quick, thorough
 
 __all__ = ["Comparison", "compare_routes"]
@@ -159,7 +158,7 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         _measure_emitted(loss, "numpy", lambda r: _measure_numpy(r, loss, printed, references)),
     ]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
-    if core.loss.kernel() is not None and kernels.used():
+    if has_kernel(loss):
         route = CompiledRoute(core.loss)
         compiled = [sample for sample in samples if sample.n]
         tables.append(measure(loss, route, compiled, references, quantities=COMPILED))

@@ -15,7 +15,7 @@ from derive.emit import compile_formula
 from derive.formulas import formula_of
 from numeric_core import kernels
 
-__all__ = ["CompiledRoute", "CoreRoute", "EmittedRoute", "core_route"]
+__all__ = ["CompiledRoute", "CoreRoute", "EmittedRoute", "core_route", "has_kernel"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class CoreRoute:
     def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
         """Its Hessian times the vector."""
         return self.loss.hvp(scores, labels, vector)
+
+
+def has_kernel(loss: str) -> bool:
+    """Whether large arrays of this loss go to a compiled kernel, here and now."""
+    known = getattr(numeric_core, loss)
+    return kernels.used() and isinstance(known, numeric_core.Loss) and known.kernel() is not None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from numeric_core import kernels
+
 __all__ = ["digest_of", "reached_from"]
 
 PACKAGES = ("derive", "numeric_core", "verify")
@@ -65,7 +67,8 @@ def _data_beside(path: Path) -> list[Path]:
 @cache
 def _surroundings() -> str:
     """The versions of Python and of the libraries, and the instructions that NumPy makes use of."""
-    lines = [f"{library} {version(library)}" for library in LIBRARIES]
+    libraries = (*LIBRARIES, "numba") if kernels.used() else LIBRARIES
+    lines = [f"{library} {version(library)}" for library in libraries]
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     machine = f"{platform.system()} {platform.machine()} {simd}"
     return "\n".join([platform.python_version(), machine, *lines])

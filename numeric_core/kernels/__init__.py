@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -61,8 +60,11 @@ def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> 
         return None
     if scores.size < LEAST or not used():
         return None
-    fits = abs(kernel.threshold) <= LARGEST_THRESHOLD and _fits(kernel, scores, labels, axis)
-    return import_module("numeric_core.kernels.run") if fits else None
+    if abs(kernel.threshold) > LARGEST_THRESHOLD or not _fits(kernel, scores, labels, axis):
+        return None
+    from numeric_core.kernels import run  # imports Numba
+
+    return run
 
 
 def _fits(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> bool:
