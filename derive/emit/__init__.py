@@ -11,10 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from derive.emit.array_api import array_api_source, numpy_source
+from derive.emit.c import c_source
+from derive.emit.cuda import cuda_source
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.jax import jax_source
 from derive.emit.latex import latex_source
 from derive.emit.mpmath import mpmath_source
+from derive.emit.numba import numba_source
 from derive.emit.torch import torch_source
 
 TARGETS: dict[str, Callable[[Formula], str]] = {
@@ -22,12 +25,16 @@ TARGETS: dict[str, Callable[[Formula], str]] = {
     "array-api": array_api_source,
     "torch": torch_source,
     "jax": jax_source,
+    "numba": numba_source,
+    "c": c_source,
+    "cuda": cuda_source,
     "mpmath": mpmath_source,
     "latex": latex_source,
 }
-# LaTeX is read, not run.
-CALLABLE = tuple(target for target in TARGETS if target != "latex")
-
+# Loops over the entries of a row: no Hessian, no second axis, no coefficients.
+OVER_ROWS = ("numba", "c", "cuda")
+# LaTeX is read, not run; C and CUDA are compiled first.
+CALLABLE = tuple(target for target in TARGETS if target not in ("latex", "c", "cuda"))
 
 # The endings of files that are not Python.
 ENDINGS = {"latex": "tex", "c": "c", "cuda": "cu"}
@@ -62,6 +69,7 @@ def compile_formula(formula: Formula, target: str = "numpy") -> Callable[..., An
 
 __all__ = [
     "CALLABLE",
+    "OVER_ROWS",
     "TARGETS",
     "Formula",
     "UnsupportedNode",

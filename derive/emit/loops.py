@@ -137,14 +137,11 @@ def _plain_ops(formula: Formula, target: str) -> list[Op]:
         names.append(len(ops))
         # A number and a scalar are numbers of the row.
         ops.append(replace(op, operands=operands, frame=op.frame or ()))
-    if len({op.data for op in ops if op.kind == "size"} | _axes(ops)) > 1:
+    axes = {index.axis for op in ops for index in op.frame or ()}
+    places = {work.place(axis) for axis in axes} | {op.data for op in ops if op.kind == "size"}
+    if len(axes) > 1 or len(places) > 1:
         raise UnsupportedNode(formula.expression, target)
     return ops
-
-
-def _axes(ops: list[Op]) -> set[object]:
-    """What the operations run over, as the axis of the first array that has it."""
-    return {index.axis for op in ops for index in op.frame or ()}
 
 
 def _without_argmax(ops: list[Op]) -> list[Op]:

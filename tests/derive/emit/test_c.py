@@ -12,12 +12,22 @@ import pytest
 from native import FAST, GCC, STRICT, CRoute, call, exponential_of, needs_gcc
 from rows import LOSSES, chosen, errors, worst
 
+from derive.emit import Formula, UnsupportedNode, compile_formula
+from derive.emit import coverage as cover
 from derive.emit.c import c_source
 from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
 from derive.formulas import formula_of
 from verify.accuracy import EMITTED_BOUND
 
 pytestmark = needs_gcc
+#: The formulas of the coverage set that are passes over one row.
+ROWS = {
+    *("soft_zlpr", "soft_zlpr_gradient", "soft_zlpr_hvp", "zlpr", "unified", "unified_gradient"),
+    *("softmax_cross_entropy", "softmax_cross_entropy_gradient", "weighted_partition"),
+    *("bce", "bce_by_sigmoid", "bce_gradient", "bce_curvature", "bce_product", "at_the_optimum"),
+    *("mean_and_powers", "rationals", "ramps", "steps", "largest", "leader"),
+    *("product_of_entries", "constant_over_labels"),
+}
 #: Losses whose formulas are right, too, where labels are masked by -inf.
 MASKED = ("soft_zlpr", "zlpr", "softmax_cross_entropy", "unified", "binary_cross_entropy")
 
@@ -26,6 +36,34 @@ MASKED = ("soft_zlpr", "zlpr", "softmax_cross_entropy", "unified", "binary_cross
 def test_against_the_oracle(loss: str) -> None:
     samples = chosen(loss, every=23)
     assert worst(errors(loss, CRoute(loss), samples)) <= EMITTED_BOUND
+
+
+def test_which_formulas_are_loops_over_a_row() -> None:
+    """Every layout of one index that the printers know; two indices and coefficients are none."""
+    emitted = {formula.name for formula in cover.COVERAGE if is_loop(formula)}
+    assert emitted == ROWS
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_equals_the_numpy_target(name: str) -> None:
+    formula = next(formula for formula in cover.COVERAGE if formula.name == name)
+    rng = np.random.default_rng(20)
+    given = [
+        rng.uniform(*((0, 1) if str(array) in "ty" else (-3, 3)), (2, 3, 4))
+        for array in formula.arrays
+    ]
+    expected = compile_formula(formula)(*given)
+    np.testing.assert_allclose(call(formula, *given), expected, rtol=1e-13, atol=1e-14)
+    single = [array.astype(np.float32) for array in given]
+    np.testing.assert_allclose(call(formula, *single), expected, rtol=1e-4, atol=1e-5)
+
+
+def is_loop(formula: Formula) -> bool:
+    """Whether the target has a text for it."""
+    try:
+        return bool(c_source(formula))
+    except UnsupportedNode:
+        return False
 
 
 @pytest.mark.parametrize("loss", MASKED)

@@ -1,0 +1,271 @@
+/*
+ * Emitted by lossproof from the derived formula, target cuda. Rests on the claims
+ * asymmetric.value_and_grad, asymmetric.value, 9064-58, asymmetric.gradient.
+ *
+ * Value and gradient of asymmetric, row by row.
+ *
+ *     value = sum_k (-(1 - y_k) log(margin + 1/(e^(s_k) + 1)) (Abs(margin - 1/(1 +
+ *         e^(-s_k))))^gamma_negative [-margin + 1/(1 + e^(-s_k)) > 0] + log(1 + e^(-s_k))
+ *         y_k/(e^(s_k) + 1)^gamma_positive)
+ *     gradient_i = -(gamma_positive log(1 + e^(-s_i))/(1 + e^(-s_i)) + 1/(e^(s_i) + 1))
+ *         y_i/(e^(s_i) + 1)^gamma_positive + (1 - y_i) (-margin + 1/(1 + e^(-s_i)))
+ *         (-gamma_negative log(margin + 1/(e^(s_i) + 1)) + (-margin + 1/(1 +
+ *         e^(-s_i)))/(margin + 1/(e^(s_i) + 1))) (Abs(margin - 1/(1 +
+ *         e^(-s_i))))^(gamma_negative - 2) [-margin + 1/(1 + e^(-s_i)) > 0]/((1 + e^(-s_i))
+ *         (e^(s_i) + 1))
+ *
+ * Kernels asymmetric_value_and_grad_float32, asymmetric_value_and_grad_float64,
+ * asymmetric_value_and_grad_float16, asymmetric_value_and_grad_bfloat16, to be launched with
+ * any grid and blocks of a multiple of 32 threads, up to 1024: a block takes one row after
+ * another. Arrays hold row after row of n entries; value has one entry a row. In CuPy:
+ * RawModule(code=text).get_function(name)((blocks,), (threads,), arguments), with rows and n
+ * as numpy.int64 and scalars as numpy.float64. Define NO_HALVES where the headers of the
+ * halves are missing.
+ */
+#ifndef NO_HALVES
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#endif
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#endif
+
+__device__ inline float larger_float(const float a, const float b) { return a < b ? b : a; }
+__device__ inline double larger_double(const double a, const double b) { return a < b ? b : a; }
+
+/* Entries as they are computed with: halves as floats. */
+__device__ inline float entry_of(const float x) { return x; }
+__device__ inline double entry_of(const double x) { return x; }
+__device__ inline void put(float *at, const double x) { *at = (float)x; }
+__device__ inline void put(double *at, const double x) { *at = x; }
+#ifndef NO_HALVES
+__device__ inline float entry_of(const __half x) { return __half2float(x); }
+__device__ inline float entry_of(const __nv_bfloat16 x) { return __bfloat162float(x); }
+__device__ inline void put(__half *at, const double x) { *at = __double2half(x); }
+__device__ inline void put(__nv_bfloat16 *at, const double x) { *at = __double2bfloat16(x); }
+#endif
+
+/* Row after row of an array; reading converts. */
+template <typename Stored> struct Row {
+    const Stored *entries;
+    __device__ auto operator[](const long long j) const { return entry_of(entries[j]); }
+};
+
+/* total + low += term, where low is what the additions to total have rounded away. */
+template <typename Real> __device__ inline void add_exactly(Real &total, Real &low, const Real term)
+{
+    const Real sum = total + term, part = sum - total;
+    low += isfinite(sum) ? (total - (sum - part)) + (term - part) : (Real)0;
+    total = sum;
+}
+
+struct Sum {
+    __device__ static double merge(const double a, const double b) { return a + b; }
+    __device__ static double none() { return 0.0; }
+};
+struct Product {
+    __device__ static double merge(const double a, const double b) { return a * b; }
+    __device__ static double none() { return 1.0; }
+};
+struct Largest {
+    __device__ static double merge(const double a, const double b) { return larger_double(a, b); }
+    __device__ static double none() { return -INFINITY; }
+};
+/* Places: whole numbers below 2^53. */
+struct First {
+    __device__ static double merge(const double a, const double b) { return a < b ? a : b; }
+    __device__ static double none() { return 9007199254740992.0; }
+};
+
+template <typename Merge> __device__ inline double over_warp(double x)
+{
+    for (int apart = 16; apart > 0; apart /= 2)
+        x = Merge::merge(x, __shfl_xor_sync(0xffffffffu, x, apart));
+    return x;
+}
+
+/* What all threads of the block have, merged; known to the first warp. */
+template <typename Merge> __device__ inline double over_block(double x)
+{
+    __shared__ double warps[32];
+    x = over_warp<Merge>(x);
+    if (threadIdx.x % 32 == 0)
+        warps[threadIdx.x / 32] = x;
+    __syncthreads();
+    if (threadIdx.x < 32)
+        x = over_warp<Merge>(threadIdx.x < blockDim.x / 32 ? warps[threadIdx.x] : Merge::none());
+    __syncthreads();
+    return x;
+}
+
+struct pass_1_float_result { double sum_1; double sum_2; };
+
+template <typename Stored> __device__ inline pass_1_float_result pass_1_float(
+    const long long n, const Row<Stored> s, const Row<Stored> y, const float gamma_positive,
+    const float margin, const float gamma_negative, const float term_21, Stored *gradient)
+{
+    pass_1_float_result mine;
+    float sum_1 = 0, sum_1_low = 0;
+    float sum_2 = 0, sum_2_low = 0;
+    for (long long j = threadIdx.x; j < n; j += blockDim.x) {
+        const float exp_1 = expf(-fabsf(s[j]));
+        const float term_4 = 1 + exp_1;
+        const float ratio_1 = (s[j] <= 0 ? 1 : exp_1) / term_4;
+        const float term_5 = powf(ratio_1, gamma_positive);
+        const float term_8 = larger_float(-s[j], 0) + log1pf(exp_1);
+        const float ratio_2 = (s[j] >= 0 ? 1 : exp_1) / term_4;
+        const float term_13 = fabsf(margin - ratio_2);
+        const float term_15 = 1 - y[j];
+        const float term_16 = margin + ratio_1;
+        const float log_2 = logf(term_16);
+        const float term_17 = ratio_2 - margin;
+        const float term_18 = term_17 > 0 ? 1 : 0;
+        const float term_20 = term_15 != 0 ? term_15 * (powf(term_13, gamma_negative) * log_2 * term_18) : 0;
+        const float term_25 = powf(term_13, term_21) * term_17 * (term_17 / term_16 - gamma_negative * log_2) * ratio_1 * ratio_2 * term_18;
+        const float term_30 = term_5 * (gamma_positive * (ratio_2 * term_8) + ratio_1);
+        const float term_32 = (term_15 != 0 ? term_15 * term_25 : 0) - (y[j] != 0 ? y[j] * term_30 : 0);
+        add_exactly<float>(sum_1, sum_1_low, y[j] != 0 ? y[j] * (term_5 * term_8) : 0);
+        add_exactly<float>(sum_2, sum_2_low, term_20);
+        put(gradient + j, term_32);
+    }
+    mine.sum_1 = (double)sum_1 + (double)sum_1_low;
+    mine.sum_2 = (double)sum_2 + (double)sum_2_low;
+    return mine;
+}
+
+template <typename Stored> __device__ void run_float(
+    const long long rows, const long long n, const Stored *s_rows, const Stored *y_rows,
+    const double gamma_positive, const double gamma_negative, const double margin, Stored *value,
+    Stored *gradient)
+{
+    __shared__ double term_21, sum_1, sum_2;
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+        const Row<Stored> s{s_rows + row * n};
+        const Row<Stored> y{y_rows + row * n};
+        if (threadIdx.x == 0) {
+            term_21 = gamma_negative - 2.0;
+        }
+        __syncthreads();
+        const pass_1_float_result mine_1 = pass_1_float(
+            n, s, y, (float)gamma_positive, (float)margin, (float)gamma_negative, (float)term_21,
+            gradient + row * n);
+        const double sum_1_merged = over_block<Sum>(mine_1.sum_1);
+        const double sum_2_merged = over_block<Sum>(mine_1.sum_2);
+        if (threadIdx.x == 0) {
+            sum_1 = sum_1_merged;
+            sum_2 = sum_2_merged;
+        }
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            put(value + row, sum_1 - sum_2);
+        }
+        __syncthreads();
+        __syncthreads();
+    }
+}
+
+struct pass_1_double_result { double sum_1; double sum_2; };
+
+template <typename Stored> __device__ inline pass_1_double_result pass_1_double(
+    const long long n, const Row<Stored> s, const Row<Stored> y, const double gamma_positive,
+    const double margin, const double gamma_negative, const double term_21, Stored *gradient)
+{
+    pass_1_double_result mine;
+    double sum_1 = 0, sum_1_low = 0;
+    double sum_2 = 0, sum_2_low = 0;
+    for (long long j = threadIdx.x; j < n; j += blockDim.x) {
+        const double exp_1 = exp(-fabs(s[j]));
+        const double term_4 = 1 + exp_1;
+        const double ratio_1 = (s[j] <= 0 ? 1 : exp_1) / term_4;
+        const double term_5 = pow(ratio_1, gamma_positive);
+        const double term_8 = larger_double(-s[j], 0) + log1p(exp_1);
+        const double ratio_2 = (s[j] >= 0 ? 1 : exp_1) / term_4;
+        const double term_13 = fabs(margin - ratio_2);
+        const double term_15 = 1 - y[j];
+        const double term_16 = margin + ratio_1;
+        const double log_2 = log(term_16);
+        const double term_17 = ratio_2 - margin;
+        const double term_18 = term_17 > 0 ? 1 : 0;
+        const double term_20 = term_15 != 0 ? term_15 * (pow(term_13, gamma_negative) * log_2 * term_18) : 0;
+        const double term_25 = pow(term_13, term_21) * term_17 * (term_17 / term_16 - gamma_negative * log_2) * ratio_1 * ratio_2 * term_18;
+        const double term_30 = term_5 * (gamma_positive * (ratio_2 * term_8) + ratio_1);
+        const double term_32 = (term_15 != 0 ? term_15 * term_25 : 0) - (y[j] != 0 ? y[j] * term_30 : 0);
+        add_exactly<double>(sum_1, sum_1_low, y[j] != 0 ? y[j] * (term_5 * term_8) : 0);
+        add_exactly<double>(sum_2, sum_2_low, term_20);
+        put(gradient + j, term_32);
+    }
+    mine.sum_1 = (double)sum_1 + (double)sum_1_low;
+    mine.sum_2 = (double)sum_2 + (double)sum_2_low;
+    return mine;
+}
+
+template <typename Stored> __device__ void run_double(
+    const long long rows, const long long n, const Stored *s_rows, const Stored *y_rows,
+    const double gamma_positive, const double gamma_negative, const double margin, Stored *value,
+    Stored *gradient)
+{
+    __shared__ double term_21, sum_1, sum_2;
+    for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
+        const Row<Stored> s{s_rows + row * n};
+        const Row<Stored> y{y_rows + row * n};
+        if (threadIdx.x == 0) {
+            term_21 = gamma_negative - 2.0;
+        }
+        __syncthreads();
+        const pass_1_double_result mine_1 = pass_1_double(
+            n, s, y, gamma_positive, margin, gamma_negative, term_21, gradient + row * n);
+        const double sum_1_merged = over_block<Sum>(mine_1.sum_1);
+        const double sum_2_merged = over_block<Sum>(mine_1.sum_2);
+        if (threadIdx.x == 0) {
+            sum_1 = sum_1_merged;
+            sum_2 = sum_2_merged;
+        }
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            put(value + row, sum_1 - sum_2);
+        }
+        __syncthreads();
+        __syncthreads();
+    }
+}
+
+extern "C" __global__ void asymmetric_value_and_grad_float32(
+    const long long rows, const long long n, const float *s, const float *y,
+    const double gamma_positive, const double gamma_negative, const double margin, float *value,
+    float *gradient)
+{
+    run_float(
+        rows, n, s, y, (float)gamma_positive, (float)gamma_negative, (float)margin, value,
+        gradient);
+}
+
+extern "C" __global__ void asymmetric_value_and_grad_float64(
+    const long long rows, const long long n, const double *s, const double *y,
+    const double gamma_positive, const double gamma_negative, const double margin, double *value,
+    double *gradient)
+{
+    run_double(rows, n, s, y, gamma_positive, gamma_negative, margin, value, gradient);
+}
+
+#ifndef NO_HALVES
+extern "C" __global__ void asymmetric_value_and_grad_float16(
+    const long long rows, const long long n, const __half *s, const __half *y,
+    const double gamma_positive, const double gamma_negative, const double margin, __half *value,
+    __half *gradient)
+{
+    run_float(
+        rows, n, s, y, (float)gamma_positive, (float)gamma_negative, (float)margin, value,
+        gradient);
+}
+
+extern "C" __global__ void asymmetric_value_and_grad_bfloat16(
+    const long long rows, const long long n, const __nv_bfloat16 *s, const __nv_bfloat16 *y,
+    const double gamma_positive, const double gamma_negative, const double margin,
+    __nv_bfloat16 *value, __nv_bfloat16 *gradient)
+{
+    run_float(
+        rows, n, s, y, (float)gamma_positive, (float)gamma_negative, (float)margin, value,
+        gradient);
+}
+
+#endif

@@ -1,0 +1,268 @@
+# Emitted by lossproof from the derived formula, target numba. Rests on the claims
+# soft_focal.value_and_grad, soft_focal.value, soft_focal.gradient.
+
+import numpy as np
+from numba import float32, float64, int32, int64, njit, prange
+from numba.extending import intrinsic
+
+PIECE, MOST_PIECES, BLOCK, SMALL, MANY_ROWS = 16384, 128, 64, 32768, 64
+# What is written is what is rounded, but for the fused products of the exponential.
+EXACT = {"nogil": True, "error_model": "numpy"}
+FUSED = {**EXACT, "fastmath": {"contract"}}
+
+
+@intrinsic
+def add_any_order(typing, a, b):
+    """a + b, which LLVM may reorder within a loop: so it runs in vectors."""
+    return a(a, a), lambda context, builder, signature, args: builder.fadd(*args, flags=["reassoc"])
+
+
+@njit(**EXACT)
+def larger(a, b):
+    return b if a < b else a
+
+
+@njit(**EXACT)
+def pieces_of(n):
+    """In how many pieces a row is cut: by its length alone."""
+    return 1 if n <= PIECE else min(MOST_PIECES, (n + PIECE - 1) // PIECE)
+
+
+@njit(**EXACT)
+def add_exactly(total, low, term):
+    """total + term, and low with what this addition rounds away."""
+    added = total + term
+    part = added - total
+    error = (total - (added - part)) + (term - part)
+    return added, low + (error if np.isfinite(added) else 0.0)
+
+
+@njit(**FUSED)
+def exp_float32(exponent):
+    """e^x without a branch: x = k log 2 + r, e^r by a polynomial, 2^k by its bits."""
+    vanishes = exponent < float32(-104.0)
+    above = float32(0) if vanishes else exponent
+    x = float32(89.0) if above > float32(89.0) else above
+    shifted = x * float32(1.44269504088896341) + float32(12582912.0)  # rounds to whole numbers
+    k = shifted - float32(12582912.0)
+    near = k * float32(-0.693359375) + x
+    r = k * float32(2.12194440054690583e-4) + near
+    q = float32(1.3926213466332443e-3)
+    q = q * r + float32(8.3632029715758550e-3)
+    q = q * r + float32(0.041666554437685939)
+    q = q * r + float32(0.16666576845993976)
+    q = q * r + float32(0.5)
+    power = (r * r) * q + r + float32(1)
+    bits, origin = np.float32(shifted).view(np.int32), np.float32(12582912.0).view(np.int32)
+    whole = int32(bits - origin)
+    half = int32(whole >> 1)
+    first = np.int32(int32(half + 127) << 23).view(np.float32)
+    second = np.int32(int32(whole - half + 127) << 23).view(np.float32)
+    result = power * first * second
+    return float32(0) if vanishes else result
+
+
+@njit(**EXACT)
+def pass_1_float32(begin, s, t, beta, term_18, gradient):
+    sum_1 = 0.0
+    for j in range(s.size):
+        exp_1 = exp_float32(-np.abs(s[j]))
+        term_4 = float32(1) + exp_1
+        ratio_1 = (float32(1) if s[j] >= float32(0) else exp_1) / term_4
+        term_6 = np.abs(ratio_1 - t[j])
+        term_8 = float32(1) - t[j]
+        log_1 = np.log1p(exp_1)
+        term_11 = term_8 * (larger(s[j], float32(0)) + log_1) if term_8 != float32(0) else float32(0)
+        term_15 = t[j] * (larger(-s[j], float32(0)) + log_1) if t[j] != float32(0) else float32(0)
+        term_16 = term_11 + term_15
+        term_20 = term_8 * ratio_1 if term_8 != float32(0) else float32(0)
+        ratio_2 = (float32(1) if s[j] <= float32(0) else exp_1) / term_4
+        term_22 = t[j] * ratio_2 if t[j] != float32(0) else float32(0)
+        term_23 = term_20 - term_22
+        term_27 = float32((term_23) ** (float32(2))) + beta * (term_16 * ratio_2 * ratio_1)
+        term_28 = float32((term_6) ** (term_18)) * term_27 * term_23
+        sum_1 = add_any_order(sum_1, float64(float32((term_6) ** (beta)) * term_16))
+        gradient[j] = term_28
+    return sum_1
+
+
+def row_float32(n, s, t, beta, value, gradient):
+    pieces = pieces_of(n)
+    length = (n + pieces - 1) // pieces
+    term_18 = beta - 2.0
+    if pieces == 1:
+        sum_1 = pass_1_float32(0, s, t, float32(beta), float32(term_18), gradient)
+    else:
+        parts_1 = np.empty((pieces, 1))
+        for k in prange(pieces):
+            begin, end = k * length, min(n, (k + 1) * length)
+            parts_1[k, 0] = pass_1_float32(
+                begin, s[begin:end], t[begin:end], float32(beta), float32(term_18),
+                gradient[begin:end],
+            )
+        sum_1 = 0.0
+        sum_1_low = 0.0
+        for k in range(pieces):
+            sum_1, sum_1_low = add_exactly(sum_1, sum_1_low, parts_1[k, 0])
+        sum_1 += sum_1_low
+    value[0] = sum_1
+
+
+whole_float32 = njit(**EXACT)(row_float32)
+cut_float32 = njit(parallel=True, **EXACT)(row_float32)
+
+
+@njit(parallel=True, **EXACT)
+def all_float32(s, t, beta, value, gradient):
+    n = s.shape[1]
+    for row in prange(s.shape[0]):
+        whole_float32(n, s[row], t[row], beta, value[row : row + 1], gradient[row])
+
+
+def run_float32(s, t, beta, value, gradient):
+    rows, n = s.shape
+    if rows * n >= SMALL and (n <= PIECE or rows >= MANY_ROWS):
+        all_float32(s, t, beta, value, gradient)
+        return
+    one = whole_float32 if n <= PIECE else cut_float32
+    for row in range(rows):
+        one(n, s[row], t[row], beta, value[row : row + 1], gradient[row])
+
+
+@njit(**FUSED)
+def exp_float64(exponent):
+    """e^x without a branch: x = k log 2 + r, e^r by a polynomial, 2^k by its bits."""
+    vanishes = exponent < float64(-746.0)
+    above = float64(0) if vanishes else exponent
+    x = float64(710.0) if above > float64(710.0) else above
+    shifted = x * float64(1.44269504088896341) + float64(6755399441055744.0)  # rounds to whole numbers
+    k = shifted - float64(6755399441055744.0)
+    near = k * float64(-0.693147180369123816490) + x
+    r = k * float64(-1.90821492927058770002e-10) + near
+    q = float64(2.5100424157005066788e-8)
+    q = q * r + float64(2.7620138719973995569e-7)
+    q = q * r + float64(2.7557268378684192873e-6)
+    q = q * r + float64(2.4801521190217727651e-5)
+    q = q * r + float64(1.9841269863105968749e-4)
+    q = q * r + float64(1.3888888917281793308e-3)
+    q = q * r + float64(8.3333333333300513464e-3)
+    q = q * r + float64(0.041666666666623991516)
+    q = q * r + float64(0.16666666666666667456)
+    q = q * r + float64(0.50000000000000010262)
+    power = (r * r) * q + r + float64(1)
+    bits, origin = np.float64(shifted).view(np.int64), np.float64(6755399441055744.0).view(np.int64)
+    whole = int64(bits - origin)
+    half = int64(whole >> 1)
+    first = np.int64(int64(half + 1023) << 52).view(np.float64)
+    second = np.int64(int64(whole - half + 1023) << 52).view(np.float64)
+    result = power * first * second
+    return float64(0) if vanishes else result
+
+
+@njit(**EXACT)
+def block_1_float64(begin, s, t, beta, term_18, gradient):
+    sum_1 = 0.0
+    for j in range(s.size):
+        exp_1 = exp_float64(-np.abs(s[j]))
+        term_4 = float64(1) + exp_1
+        ratio_1 = (float64(1) if s[j] >= float64(0) else exp_1) / term_4
+        term_6 = np.abs(ratio_1 - t[j])
+        term_8 = float64(1) - t[j]
+        log_1 = np.log1p(exp_1)
+        term_11 = term_8 * (larger(s[j], float64(0)) + log_1) if term_8 != float64(0) else float64(0)
+        term_15 = t[j] * (larger(-s[j], float64(0)) + log_1) if t[j] != float64(0) else float64(0)
+        term_16 = term_11 + term_15
+        term_20 = term_8 * ratio_1 if term_8 != float64(0) else float64(0)
+        ratio_2 = (float64(1) if s[j] <= float64(0) else exp_1) / term_4
+        term_22 = t[j] * ratio_2 if t[j] != float64(0) else float64(0)
+        term_23 = term_20 - term_22
+        term_27 = float64((term_23) ** (float64(2))) + beta * (term_16 * ratio_2 * ratio_1)
+        term_28 = float64((term_6) ** (term_18)) * term_27 * term_23
+        sum_1 = add_any_order(sum_1, float64(float64((term_6) ** (beta)) * term_16))
+        gradient[j] = term_28
+    return sum_1
+
+
+@njit(**EXACT)
+def pass_1_float64(begin, s, t, beta, term_18, gradient):
+    sum_1 = 0.0
+    sum_1_low = 0.0
+    for first in range(0, s.size, BLOCK):
+        last = min(first + BLOCK, s.size)
+        sum_1_part = block_1_float64(
+            begin + first, s[first:last], t[first:last], beta, term_18, gradient[first:last],
+        )
+        sum_1, sum_1_low = add_exactly(sum_1, sum_1_low, sum_1_part)
+    return sum_1 + sum_1_low
+
+
+def row_float64(n, s, t, beta, value, gradient):
+    pieces = pieces_of(n)
+    length = (n + pieces - 1) // pieces
+    term_18 = beta - 2.0
+    if pieces == 1:
+        sum_1 = pass_1_float64(0, s, t, float64(beta), float64(term_18), gradient)
+    else:
+        parts_1 = np.empty((pieces, 1))
+        for k in prange(pieces):
+            begin, end = k * length, min(n, (k + 1) * length)
+            parts_1[k, 0] = pass_1_float64(
+                begin, s[begin:end], t[begin:end], float64(beta), float64(term_18),
+                gradient[begin:end],
+            )
+        sum_1 = 0.0
+        sum_1_low = 0.0
+        for k in range(pieces):
+            sum_1, sum_1_low = add_exactly(sum_1, sum_1_low, parts_1[k, 0])
+        sum_1 += sum_1_low
+    value[0] = sum_1
+
+
+whole_float64 = njit(**EXACT)(row_float64)
+cut_float64 = njit(parallel=True, **EXACT)(row_float64)
+
+
+@njit(parallel=True, **EXACT)
+def all_float64(s, t, beta, value, gradient):
+    n = s.shape[1]
+    for row in prange(s.shape[0]):
+        whole_float64(n, s[row], t[row], beta, value[row : row + 1], gradient[row])
+
+
+def run_float64(s, t, beta, value, gradient):
+    rows, n = s.shape
+    if rows * n >= SMALL and (n <= PIECE or rows >= MANY_ROWS):
+        all_float64(s, t, beta, value, gradient)
+        return
+    one = whole_float64 if n <= PIECE else cut_float64
+    for row in range(rows):
+        one(n, s[row], t[row], beta, value[row : row + 1], gradient[row])
+
+
+def soft_focal_value_and_grad(s, t, beta=2.0):
+    """Value and gradient of soft_focal, row by row.
+
+        value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k - 1/(1 +
+            e^(-s_k))))^beta)
+        gradient_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i))
+            (e^(s_i) + 1)) + (-t_i + 1/(1 + e^(-s_i)))^2) (-t_i + 1/(1 + e^(-s_i))) (Abs(t_i -
+            1/(1 + e^(-s_i))))^(beta - 2)
+
+    Shapes: arrays (*batch, n) of one dtype, float32 or float64. Compiled at the first call;
+    results do not depend on the number of threads.
+    """
+    arrays = [np.ascontiguousarray(array) for array in (s, t,)]
+    dtype, shape = arrays[0].dtype, arrays[0].shape
+    dtypes, shapes = [array.dtype for array in arrays], [array.shape for array in arrays]
+    if dtype not in (np.float32, np.float64) or any(other != dtype for other in dtypes):
+        raise TypeError(f"expected arrays of float32, or of float64, got {dtypes}")
+    if not shape or any(other != shape for other in shapes):
+        raise ValueError(f"expected arrays of one shape (*batch, n), got {shapes}")
+    n = shape[-1]
+    rows = int(np.prod(shape[:-1], dtype=np.int64))
+    flat = [array.reshape(rows, n) for array in arrays]
+    value = np.empty((rows), dtype)
+    gradient = np.empty((rows, n), dtype)
+    run = run_float32 if dtype == np.float32 else run_float64
+    run(*flat, float(dtype.type(beta)), value, gradient)
+    return value.reshape(shape[:-1]), gradient.reshape(shape)
