@@ -1,7 +1,9 @@
 # Emitted by lossproof from the derived formula, target array-api. Rests on the claims
 # asymmetric.value_and_grad, asymmetric.value, 9064-58, asymmetric.gradient.
 
-def asymmetric_value_and_grad(s, y, gamma_positive=0.0, gamma_negative=4.0, margin=0.05, *, xp=None):
+def asymmetric_value_and_grad(
+    s, y, gamma_positive=0.0, gamma_negative=4.0, margin=0.05, *, xp=None
+):
     """Value and gradient of asymmetric, row by row.
 
         value = sum_k (-(1 - y_k) log(margin + 1/(e^(s_k) + 1)) (Abs(margin - 1/(1 +

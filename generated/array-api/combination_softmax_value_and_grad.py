@@ -4,7 +4,8 @@
 
 def shifted(a, first, xp):
     """The coefficients times z: order j holds what order j - 1 held."""
-    return xp.where(xp.arange(a.shape[-1], device=a.device) == 0, first, xp.roll(a, 1, axis=-1))
+    is_first = xp.arange(a.shape[-1], device=a.device) == 0
+    return xp.where(is_first, first, xp.roll(a, 1, axis=-1))
 
 
 def log_start(order, base, x, xp):

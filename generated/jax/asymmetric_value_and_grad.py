@@ -95,7 +95,8 @@ def differentiate(primals, tangents):
     s, y, gamma_positive, gamma_negative, margin = primals
     value, gradient = asymmetric_value_and_grad(s, y, gamma_positive, gamma_negative, margin)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, asymmetric_hvp(s, y, tangents[0], gamma_positive, gamma_negative, margin))
+    along = asymmetric_hvp(s, y, tangents[0], gamma_positive, gamma_negative, margin)
+    return (value, gradient), (change, along)
 
 
 def asymmetric(s, y, gamma_positive=0.0, gamma_negative=4.0, margin=0.05):

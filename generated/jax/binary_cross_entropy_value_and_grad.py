@@ -54,7 +54,8 @@ def differentiate(primals, tangents):
     s, t = primals
     value, gradient = binary_cross_entropy_value_and_grad(s, t)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, binary_cross_entropy_hvp(s, t, tangents[0]))
+    along = binary_cross_entropy_hvp(s, t, tangents[0])
+    return (value, gradient), (change, along)
 
 
 def binary_cross_entropy(s, t):

@@ -149,7 +149,8 @@ def differentiate(primals, tangents):
     s, y, scale, margin = primals
     value, gradient = circle_value_and_grad(s, y, scale, margin)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, circle_hvp(s, y, tangents[0], scale, margin))
+    along = circle_hvp(s, y, tangents[0], scale, margin)
+    return (value, gradient), (change, along)
 
 
 def circle(s, y, scale=256.0, margin=0.25):

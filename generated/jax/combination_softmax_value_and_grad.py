@@ -18,7 +18,8 @@ def most(order, x):
 
 def shifted(a, first):
     """The coefficients times z: order j holds what order j - 1 held."""
-    return jnp.where(jnp.arange(a.shape[-1]) == 0, first, jnp.roll(a, 1, axis=-1))
+    is_first = jnp.arange(a.shape[-1]) == 0
+    return jnp.where(is_first, first, jnp.roll(a, 1, axis=-1))
 
 
 def log_start(order, base, x):
@@ -158,7 +159,8 @@ def differentiate(primals, tangents):
     s, y = primals
     value, gradient = combination_softmax_value_and_grad(s, y)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, combination_softmax_hvp(s, y, tangents[0]))
+    along = combination_softmax_hvp(s, y, tangents[0])
+    return (value, gradient), (change, along)
 
 
 def combination_softmax(s, y):

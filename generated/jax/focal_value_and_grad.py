@@ -75,7 +75,8 @@ def differentiate(primals, tangents):
     s, y, gamma = primals
     value, gradient = focal_value_and_grad(s, y, gamma)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, focal_hvp(s, y, tangents[0], gamma))
+    along = focal_hvp(s, y, tangents[0], gamma)
+    return (value, gradient), (change, along)
 
 
 def focal(s, y, gamma=2.0):

@@ -76,7 +76,8 @@ def differentiate(primals, tangents):
     s, t = primals
     value, gradient = grid_pairwise_value_and_grad(s, t)
     change = jnp.sum(gradient * tangents[0], axis=(-2, -1))
-    return (value, gradient), (change, grid_pairwise_hvp(s, t, tangents[0]))
+    along = grid_pairwise_hvp(s, t, tangents[0])
+    return (value, gradient), (change, along)
 
 
 def grid_pairwise(s, t):

@@ -101,7 +101,8 @@ def differentiate(primals, tangents):
     s, t = primals
     value, gradient = grid_truncated_value_and_grad(s, t)
     change = jnp.sum(gradient * tangents[0], axis=(-2, -1))
-    return (value, gradient), (change, grid_truncated_hvp(s, t, tangents[0]))
+    along = grid_truncated_hvp(s, t, tangents[0])
+    return (value, gradient), (change, along)
 
 
 def grid_truncated(s, t):

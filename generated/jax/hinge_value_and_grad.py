@@ -35,7 +35,8 @@ def hinge_hvp(s, y, v, m=0.0):
 
     Shapes: ; the result (*batch, n). All arrays of one floating-point dtype.
     """
-    return jnp.broadcast_to(jnp.asarray(0, dtype=s.dtype), (*s.shape[:-1], s.shape[-1]))
+    result = jnp.asarray(0, dtype=s.dtype)
+    return jnp.broadcast_to(result, (*s.shape[:-1], s.shape[-1]))
 
 
 @partial(hinge_value_and_grad.defjvp, symbolic_zeros=True)
@@ -48,7 +49,8 @@ def differentiate(primals, tangents):
     s, y, m = primals
     value, gradient = hinge_value_and_grad(s, y, m)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, hinge_hvp(s, y, tangents[0], m))
+    along = hinge_hvp(s, y, tangents[0], m)
+    return (value, gradient), (change, along)
 
 
 def hinge(s, y, m=0.0):

@@ -64,7 +64,8 @@ def differentiate(primals, tangents):
     s, y, m = primals
     value, gradient = lse_hinge_value_and_grad(s, y, m)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, lse_hinge_hvp(s, y, tangents[0], m))
+    along = lse_hinge_hvp(s, y, tangents[0], m)
+    return (value, gradient), (change, along)
 
 
 def lse_hinge(s, y, m=0.0):

@@ -36,7 +36,8 @@ def max_hinge_hvp(s, y, v, m=0.0):
 
     Shapes: ; the result (*batch, n). All arrays of one floating-point dtype.
     """
-    return jnp.broadcast_to(jnp.asarray(0, dtype=s.dtype), (*s.shape[:-1], s.shape[-1]))
+    result = jnp.asarray(0, dtype=s.dtype)
+    return jnp.broadcast_to(result, (*s.shape[:-1], s.shape[-1]))
 
 
 @partial(max_hinge_value_and_grad.defjvp, symbolic_zeros=True)
@@ -49,7 +50,8 @@ def differentiate(primals, tangents):
     s, y, m = primals
     value, gradient = max_hinge_value_and_grad(s, y, m)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, max_hinge_hvp(s, y, tangents[0], m))
+    along = max_hinge_hvp(s, y, tangents[0], m)
+    return (value, gradient), (change, along)
 
 
 def max_hinge(s, y, m=0.0):

@@ -22,7 +22,8 @@ def log_weights(w, x):
 
 def shifted(a, first):
     """The coefficients times z: order j holds what order j - 1 held."""
-    return jnp.where(jnp.arange(a.shape[-1]) == 0, first, jnp.roll(a, 1, axis=-1))
+    is_first = jnp.arange(a.shape[-1]) == 0
+    return jnp.where(is_first, first, jnp.roll(a, 1, axis=-1))
 
 
 def log_start(order, base, x):
@@ -190,7 +191,8 @@ def differentiate(r, primals, tangents):
     s, t = primals
     value, gradient = order_r_value_and_grad(s, t, r)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, order_r_hvp(s, t, tangents[0], r))
+    along = order_r_hvp(s, t, tangents[0], r)
+    return (value, gradient), (change, along)
 
 
 def order_r(s, t, r=2):

@@ -18,7 +18,8 @@ def most(order, x):
 
 def shifted(a, first):
     """The coefficients times z: order j holds what order j - 1 held."""
-    return jnp.where(jnp.arange(a.shape[-1]) == 0, first, jnp.roll(a, 1, axis=-1))
+    is_first = jnp.arange(a.shape[-1]) == 0
+    return jnp.where(is_first, first, jnp.roll(a, 1, axis=-1))
 
 
 def log_start(order, base, x):
@@ -160,7 +161,8 @@ def differentiate(K, primals, tangents):
     s, y, s_0 = primals
     value, gradient = padded_combination_softmax_value_and_grad(s, y, K, s_0)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, padded_combination_softmax_hvp(s, y, tangents[0], K, s_0))
+    along = padded_combination_softmax_hvp(s, y, tangents[0], K, s_0)
+    return (value, gradient), (change, along)
 
 
 def padded_combination_softmax(s, y, K=None, s_0=0.0):

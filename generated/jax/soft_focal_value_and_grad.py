@@ -69,7 +69,8 @@ def differentiate(primals, tangents):
     s, t, beta = primals
     value, gradient = soft_focal_value_and_grad(s, t, beta)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, soft_focal_hvp(s, t, tangents[0], beta))
+    along = soft_focal_hvp(s, t, tangents[0], beta)
+    return (value, gradient), (change, along)
 
 
 def soft_focal(s, t, beta=2.0):

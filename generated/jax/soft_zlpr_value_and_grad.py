@@ -77,7 +77,8 @@ def differentiate(primals, tangents):
     s, t = primals
     value, gradient = soft_zlpr_value_and_grad(s, t)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, soft_zlpr_hvp(s, t, tangents[0]))
+    along = soft_zlpr_hvp(s, t, tangents[0])
+    return (value, gradient), (change, along)
 
 
 def soft_zlpr(s, t):

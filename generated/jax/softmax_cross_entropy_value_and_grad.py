@@ -56,7 +56,8 @@ def differentiate(primals, tangents):
     s, t = primals
     value, gradient = softmax_cross_entropy_value_and_grad(s, t)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, softmax_cross_entropy_hvp(s, t, tangents[0]))
+    along = softmax_cross_entropy_hvp(s, t, tangents[0])
+    return (value, gradient), (change, along)
 
 
 def softmax_cross_entropy(s, t):

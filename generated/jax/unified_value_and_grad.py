@@ -104,7 +104,8 @@ def differentiate(primals, tangents):
     s, y, gamma, m = primals
     value, gradient = unified_value_and_grad(s, y, gamma, m)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, unified_hvp(s, y, tangents[0], gamma, m))
+    along = unified_hvp(s, y, tangents[0], gamma, m)
+    return (value, gradient), (change, along)
 
 
 def unified(s, y, gamma=1.0, m=0.0):

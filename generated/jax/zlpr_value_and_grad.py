@@ -78,7 +78,8 @@ def differentiate(primals, tangents):
     s, y, s_0 = primals
     value, gradient = zlpr_value_and_grad(s, y, s_0)
     change = jnp.sum(gradient * tangents[0], axis=(-1,))
-    return (value, gradient), (change, zlpr_hvp(s, y, tangents[0], s_0))
+    along = zlpr_hvp(s, y, tangents[0], s_0)
+    return (value, gradient), (change, along)
 
 
 def zlpr(s, y, s_0=0.0):

@@ -11,7 +11,8 @@ def log_weights(w, x):
 
 def shifted(a, first):
     """The coefficients times z: order j holds what order j - 1 held."""
-    return np.where(np.arange(a.shape[-1]) == 0, first, np.roll(a, 1, axis=-1))
+    is_first = np.arange(a.shape[-1]) == 0
+    return np.where(is_first, first, np.roll(a, 1, axis=-1))
 
 
 def log_start(order, base, x):

@@ -153,7 +153,9 @@ class CircleFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("circle has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "circle has derivatives by s alone: detach all else"
+            )
         s, y, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

@@ -79,7 +79,9 @@ class FocalFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("focal has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "focal has derivatives by s alone: detach all else"
+            )
         s, y, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

@@ -164,7 +164,9 @@ class GridMirroredFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("grid_mirrored has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "grid_mirrored has derivatives by s alone: detach all else"
+            )
         s, t, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

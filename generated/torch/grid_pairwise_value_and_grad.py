@@ -83,7 +83,9 @@ class GridPairwiseFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("grid_pairwise has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "grid_pairwise has derivatives by s alone: detach all else"
+            )
         s, t, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

@@ -32,7 +32,8 @@ def max_hinge_hvp(s, y, v, m=0.0):
 
     Shapes: ; the result (*batch, n). All arrays of one floating-point dtype.
     """
-    return torch.broadcast_to(torch.asarray(0, dtype=s.dtype, device=s.device), (*s.shape[:-1], s.shape[-1]))
+    result = torch.asarray(0, dtype=s.dtype, device=s.device)
+    return torch.broadcast_to(result, (*s.shape[:-1], s.shape[-1]))
 
 
 class MaxHingeFunction(torch.autograd.Function):
@@ -54,7 +55,9 @@ class MaxHingeFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("max_hinge has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "max_hinge has derivatives by s alone: detach all else"
+            )
         s, y, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

@@ -21,7 +21,8 @@ def log_weights(w, x):
 
 def shifted(a, first):
     """The coefficients times z: order j holds what order j - 1 held."""
-    return torch.where(torch.arange(a.shape[-1], device=a.device) == 0, first, torch.roll(a, 1, dims=-1))
+    is_first = torch.arange(a.shape[-1], device=a.device) == 0
+    return torch.where(is_first, first, torch.roll(a, 1, dims=-1))
 
 
 def log_start(order, base, x):
@@ -197,7 +198,9 @@ class OrderRFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("order_r has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "order_r has derivatives by s alone: detach all else"
+            )
         s, t, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

@@ -17,7 +17,8 @@ def most(order, x):
 
 def shifted(a, first):
     """The coefficients times z: order j holds what order j - 1 held."""
-    return torch.where(torch.arange(a.shape[-1], device=a.device) == 0, first, torch.roll(a, 1, dims=-1))
+    is_first = torch.arange(a.shape[-1], device=a.device) == 0
+    return torch.where(is_first, first, torch.roll(a, 1, dims=-1))
 
 
 def log_start(order, base, x):
@@ -167,7 +168,9 @@ class PaddedCombinationSoftmaxFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("padded_combination_softmax has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "padded_combination_softmax has derivatives by s alone: detach all else"
+            )
         s, y, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

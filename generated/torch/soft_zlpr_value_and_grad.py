@@ -81,7 +81,9 @@ class SoftZlprFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("soft_zlpr has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "soft_zlpr has derivatives by s alone: detach all else"
+            )
         s, t, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

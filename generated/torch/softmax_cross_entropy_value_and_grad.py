@@ -60,7 +60,9 @@ class SoftmaxCrossEntropyFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("softmax_cross_entropy has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "softmax_cross_entropy has derivatives by s alone: detach all else"
+            )
         s, t, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

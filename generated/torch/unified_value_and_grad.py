@@ -108,7 +108,9 @@ class UnifiedFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("unified has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "unified has derivatives by s alone: detach all else"
+            )
         s, y, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:

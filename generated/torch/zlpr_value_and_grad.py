@@ -82,7 +82,9 @@ class ZlprFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, by_value, by_gradient):
         if any(ctx.needs_input_grad[1:]):
-            raise NotImplementedError("zlpr has derivatives by s alone: detach all else")
+            raise NotImplementedError(
+                "zlpr has derivatives by s alone: detach all else"
+            )
         s, y, gradient = ctx.saved_tensors
         parts = []
         if by_value is not None:
