@@ -91,7 +91,7 @@ def test_coefficients_under_jit_and_grad(loss: str) -> None:
     np.testing.assert_allclose(slope, gradient, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("loss", ["soft_zlpr", "unified", "grid_truncated"])
+@pytest.mark.parametrize("loss", ["soft_zlpr", "grid_truncated"])
 def test_vmap_and_third_derivative(loss: str) -> None:
     scores, labels = rows(loss)
     function = loss_of(loss)
