@@ -154,9 +154,10 @@ LOOPS: dict[str, Loop] = {
     """The same without the elements i and j; (*batch, n, n)."""
     n = x.shape[-1]
     place = xp.arange(n@)
-    rows = [
-        log_coefficient_without(xp.where(place == i, -xp.inf, x), order, base$) for i in range(n)
-    ]
+    rows = []
+    for i in range(n):
+        others = xp.where(place == i, -xp.inf, x)
+        rows.append(log_coefficient_without(others, order, base$))
     return xp.stack(rows, axis=-2)
 ''',
             "log_coefficient_without",
