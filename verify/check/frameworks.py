@@ -1,8 +1,9 @@
-r"""The libraries that code under check may be written in, each behind the same five verbs.
+r"""The libraries that code under check may be written in, each behind the same six verbs.
 
     array     numbers -> an array of a dtype, exactly
     integers  numbers -> an array of integers: class indices, lists of labels
     floats    an array, a scalar or nested lists -> float64, exactly, of the same shape
+    picked    the entries of an array at these places of its last axis; it has a derivative
     gradient  the gradient of the sum of what comes out, by the library's own autograd
     hvp       its Hessian times a vector, likewise
 
@@ -51,6 +52,10 @@ class Framework:
         """A result as float64; whatever cannot be read so raises TypeError or ValueError."""
         return np.array(array, dtype=np.float64)
 
+    def picked(self, array: Any, index: Any) -> Any:
+        """array[..., index[..., k]] for each k, as an array of the library."""
+        return np.take_along_axis(array, index, axis=-1)
+
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """d sum(loss(scores, labels)) / d scores; `kept` is a place for what was compiled."""
         raise NotImplementedError(f"{self.name} has no derivatives")
@@ -83,6 +88,12 @@ class PlainPython(Framework):
         """Nested lists of ints."""
         return np.asarray(values).astype(np.int64).tolist()
 
+    def picked(self, array: Any, index: Any) -> Any:
+        """Lists of the chosen entries."""
+        if index and isinstance(index[0], list):
+            return [self.picked(row, places) for row, places in zip(array, index, strict=True)]
+        return [array[place] for place in index]
+
 
 class CuPy(Framework):
     """CuPy, on the current device."""
@@ -104,6 +115,12 @@ class CuPy(Framework):
     def floats(self, array: Any) -> Numbers:
         """A result as float64 on the host."""
         return np.array(array.get() if hasattr(array, "get") else array, dtype=np.float64)
+
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `take_along_axis`."""
+        import cupy
+
+        return cupy.take_along_axis(array, index, axis=-1)
 
 
 class Torch(Framework):
@@ -134,6 +151,12 @@ class Torch(Framework):
         if isinstance(array, list | tuple):
             return np.array([self.floats(part) for part in array])
         return super().floats(array)
+
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `take_along_dim`."""
+        import torch
+
+        return torch.take_along_dim(array, index, dim=-1)
 
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """By one backward pass; RuntimeError where the result does not depend on the scores."""
@@ -189,6 +212,13 @@ class Jax(Framework):
         """A result as float64."""
         return np.array(np.asarray(array).astype(np.float64))
 
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `take_along_axis`."""
+        import jax
+
+        with self.scope():
+            return jax.numpy.take_along_axis(array, index, axis=-1)
+
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """By `jax.grad`, compiled as a whole where that can be: piece by piece costs ten times."""
         import jax
@@ -238,6 +268,12 @@ class TensorFlow(Framework):
         import tensorflow as tf
 
         return np.array(tf.cast(array, tf.float64).numpy())
+
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `tf.gather`, row by row."""
+        import tensorflow as tf
+
+        return tf.gather(array, index, batch_dims=len(index.shape) - 1)
 
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """By a gradient tape."""
