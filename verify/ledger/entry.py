@@ -49,13 +49,15 @@ def weakest(verdicts: list[Verdict]) -> Verdict:
 class Finding:
     """What came of weighing: the verdict, how it was reached in lines, and the mutants tried.
 
-    ``counterexample`` is one line with numbers, empty where there is none.
+    ``counterexample`` is one line with numbers, empty where there is none; ``bounds`` say why what
+    was weighed is decided at some inputs only.
     """
 
     verdict: Verdict
     lines: tuple[str, ...]
     counterexample: str = ""
     trials: tuple[Trial, ...] = ()
+    bounds: tuple[str, ...] = ()
 
 
 class Evidence(Protocol):

@@ -33,6 +33,7 @@ from verify.ledger.evidence import (
     IllPosed,
     Unsupported,
     Witnessed,
+    in_floats,
 )
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas import d9064_code as code
@@ -104,6 +105,7 @@ ORIGINAL = (
         r"-16.2 < \log 10^{-7} < -16.1",
         Verdict.PROVED_FOR,
         Witnessed(of.log_of_epsilon),
+        note="eps is a constant of that implementation.",
     ),
     _impl(
         "v",
@@ -112,13 +114,14 @@ ORIGINAL = (
         r" = 10^{-7}",
         Verdict.PROVED_FOR,
         Witnessed(of.clipped_mask),
+        note="What is done with it in floats: own-code-asked.",
     ),
     _impl(
         "w",
         "asking the labels as they were before the clip repairs it",
         r"\mathrm{code}(0, -10^7) < 10^{-9}, \; \mathrm{code}(1, 20) < 3 \cdot 10^{-9}",
         Verdict.PROVED_FOR,
-        Witnessed(code.original_labels_asked),
+        in_floats(code.original_labels_asked),
         note="Set, as the text has it, the mask works at -inf too: own-code-set. Subtracted, as in "
         "the pseudo-code, it does not: own-code-asked.",
     ),
@@ -316,7 +319,7 @@ LATER = (
         "for large scores e^s overflows and e^-s underflows",
         r"e^{750} > 2^{1024}, \; e^{-750} < 2^{-1075}",
         Verdict.PROVED_FOR,
-        Witnessed(of.exponentials_in_floats),
+        in_floats(of.exponentials_in_floats),
     ),
     _eight(
         "37",

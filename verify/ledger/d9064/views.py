@@ -22,7 +22,16 @@ from verify.ledger.d9064.equations import (
     UNIT,
 )
 from verify.ledger.entry import Verdict, entry_at
-from verify.ledger.evidence import All, Contrary, Decided, Derived, Empirical, IllPosed, Witnessed
+from verify.ledger.evidence import (
+    All,
+    Contrary,
+    Decided,
+    Derived,
+    Empirical,
+    IllPosed,
+    Witnessed,
+    in_floats,
+)
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas import d9064_views as views
 from verify.ledger.own.soft import (
@@ -62,7 +71,7 @@ POINTER = (
         "an invalid pair gets -inf, in practice -1e7",
         r"e^{-10^7} < 2^{-1075}",
         Verdict.PROVED_FOR,
-        Witnessed(views.mask_in_floats),
+        in_floats(views.mask_in_floats),
         note="In float64, with a label 0. In half precision -1e7 is -inf.",
     ),
     _twelve(

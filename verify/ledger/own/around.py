@@ -11,7 +11,7 @@ from derive.facts import distribution, hard, soft
 from derive.labels.smoothing import among
 from derive.losses.symbols import LABELS, c, i, k, t
 from verify.ledger.entry import Verdict, own_entry
-from verify.ledger.evidence import All, Decided, Derived, Witnessed
+from verify.ledger.evidence import All, Decided, Derived, Witnessed, in_floats
 from verify.ledger.formulas import around as of
 from verify.ledger.statement import equation
 
@@ -76,6 +76,7 @@ SMOOTHING = (
         says="the gap at eps = 0.1 for 10, 1000 and 30 000 classes",
         statement=r"4.5 < \log(1 + 9 n) < 4.55, \; 9.1 < \cdot < 9.15, \; 12.5 < \cdot < 12.55",
         evidence=Witnessed(of.gaps_of_smoothed_labels),
+        note="For every eps and n: own-around-smoothing-gap.",
         verdict=Verdict.PROVED_FOR,
     ),
     _smoothing(
@@ -239,7 +240,7 @@ CODE = (
         "code-labels",
         says="smoothed and distilled labels of this library keep their digits",
         statement=r"|\mathrm{fl}(t) - t| < 5 \cdot 10^{-15} \, t",
-        evidence=Witnessed(of.library_labels),
+        evidence=in_floats(of.library_labels),
         note="In float64, at these rows: labels down to 1e-5 among them.",
     ),
     _code(
@@ -247,7 +248,7 @@ CODE = (
         "code-spans",
         says="a span score of this library at positions 150 and 190",
         statement=r"|\mathrm{fl}(s) - \tfrac54 \sum_e \cos(40 \, \theta_e)| < 10^{-13}",
-        evidence=Witnessed(of.library_spans),
+        evidence=in_floats(of.library_spans),
         note="In float64. Its two rotations are computed apart, the sum of cosines is what their "
         "product is: the score of the length 40.",
     ),
@@ -256,7 +257,7 @@ CODE = (
         "code-angles",
         says="rotary angles that are computed in float32 are wrong far into a text",
         statement=r"|\cos(\mathrm{fl}_{32}(i \theta)) - \cos(i \theta)| > 10^{-5}",
-        evidence=Witnessed(of.angles_of_float32),
+        evidence=in_floats(of.angles_of_float32),
         note="As in code that multiplies float32 positions and frequencies: the angle i theta has "
         "i theta 2^-24 of rounding error. This library has its tables from float64.",
     ),

@@ -13,7 +13,7 @@ from sympy import S, exp, log
 from derive.facts import hard, soft
 from derive.losses.symbols import LABELS, t, y
 from verify.ledger.entry import Verdict, own_entry
-from verify.ledger.evidence import All, Decided, Derived, Witnessed
+from verify.ledger.evidence import All, Decided, Derived, Witnessed, in_floats
 from verify.ledger.formulas import d7359
 from verify.ledger.formulas import printed as of
 from verify.ledger.statement import at_least, equation
@@ -63,7 +63,7 @@ OF_7359 = (
         "a label right by 16.64 has the loss 0 in float32, by 36.74 in float64",
         r"\mathrm{fl}(\mathrm{code}(1, s)) = 0 \text{ at } s = 16.64, \; 36.74; \;"
         r" > 0 \text{ at } s = 16.63, \; 36.73",
-        Witnessed(of.value_vanishes),
+        in_floats(of.value_vanishes),
         note="1 + e^-s is 1 from e^-s = 2^-24 or 2^-53 on. So it is on PyTorch and JAX. Their "
         "gradients keep their digits: they are e^{x - log-sum-exp}.",
         verdict=Verdict.PROVED_FOR,
@@ -73,7 +73,7 @@ OF_7359 = (
         "ulp",
         "a label right by 4 is beyond 4 ulp, in float32 and in float64",
         r"|\mathrm{fl}(\mathrm{code}) - l| > 4 \text{ ulp at } y = 1, \; s = 4",
-        Witnessed(of.four_ulp),
+        in_floats(of.four_ulp),
         note="The loss is there 0.018, and the 1 beside it has the rounding error.",
         verdict=Verdict.PROVED_FOR,
     ),
@@ -82,7 +82,7 @@ OF_7359 = (
         "mask",
         "the mask 1e4 does what 1e12 should, and is a number in each format",
         r"|\mathrm{fl}(\mathrm{code}_{M = 10^4}) - l| < 4 \text{ ulp at } s = (1.5, -0.5, -2)",
-        Witnessed(of.smaller_mask),
+        in_floats(of.smaller_mask),
         (r"\text{float16, float32, float64}",),
         "At this row; it needs |s| far below 1e4. With 1e12 in float16 NumPy and JAX give nan for "
         "each row of labels 0 and 1, as 0 times infinity. PyTorch multiplies by the constant in "
@@ -95,7 +95,7 @@ OF_7359 = (
         "eq. 3 has no digit left where one score leads by 20 (float64) or 8 (float32)",
         r"\left| \frac{\mathrm{fl}(\log Z_3 - S)}{\log Z_3 - S} - 1 \right| > 0.1"
         r" \text{ at } s = (20, 0, 0, 0)",
-        Witnessed(of.newton_loses),
+        in_floats(of.newton_loses),
         note="The terms are e^{3a}, their difference is 3 e^a: two times a / log 10 digits go.",
         verdict=Verdict.PROVED_FOR,
     ),
@@ -127,7 +127,7 @@ OF_9064 = (
         "asked",
         "a mask that is subtracted meets scores that are masked: 4080 and inf in place of 0.44",
         r"\mathrm{code}(0, -10^{12}) > 4000, \; \mathrm{code}(0, -\infty) = \infty",
-        Witnessed(of.masks_collide),
+        in_floats(of.masks_collide),
         note="With the labels before the clip asked, which is right at -1e7: 1e12 less 1e12 "
         "rounds to anything, infinity less 1e12 is infinity.",
         verdict=Verdict.PROVED_FOR,
@@ -137,7 +137,7 @@ OF_9064 = (
         "set",
         "a mask that is set, as the text says, works at -1e7, -1e12 and -inf",
         r"\left| \mathrm{code} / l - 1 \right| < 10^{-7}",
-        Witnessed(of.masks_set),
+        in_floats(of.masks_set),
         note="In float64; with PyTorch and JAX in each format, their gradients too.",
         verdict=Verdict.PROVED_FOR,
     ),

@@ -116,6 +116,7 @@ ENTRIES = (
         r" \quad l < 7 \cdot 10^{-5} \text{ with hard labels}",
         Witnessed(of.smoothed_loss_stalls),
         (r"10\,000 \text{ labels}",),
+        note="For every n: own-floor-soft-zlpr.",
         verdict=Verdict.PROVED_FOR,
     ),
 )

@@ -10,7 +10,7 @@ from derive.axis import total
 from derive.facts import hard, soft
 from derive.losses.symbols import i, j, k, s, t, y
 from verify.ledger.entry import Verdict, own_entry
-from verify.ledger.evidence import Decided, Derived, Witnessed
+from verify.ledger.evidence import Decided, Derived, in_floats
 from verify.ledger.formulas import d7359 as of
 from verify.ledger.formulas import d9064, d9064_code
 from verify.ledger.statement import at_least, equation
@@ -104,7 +104,7 @@ ENTRIES = (
         "code",
         "ZLPR of this library keeps the digits of a small loss",
         r"|\mathrm{fl}(l) - l| \le 4 \text{ ulp}",
-        Witnessed(of.core_keeps_small_losses),
+        in_floats(of.core_keeps_small_losses),
         note="At this row; the bound for all rows tried is in the accuracy tables.",
         verdict=Verdict.PROVED_FOR,
     ),
@@ -133,7 +133,7 @@ ENTRIES = (
         "clip",
         "masks that ask the labels as they were before the clip do what they should",
         r"\mathrm{code}(0, -10^7) < 10^{-9}, \; \mathrm{code}(1, 20) < 3 \cdot 10^{-9}",
-        Witnessed(d9064_code.original_labels_asked),
+        in_floats(d9064_code.original_labels_asked),
         note="In float64, at these two labels. This library clips nothing.",
         verdict=Verdict.PROVED_FOR,
     ),

@@ -10,7 +10,7 @@ from derive.calculus import partial
 from derive.facts import Facts, hard, soft
 from derive.losses.symbols import c, i, s, t, y
 from verify.ledger.entry import Verdict, own_entry
-from verify.ledger.evidence import Decided, Witnessed
+from verify.ledger.evidence import Decided, Witnessed, in_floats
 from verify.ledger.formulas import d9064, weights
 from verify.ledger.formulas import pitfalls as of
 from verify.ledger.statement import at_least, equation
@@ -101,6 +101,7 @@ CLIPPING = (
         r"g(-20) < -0.97, \; g(-9) < -0.0006, \; g(-8) > 0.00003",
         Witnessed(of.clip_turns_the_gradient),
         (r"n = 1, \; t = 10^{-7}",),
+        note="For every clip and any number of labels: own-user-clip.",
         verdict=Verdict.PROVED_FOR,
     ),
     _entry(
@@ -108,7 +109,7 @@ CLIPPING = (
         "clip-code",
         "the code that 9064 prints does so, as its masks never act",
         r"\frac{\mathrm{code}(0, -19.99) - \mathrm{code}(0, -20.01)}{0.02} < -0.97",
-        Witnessed(of.printed_code_turns),
+        in_floats(of.printed_code_turns),
         (r"\text{float64}",),
         "See 9064-39c for why they do not.",
         Verdict.PROVED_FOR,
@@ -162,6 +163,7 @@ MIXING = (
         r"l(s, (\tfrac12, \tfrac12)) > \tfrac12 l(s, (1, 0)) + \tfrac12 l(s, (0, 1)) + 1.7",
         Witnessed(of.mixing_example),
         (r"s = (3, -3)",),
+        note="For any two rows of labels: own-user-mixing-even.",
         verdict=Verdict.PROVED_FOR,
     ),
     _entry(
@@ -198,6 +200,7 @@ REDUCING = (
         r"p(\text{row}) / p(\text{flat}) > 128",
         Witnessed(of.flattened_batch),
         (r"256 \text{ rows, one positive at } 0 \text{ in each}",),
+        note="For any batch: own-user-flat-batch.",
         verdict=Verdict.PROVED_FOR,
     ),
     _entry(
@@ -220,6 +223,7 @@ REDUCING = (
         r"\tfrac12 : \tfrac1{10\,001} > 5000",
         Witnessed(of.mean_inside),
         (r"s_c = 0, \; t_c = 1, \; 9999 \times t_k = 0",),
+        note="For every n: own-user-mean-inside.",
         verdict=Verdict.PROVED_FOR,
     ),
 )
@@ -251,6 +255,7 @@ WEIGHTING = (
         r" \quad w = 1: s^* < -0.69",
         Witnessed(weights.weight_of_ten),
         (r"t = 0.2, \; w = 10, \; u = 1",),
+        note="For all weights: own-user-weights.",
         verdict=Verdict.PROVED_FOR,
     ),
     _entry(

@@ -227,6 +227,7 @@ THRESHOLD = (
         r"s_0^* < 0: \; (n, \eta_0) = (2, 0.59), \; (10, 0.7), \; (100, 0.82), \; (1000, 0.9)",
         Witnessed(of.probable_parents_are_negative),
         PARENT,
+        note="For every n = q^3: own-threshold-parent.",
         verdict=Verdict.PROVED_FOR,
     ),
 )

@@ -11,7 +11,7 @@ from derive.calculus import partial
 from derive.facts import hard, soft, strictly_soft
 from derive.losses.symbols import LABELS, at_index, i, k, s, t, y
 from verify.ledger.entry import Verdict, own_entry
-from verify.ledger.evidence import Decided, Witnessed
+from verify.ledger.evidence import Decided, in_floats
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas import d9064_remarks as remarks
 from verify.ledger.formulas import d9064_views as views
@@ -52,7 +52,7 @@ SOFT_CIRCLE = Decided(
         UNIT,
     )
 )
-NO_CLIP = Witnessed(remarks.infinities_are_handled)
+NO_CLIP = in_floats(remarks.infinities_are_handled)
 
 _entry = with_topic(own_entry, "soft")
 

@@ -71,6 +71,7 @@ ENTRIES = (
         r"g_1 > 1 - 10^{-9}, \; |g|_1 > 2 - 10^{-9}, \; |g|_2 > \sqrt2 - 10^{-9}",
         Witnessed(of.bounds_are_met),
         (r"t = (0, 1), \; s = (22, -22)",),
+        note="For any n from 2 on, in the limit: own-steep-best.",
         verdict=Verdict.PROVED_FOR,
     ),
     _entry(
