@@ -1,18 +1,11 @@
 r"""The rows that a target is held against, by class: each class is one way to go wrong.
 
-    ordinary        normal scores of deviation 1 and 10          large   100, and the range of exp
-    ties            equal scores                                 huge    1e4 to 1e7
-    small rows      one label, no positive, all positive         confident   right and sure of it
-    soft            labels between 0.05 and 0.95                 wide    300 labels
-    soft edges      labels 0, 1e-9, 1/2, 1 - eps, 1
-    mask -1e7, -1e12, minimum, -inf     negatives that are to count for nothing
-
 The rows are those of `verify.patterns`; a class is told from the numbers in a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +16,21 @@ from verify.patterns import Pattern, generator, rows
 
 __all__ = ["CLASSES", "Case", "make_cases"]
 
-CLASSES = (
-    *("ordinary", "ties", "small rows", "soft", "soft edges", "confident", "large", "huge", "wide"),
-    *("mask -1e7", "mask -1e12", "mask minimum", "mask -inf"),
-)
+CLASSES: Mapping[str, str] = {
+    "ordinary": "normal scores of deviation 1 and 10",
+    "ties": "equal scores, and scores near 0",
+    "small rows": "one label, no positive, or all positive",
+    "soft": "labels between 0.05 and 0.95",
+    "soft edges": "labels 0, 1e-9, 1/2, 1 - eps and 1",
+    "confident": "right, and sure of it: the loss is small",
+    "large": "scores near 100, and where exp overflows",
+    "huge": "scores of 1e4 to 1e7",
+    "wide": "300 labels",
+    "mask -1e7": "a score of -1e7 masks its label",
+    "mask -1e12": "a score of -1e12 masks its label",
+    "mask minimum": "the least number of the dtype masks its label",
+    "mask -inf": "a score of -inf masks its label",
+}
 WIDE = 300
 # Most classes have rows of about so many labels.
 USUAL = 4
