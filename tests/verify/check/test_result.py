@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
 
 from verify.check import VERDICTS, Mismatch, Options, Result, examine
+from verify.check.cases import CLASSES
+from verify.check.causes import CAUSES
 from verify.check.page import page_of
 from verify.check.show import as_text
 
@@ -43,10 +46,23 @@ def test_the_reproducer_runs_and_shows_the_fault(wrong, toys, monkeypatch, capsy
 
 def test_the_page_stands_alone(wrong):
     page = page_of(wrong)
-    assert "equal only in a stated range" in page
-    assert "<script" not in page and 'rel="stylesheet"' not in page
-    escaped = page_of(Result("<b>", "zlpr", "does-not-run", "nothing", detail="<i>"))
-    assert "<b>" not in escaped.split("<body>")[1].split("</h1>")[1].split("<dl>")[0]
+    assert "Equal only in a stated range" in page
+    assert "<script" not in page and 'rel="stylesheet"' not in page and 'src="' not in page
+
+
+def test_the_page_tells_cause_cure_input_and_what_the_rows_are(wrong):
+    page = html.unescape(page_of(wrong))
+    first = wrong.findings[0]
+    cause = CAUSES[first.cause]
+    assert cause.title[1:] in page and cause.why[1:] in page and cause.cure[1:] in page
+    assert f"{first.kind}: {CLASSES[first.kind]}" in page
+    assert f'<code class="got">{first.got}</code>' in page
+    assert wrong.reproducer.splitlines()[-1] in page
+
+
+def test_the_page_escapes_what_code_is_called():
+    page = page_of(Result("<b>", "zlpr", "does-not-run", "nothing", detail="<i>"))
+    assert "&lt;b&gt;" in page and "<b>" not in page.split("<h1>")[0] and "<i>" not in page
 
 
 def test_assert_matches(wrong):
