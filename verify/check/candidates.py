@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from verify.check.convention import INPUTS, LABEL_FORMS, LAYOUTS, Convention
-from verify.check.frameworks import framework_named, frameworks_for
+from verify.check.libraries import framework_named, frameworks_for
 from verify.check.specification import Specification
 from verify.check.target import Target
 

@@ -12,19 +12,15 @@ A library without autograd (NumPy, CuPy, plain Python) has no last two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from importlib.util import find_spec
-from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verify.check.target import Target
-
-__all__ = ["FRAMEWORKS", "Framework", "Numbers", "framework_named", "frameworks_for", "installed"]
+__all__ = ["FRAMEWORKS", "Framework", "Numbers"]
 
 Numbers = NDArray[np.float64]
 Loss = Callable[[Any, Any], Any]
@@ -95,32 +91,52 @@ class PlainPython(Framework):
         return [array[place] for place in index]
 
 
-class CuPy(Framework):
-    """CuPy, on the current device."""
+class ArrayLibrary(Framework):
+    """Another library with NumPy's functions: only what crosses from and to NumPy is its own."""
+
+    @property
+    def module(self) -> Any:
+        """The library, imported when it is first needed."""
+        return import_module(self.package)
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """`values` on the current device."""
+        return self.module.asarray(super().array(values, dtype))
+
+    def integers(self, values: Numbers) -> Any:
+        """`values` on the current device, as 64-bit integers."""
+        return self.module.asarray(super().integers(values))
+
+    def floats(self, array: Any) -> Numbers:
+        """A result as float64 on the host; a list of arrays one by one."""
+        if isinstance(array, list | tuple):
+            return np.array([self.floats(part) for part in array])
+        return super().floats(self.to_numpy(array))
+
+    def to_numpy(self, array: Any) -> Any:
+        """An array of NumPy; by the protocol of NumPy, unless the library has its own way."""
+        return np.asarray(array)
+
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `take_along_axis`, which NumPy and the array API standard have."""
+        return self.module.take_along_axis(array, index, axis=-1)
+
+
+class CuPy(ArrayLibrary):
+    """CuPy; nothing leaves the device by itself."""
 
     name = package = "cupy"
 
-    def array(self, values: Numbers, dtype: str) -> Any:
-        """`values` on the device."""
-        import cupy
+    def to_numpy(self, array: Any) -> Any:
+        """By `cupy.asnumpy`, which takes numbers and arrays of NumPy as well."""
+        return self.module.asnumpy(array)
 
-        return cupy.asarray(np.asarray(values).astype(dtype))
 
-    def integers(self, values: Numbers) -> Any:
-        """`values` on the device, as 64-bit integers."""
-        import cupy
+class Strict(ArrayLibrary):
+    """The array API standard and nothing else, by array-api-strict."""
 
-        return cupy.asarray(np.asarray(values).astype(np.int64))
-
-    def floats(self, array: Any) -> Numbers:
-        """A result as float64 on the host."""
-        return np.array(array.get() if hasattr(array, "get") else array, dtype=np.float64)
-
-    def picked(self, array: Any, index: Any) -> Any:
-        """By `take_along_axis`."""
-        import cupy
-
-        return cupy.take_along_axis(array, index, axis=-1)
+    name = package = "array_api_strict"
+    dtypes = ("float64", "float32")
 
 
 class Torch(Framework):
@@ -245,17 +261,17 @@ class Jax(Framework):
 
 
 class TensorFlow(Framework):
-    """TensorFlow, and Keras on it."""
+    """TensorFlow."""
 
     name = package = "tensorflow"
     dtypes = ("float64", "float32", "float16", "bfloat16")
     autograd = True
 
     def array(self, values: Numbers, dtype: str) -> Any:
-        """`values` as a tensor."""
+        """`values`, converted before TensorFlow sees them: its kernels flush subnormals."""
         import tensorflow as tf
 
-        return tf.cast(tf.constant(np.asarray(values, dtype=np.float64)), dtype)
+        return tf.constant(np.asarray(values).astype(tf.as_dtype(dtype).as_numpy_dtype))
 
     def integers(self, values: Numbers) -> Any:
         """`values` as a tensor of 64-bit integers."""
@@ -267,7 +283,7 @@ class TensorFlow(Framework):
         """A result as float64."""
         import tensorflow as tf
 
-        return np.array(tf.cast(array, tf.float64).numpy())
+        return np.array(tf.convert_to_tensor(array).numpy().astype(np.float64))
 
     def picked(self, array: Any, index: Any) -> Any:
         """By `tf.gather`, row by row."""
@@ -307,80 +323,8 @@ class TensorFlow(Framework):
 
 FRAMEWORKS: dict[str, Framework] = {
     framework.name: framework
-    for framework in (Framework(), Torch(), Jax(), TensorFlow(), CuPy(), PlainPython())
+    for framework in (
+        *(Framework(), Torch(), Jax(), TensorFlow()),
+        *(CuPy(), Strict(), PlainPython()),
+    )
 }
-# Names under which a module of a library may stand in code.
-_PACKAGES = {"numpy": "numpy", "scipy": "numpy", "torch": "torch", "jax": "jax", "optax": "jax"}
-_PACKAGES |= {"tensorflow": "tensorflow", "keras": "tensorflow", "tf_keras": "tensorflow"}
-_PACKAGES |= {"cupy": "cupy", "math": "python", "torchvision": "torch", "flax": "jax"}
-# Where a function uses several: its own arrays are those of the more special one.
-_ORDER = ("torch", "jax", "tensorflow", "cupy", "numpy", "python")
-
-
-def installed(name: str) -> bool:
-    """Whether the library is there; looked up, not imported."""
-    return find_spec(FRAMEWORKS[name].package) is not None
-
-
-def framework_named(name: str) -> Framework:
-    """The library of that name; ValueError with the known names, or if it is not installed."""
-    known = {"keras": "tensorflow"}.get(name, name)
-    if known not in FRAMEWORKS:
-        raise ValueError(f"unknown framework {name!r}: expected one of {', '.join(FRAMEWORKS)}")
-    if not installed(known):
-        raise ValueError(f"{name} is not installed here")
-    return FRAMEWORKS[known]
-
-
-def frameworks_for(target: Target) -> list[Framework]:
-    """The libraries that the code uses, or if none shows, all that are installed, in order."""
-    used = {_PACKAGES[p] for p in _packages(target) if p in _PACKAGES}
-    chosen = [name for name in _ORDER if name in used][:1]
-    if not chosen:
-        chosen = ["numpy", "python", *(name for name in ("torch", "jax") if installed(name))]
-    return [framework_named(name) for name in chosen]
-
-
-def _packages(target: Target) -> set[str]:
-    """The top packages of the modules and functions that the code names, helpers included."""
-    call = target.call
-    names = {c.__module__.split(".")[0] for c in type(call).__mro__} - {"builtins"}
-    functions = [call] if hasattr(call, "__code__") else _methods(call)
-    seen: set[int] = set()
-    while functions:
-        function = functions.pop()
-        function = getattr(function, "__func__", function)
-        code = getattr(function, "__code__", None)
-        if code is None or id(code) in seen:
-            continue
-        seen.add(id(code))
-        scope = getattr(function, "__globals__", {})
-        for name in _names(code):
-            value = scope.get(name)
-            if isinstance(value, ModuleType):
-                names.add(value.__name__.split(".")[0])
-            elif hasattr(value, "__code__") and value.__module__ == scope.get("__name__"):
-                functions.append(value)
-            elif value is not None:
-                names.add(str(getattr(value, "__module__", "") or "").split(".")[0])
-        names |= {p for p in _PACKAGES if p in _imported(code)}
-    return names
-
-
-def _methods(call: Any) -> list[Any]:
-    """What a class defines itself, and what a wrapped function wraps."""
-    own = [x for x in vars(type(call)).values() if hasattr(x, "__code__")]
-    wrapped = getattr(call, "__wrapped__", None)
-    return own if wrapped is None else [*own, wrapped]
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _imported(code: CodeType) -> set[str]:
-    """Top names in a function that imports for itself: an import's name is among its names."""
-    return {name.split(".")[0] for name in _names(code)} & set(_PACKAGES)

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from verify.check.examine import Options, examine
+from verify.check.libraries import settle_keras
 from verify.check.sandbox import CallLimit
 
 MEGABYTE = 1 << 20
@@ -26,6 +27,7 @@ def main() -> None:
     request = json.loads(sys.stdin.read())
     sys.path.append(os.getcwd())
     _limit(request["memory_limit"])
+    settle_keras()
 
     def say(**message: Any) -> None:
         pipe.write(json.dumps(message) + "\n")
