@@ -18,7 +18,7 @@ import numpy as np
 
 from verify.check.candidates import candidates
 from verify.check.causes import likely_causes
-from verify.check.convention import PER_ROW, REDUCTIONS, Convention
+from verify.check.convention import ONLY_HARD, PER_ROW, REDUCTIONS, Convention
 from verify.check.frameworks import Numbers
 from verify.check.observation import Observation
 from verify.check.probes import Probe, make_probes, truths, unequal_lists
@@ -216,8 +216,7 @@ def _fit(
 
 def _only_hard(convention: Convention, answers: Sequence[Answer]) -> bool:
     """Whether no soft label was taken in a form that has room for them."""
-    no_room = convention.labels in ("class", "indices", "indices from 1", "signs")
-    return not no_room and not any(answer.probe.soft for answer in answers)
+    return convention.labels not in ONLY_HARD and not any(answer.probe.soft for answer in answers)
 
 
 def _pair(

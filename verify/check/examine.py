@@ -188,7 +188,10 @@ def _gather(
     if fit.rank == "exact" and all(one.right for one in seen) and time.monotonic() < deadline:
         progress("search")
         seconds = min(SEARCH_SHARE * options.budget, deadline - time.monotonic())
-        evidence = replace(evidence, searched=search(weigher, specification, has_room, seconds))
+        evidence = replace(
+            evidence,
+            searched=search(weigher, specification, has_room, seconds, _dtypes(weigher, options)),
+        )
     return evidence
 
 
@@ -202,12 +205,11 @@ def _sweep(
     """The rows of all classes in each dtype of the library; how many there was no time for."""
     fit, weigher = evidence.fit, evidence.weigher
     framework = weigher.trial.framework
-    dtypes = [d for d in framework.dtypes if not options.dtypes or d in options.dtypes]
     soft = has_room and fit.rank != "hard"
     bounded = fit.convention.input != "logits"
     queues = [
         make_cases(weigher.specification, dtype, soft=soft, bounded=bounded, few=framework.compiles)
-        for dtype in dtypes
+        for dtype in _dtypes(weigher, options)
     ]
     cases = [
         case
@@ -228,6 +230,12 @@ def _sweep(
         progress(case.name)
         seen.append(evidence.weigher_of(case.soft).case(case))
     return seen, len(cases) - len(seen)
+
+
+def _dtypes(weigher: Weigher, options: Options) -> list[str]:
+    """Those of the library, or of these the chosen ones."""
+    own = weigher.trial.framework.dtypes
+    return [d for d in own if not options.dtypes or d in options.dtypes]
 
 
 def _unsupported(case: Case, seen: Sequence[Observation]) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verify.check.convention import SIDES
 from verify.check.frameworks import Numbers
 from verify.check.observation import Observation
 from verify.check.probes import Probe, make_probes
@@ -166,7 +167,7 @@ def _batches(weigher: Weigher, specification: Specification) -> Iterator[Relatio
     scores = rng.normal(0, 1, (3, 5)) * specification.spread
     labels = np.zeros((3, 5))
     labels[[0, 1, 2], [1, 4, 0]] = 1.0
-    if not specification.one_class:
+    if not specification.one_class and weigher.trial.convention.labels != SIDES:
         labels[1, 2] = 1.0
     far = 1.0 if weigher.trial.convention.input != "logits" else 300.0
     for name, offset in (("unlike rows", [far, 0.0, -far]), ("like rows", [0.0, 0.0, 0.0])):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from verify.check.cases import Case
@@ -19,6 +20,7 @@ from verify.formats import format_of
 
 __all__ = ["search"]
 
+WIDE = ("float64", "float32")
 EXAMPLES = 120
 LARGEST_SCORE = 100.0
 MOST_LABELS = 6
@@ -29,12 +31,16 @@ class _Wrong(Exception):
 
 
 def search(
-    weigher: Weigher, specification: Specification, soft: bool, seconds: float
+    weigher: Weigher,
+    specification: Specification,
+    soft: bool,
+    seconds: float,
+    dtypes: Sequence[str] = WIDE,
 ) -> tuple[Observation, ...]:
     """The smallest failing row of each wide dtype, as far as there is one and time for it."""
-    dtypes = [d for d in ("float64", "float32") if d in weigher.trial.framework.dtypes]
     deadline = time.monotonic() + seconds
-    found = (_search(weigher, specification, soft, dtype, deadline) for dtype in dtypes)
+    wide = [dtype for dtype in WIDE if dtype in dtypes]
+    found = (_search(weigher, specification, soft, dtype, deadline) for dtype in wide)
     return tuple(one for one in found if one is not None)
 
 

@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,6 +34,7 @@ class Target:
 
     call: what is called with scores and labels.  `parameters` are those of the method that does
     the work, without self.  own_gradient: scores, labels -> gradient, where the object brings one.
+    made_with: what the constructor was given, where the target is a class.
     """
 
     call: Callable[..., Any]
@@ -43,6 +44,7 @@ class Target:
     parameters: tuple[inspect.Parameter, ...]
     own_gradient: Callable[..., Any] | None = None
     is_function: bool = True
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -78,11 +80,13 @@ def load_target(target: object, options: Mapping[str, Any] | None = None) -> Tar
     else:
         found = target
         where = f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', target)!s}"
+    taken: Mapping[str, Any] = {}
     if inspect.isclass(found):
-        found = _made(found, options or {})
+        taken = _taken(found, options or {})
+        found = found(**taken)
     if not callable(found):
         raise CannotLoad(f"{where} is {type(found).__name__}: expected a function or a class")
-    return _described(found, where)
+    return _described(found, where, taken)
 
 
 def load_attribute(address: str) -> Any:
@@ -125,18 +129,18 @@ def _attribute(module: ModuleType, name: str, place: str) -> Any:
     return found
 
 
-def _made(cls: type, options: Mapping[str, Any]) -> Any:
-    """An object of the class; the parameters that it must have are named if one is missing."""
+def _taken(cls: type, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options that the constructor takes; one that it must have and lacks is named."""
     try:
         known = inspect.signature(cls).parameters
     except (TypeError, ValueError):
-        return cls()
+        return {}
     missing = [n for n, p in known.items() if _required(p) and n not in options]
     if missing:
         raise CannotLoad(
             f"{cls.__name__} needs {', '.join(missing)}: give it as an option, {missing[0]}=..."
         )
-    return cls(**{name: value for name, value in options.items() if name in known})
+    return {name: value for name, value in options.items() if name in known}
 
 
 def _required(parameter: inspect.Parameter) -> bool:
@@ -144,7 +148,7 @@ def _required(parameter: inspect.Parameter) -> bool:
     return plain and parameter.default is parameter.empty
 
 
-def _described(found: Any, where: str) -> Target:
+def _described(found: Any, where: str, made_with: Mapping[str, Any]) -> Target:
     function = _function(found)
     try:
         parameters = tuple(inspect.signature(function).parameters.values())
@@ -156,7 +160,7 @@ def _described(found: Any, where: str) -> Target:
     gradient = (lambda *a, **k: pair(*a, **k)[1]) if callable(pair) else None
     name = getattr(found, "__qualname__", type(found).__name__)
     source, plain = _source(found, function), hasattr(found, "__qualname__")
-    return Target(found, name, where, source, parameters, gradient, plain)
+    return Target(found, name, where, source, parameters, gradient, plain, made_with)
 
 
 def _function(found: Any) -> Any:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from verify.check.convention import PER_ROW, Convention, gradient_by_logits
+from verify.check.convention import PER_ROW, SIDES, Convention, gradient_by_logits
 from verify.check.frameworks import FRAMEWORKS, Framework, Numbers
 from verify.check.target import Target
 
 __all__ = ["Failed", "Result", "Trial"]
 
+_ROLES = ("scores", "labels")
 # A message of an exception is shown up to here.
 LONGEST_MESSAGE = 300
 
@@ -71,7 +72,7 @@ class Trial:
 
     def run(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Result:
         """The target on logits and labels (b, n); Failed if it cannot."""
-        arguments = self._array(scores, dtype), self._labels(labels, dtype)
+        arguments = self._parted(self._array(scores, dtype), self._labels(labels, dtype))
         return self._guarded(lambda: self._result(*arguments))
 
     def totals(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Numbers:
@@ -103,7 +104,7 @@ class Trial:
         array, encoded = self._array(scores, dtype), self._labels(labels, dtype)
         own = self._own()
         if own is not None:
-            slope = self._guarded(lambda: self.framework.floats(self._call(own, array, encoded)))
+            slope = self._guarded(lambda: self._own_slope(own, array, encoded))
         elif self.framework.autograd:
             slope = self._guarded(
                 lambda: self.framework.gradient(self._loss, array, encoded, self.kept)
@@ -121,10 +122,12 @@ class Trial:
 
     def changed(self, scores: Numbers, labels: Numbers) -> str:
         """What a call writes into: scores, labels, both (`scores and labels`) or nothing."""
-        array, encoded = self._array(scores, "float64"), self._labels(labels, "float64")
-        names = {"scores": array, "labels": encoded}
+        encoded = self._labels(labels, "float64")
+        arguments = self._parted(self._array(scores, "float64"), encoded)
+        roles = ("positives", "negatives") if self.convention.labels == SIDES else _ROLES
+        names = dict(zip(roles, arguments, strict=True))
         before = {name: self.framework.floats(x).copy() for name, x in names.items()}
-        self._guarded(lambda: self._result(array, encoded))
+        self._guarded(lambda: self._result(*arguments))
         after = {name: self.framework.floats(x) for name, x in names.items()}
         return " and ".join(n for n in names if not np.array_equal(before[n], after[n]))
 
@@ -150,8 +153,26 @@ class Trial:
     def _labels(self, labels: Numbers, dtype: str) -> Any:
         return self.convention.encode(labels, self.framework, dtype)
 
+    def _parted(self, scores: Any, labels: Any) -> tuple[Any, Any]:
+        """What the target is given: scores and labels, or the scores of either side."""
+        if self.convention.labels != SIDES:
+            return scores, labels
+        positive, negative = (self.framework.picked(scores, index) for index in labels)
+        return positive, negative
+
+    def _own_slope(self, own: Callable[..., Any], scores: Any, labels: Any) -> Numbers:
+        """The target's own gradient; those by two sides are put into one array."""
+        returned = self._call(own, *self._parted(scores, labels))
+        if self.convention.labels != SIDES:
+            return self.framework.floats(returned)
+        slope = self.framework.floats(scores)
+        for index, part in zip(labels, returned, strict=True):
+            places = self.framework.floats(index).astype(np.intp)
+            np.put_along_axis(slope, places, self.framework.floats(part), axis=-1)
+        return slope
+
     def _loss(self, scores: Any, labels: Any) -> Any:
-        return _first(self._call(self.target.call, scores, labels))
+        return _first(self._call(self.target.call, *self._parted(scores, labels)))
 
     def _result(self, scores: Any, labels: Any) -> Result:
         with self.framework.scope():

@@ -30,6 +30,8 @@ from verify.check import Options, examine
         ("zlpr_swapped", "zlpr", "different"),
         ("only_negatives", "zlpr", "different"),
         ("binary_mean", "zlpr", "different"),
+        ("zlpr_of_sides", "zlpr", "equal"),
+        ("zlpr_of_sides", "binary_cross_entropy", "different"),
     ],
 )
 def test_verdict(toys, name, against, verdict):
@@ -51,6 +53,9 @@ def test_verdict(toys, name, against, verdict):
         ("binary_of_probabilities", "binary_cross_entropy", {"scores": "sigmoid"}),
         ("binary_mean", "binary_cross_entropy", {"reduction": "mean over all"}),
         ("one_row", "binary_cross_entropy", {"shape": "(n,)"}),
+        ("zlpr_of_sides", "zlpr", {"arguments": "(positives' scores, negatives' scores)"}),
+        ("unified_of_lists", "unified", {"arguments": "(negatives' scores, positives' scores)"}),
+        ("unified_of_lists", "unified", {"shape": "(k,) and (n - k,)", "library": "python"}),
     ],
 )
 def test_what_was_assumed(toys, name, against, assumed):
@@ -109,6 +114,15 @@ def test_a_gradient_of_its_own_is_checked(toys):
     given = Options(budget=5, gradient=lambda s, t: 1 / (1 + np.exp(-s)) - t)
     right = examine(toys.binary, "binary_cross_entropy", given)
     assert right.verdict == "limited-range" and "gradient" not in right.assumed
+
+
+def test_gradients_by_two_sides_are_put_together(toys):
+    small = {"excluding": ("large", "huge", "wide"), "budget": 5, "dtypes": ["float64"]}
+    right = examine(toys.Sides(), "zlpr", Options(**small))
+    assert right.verdict == "equal", str(right)
+    wrong = examine(toys.Sides(2.0), "zlpr", Options(**small))
+    assert wrong.verdict == "gradient-wrong"
+    assert "positives = np.array" in wrong.reproducer and "negatives = np.array" in wrong.reproducer
 
 
 def test_options_are_obeyed(toys):

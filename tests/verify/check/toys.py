@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 
@@ -160,3 +161,30 @@ def talks(scores, labels):
 
 
 not_callable = 7
+
+
+def zlpr_of_sides(positive_scores, negative_scores):
+    """A loss for each row, of two arrays (batch, k) and (batch, n - k)."""
+    pair = (-positive_scores, negative_scores)
+    return sum(np.logaddexp.reduce(x, axis=-1, initial=0.0) for x in pair)
+
+
+def unified_of_lists(neg, pos):
+    """One row as two lists of numbers."""
+    return math.log1p(sum(math.exp(n - p) for n in neg for p in pos))
+
+
+class Sides:
+    """ZLPR of two sides, with a gradient by each; that by the negatives times a factor."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def __call__(self, sp, sn):
+        return zlpr_of_sides(sp, sn)
+
+    def value_and_grad(self, sp, sn):
+        up, down = np.exp(sn), np.exp(-sp)
+        by_positives = -down / (1 + down.sum(-1, keepdims=True))
+        by_negatives = self.factor * up / (1 + up.sum(-1, keepdims=True))
+        return self(sp, sn), (by_positives, by_negatives)
