@@ -310,7 +310,7 @@ def _explained(
                 "probe", "", "float64", probe.scores, probe.labels, got, "", exact, excess=2.0
             )
         )
-    return bool(likely_causes(seen, specification.name, target.source))
+    return bool(likely_causes(seen, specification.name, specification.parameters))
 
 
 def _plain(
