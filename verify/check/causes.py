@@ -136,6 +136,13 @@ _TABLE = (
         "take logs only of labels above 0 (where), with -inf for the others",
     ),
     Cause(
+        "labels-smoothed",
+        "labels are smoothed inside",
+        "(1 - e) t + e / n stands for each label: scores are held back, and the loss of a perfect "
+        "score is not 0",
+        "set the smoothing to 0 and smooth labels outside, where the size of n is seen",
+    ),
+    Cause(
         "padding-counted",
         "the filling of index lists counts",
         "places that fill up a list of labels add a term to the positives",

@@ -25,7 +25,7 @@ def does_not_run(target: str, against: str, words: str, tried: int = 0) -> Resul
     """The result for what gives no number at all."""
     ways = f" in any of {tried} ways of calling it" if tried > 1 else ""
     empty = Observation("probe", "call", "float64", np.zeros((1, 0)), np.zeros((1, 0)), error=words)
-    causes = likely_causes([empty], against, "")
+    causes = likely_causes([empty], against)
     finding = _with_cause(
         Finding("call", "call", (), f"it gives no number{ways}: {words}"), causes[:1]
     )
@@ -38,8 +38,7 @@ def conclude(target: str, evidence: Evidence, strict: bool = False) -> Result:
     """The verdict on the evidence."""
     verdict, detail = _verdict(evidence, strict)
     specification = evidence.weigher.specification
-    source = evidence.weigher.trial.target.source
-    causes = () if verdict == "equal" else _causes(evidence, verdict, source)
+    causes = () if verdict == "equal" else _causes(evidence)
     findings = _findings(evidence, verdict, causes, strict)
     way = evidence.fit.convention
     parameters = ", ".join(
@@ -151,12 +150,13 @@ def _soft_finding(finding: Finding) -> bool:
     return bool(((np.array(finding.labels) > 0) & (np.array(finding.labels) < 1)).any())
 
 
-def _causes(evidence: Evidence, verdict: str, source: str) -> tuple[str, ...]:
+def _causes(evidence: Evidence) -> tuple[str, ...]:
     """Those that the numbers show, and before them what a relation shows by itself."""
     own = [r.cause for r in evidence.broken if r.cause in CAUSES]
     own += ["swapped-arguments"] if evidence.fit.swapped else []
     own += ["padding-counted"] if evidence.fit.rank == "lists" else []
-    shown = likely_causes(evidence.all_seen, evidence.weigher.specification.name, source)
+    specification = evidence.weigher.specification
+    shown = likely_causes(evidence.all_seen, specification.name, specification.parameters)
     return tuple(dict.fromkeys([*own, *shown]))
 
 
