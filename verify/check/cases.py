@@ -14,7 +14,7 @@ from verify.check.specification import Specification
 from verify.formats import Format, format_of
 from verify.patterns import Pattern, generator, rows
 
-__all__ = ["CLASSES", "Case", "make_cases"]
+__all__ = ["CLASSES", "USUAL", "Case", "make_cases"]
 
 CLASSES: Mapping[str, str] = {
     "ordinary": "normal scores of deviation 1 and 10",
@@ -32,8 +32,9 @@ CLASSES: Mapping[str, str] = {
     "mask -inf": "a score of -inf masks its label",
 }
 WIDE = 300
-# Most classes have rows of about so many labels.
-USUAL = 4
+SIZES = (2, 3, 10)
+# The length of rows where few lengths are wanted, and how many rows of a class are then enough.
+USUAL, ENOUGH = 4, 4
 # What a row of the patterns is called there says which class it belongs to.
 _PREFIXES = {
     "normal-1-": "ordinary",
@@ -92,10 +93,12 @@ def make_cases(
     """The rows for a specification in a dtype, one of each class in turn.
 
     soft: with soft labels where the loss takes them.  bounded: only scores that a probability of
-    the dtype can stand for.  few: two rows of a class, of few lengths.
+    the dtype can stand for.  few: of few lengths, as each costs a compilation.
     """
     form = format_of(dtype)
-    patterns = [*rows(form, sizes=(2, 3, 10)), *_more(form)]
+    patterns = [*rows(form, sizes=(USUAL,) if few else SIZES), *_more(form)]
+    if few:
+        patterns = [fitted for pattern in patterns if (fitted := _fitted(pattern, form))]
     groups: dict[str, list[Case]] = {name: [] for name in CLASSES}
     for pattern in patterns:
         kind = _kind(pattern.name)
@@ -163,13 +166,27 @@ def _case(kind: str, pattern: Pattern, form: Format, labels: np.ndarray, form_na
     return Case(kind, name, form.name, tuple(pattern.scores.tolist()), tuple(rounded.tolist()))
 
 
+def _fitted(pattern: Pattern, form: Format) -> Pattern | None:
+    """A short row as one of the usual length: cut, or its last label again with a score near it."""
+    n = len(pattern.scores)
+    if n in (1, WIDE):
+        return pattern
+    if n < 2 or n > 2 * USUAL:
+        return None
+    places = np.minimum(np.arange(USUAL), n - 1)
+    with np.errstate(invalid="ignore"):
+        scores = pattern.scores[places] * np.where(np.arange(USUAL) < n, 1, 15 / 16)
+    return Pattern(
+        pattern.name, form.round(scores), pattern.positive[places], pattern.masked[places]
+    )
+
+
 def _few(own: Sequence[Case]) -> list[Case]:
-    """The first and the last of those of about the usual length; of small rows all sides."""
-    if own[0].kind == "small rows":
-        return [case for case in own if len(case.scores) > 1 or case is own[0]]
-    length = min((len(case.scores) for case in own), key=lambda n: (abs(n - USUAL), n))
-    alike = [case for case in own if len(case.scores) == length]
-    return list(dict.fromkeys([alike[0], alike[-1]]))
+    """So many of them as are enough, the first, the last, and some between; of small rows all."""
+    if own[0].kind == "small rows" or len(own) <= ENOUGH:
+        return list(own)
+    places = np.linspace(0, len(own) - 1, ENOUGH).round().astype(int)
+    return [own[place] for place in places]
 
 
 def _in_turn(groups: Sequence[Sequence[Case]]) -> Iterator[Case]:

@@ -43,6 +43,7 @@ class Fit:
 
     figure: the multiple, or the largest difference, if that is what it is.  soft: whether labels
     between 0 and 1 were right as well.  swapped: with the arguments the other way round it fits.
+    kept: what was compiled of it.
     """
 
     convention: Convention
@@ -51,6 +52,7 @@ class Fit:
     nearest: str = ""
     soft: bool = True
     swapped: bool = False
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def order(self) -> int:
@@ -147,7 +149,7 @@ def discover(
                 break  # each way of calling it would take as long
             continue
         runs.append((convention, answers))
-        fit = _fit(convention, answers, specification, given)
+        fit = replace(_fit(convention, answers, specification, given), kept=trial.kept)
         fits.append(fit)
         if fit.rank == "exact":
             break

@@ -161,7 +161,7 @@ def _gather(
     begun: float,
 ) -> Evidence:
     """All that is seen of the target, as far as there is time."""
-    trial = Trial(target, fit.convention, guard, options.gradient)
+    trial = Trial(target, fit.convention, guard, options.gradient, fit.kept)
     weigher = Weigher(trial, specification, fit.figure if fit.rank == "scale" else 1.0)
     has_room = fit.convention.labels == "multi-hot" and (fit.soft or not specification.extended)
     probes = [

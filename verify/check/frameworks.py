@@ -35,6 +35,8 @@ class Framework:
     autograd = False
     compiles = False
     """A call of a new shape or dtype costs as much as a hundred others."""
+    immutable = False
+    """No call can write into an array."""
 
     def array(self, values: Numbers, dtype: str) -> Any:
         """`values` as an array of `dtype`."""
@@ -52,8 +54,12 @@ class Framework:
         """array[..., index[..., k]] for each k, as an array of the library."""
         return np.take_along_axis(array, index, axis=-1)
 
+    def value(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Any:
+        """loss(scores, labels); `kept` is a place for what was compiled."""
+        return loss(scores, labels)
+
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
-        """d sum(loss(scores, labels)) / d scores; `kept` is a place for what was compiled."""
+        """d sum(loss(scores, labels)) / d scores."""
         raise NotImplementedError(f"{self.name} has no derivatives")
 
     def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
@@ -200,7 +206,7 @@ class Jax(Framework):
     name = package = "jax"
     dtypes = ("float64", "float32", "float16")
     autograd = True
-    compiles = True
+    compiles = immutable = True
 
     def array(self, values: Numbers, dtype: str) -> Any:
         """`values`, converted before JAX sees them: XLA flushes subnormals."""
@@ -235,29 +241,55 @@ class Jax(Framework):
         with self.scope():
             return jax.numpy.take_along_axis(array, index, axis=-1)
 
+    def value(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Any:
+        """Compiled with its gradient as a whole: operation by operation costs ten times as much."""
+        return self._both(loss, scores, labels, kept)[0]
+
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
-        """By `jax.grad`, compiled as a whole where that can be: piece by piece costs ten times."""
+        """By reverse mode, in the same compilation as the value."""
         import jax
 
-        def total(s: Any, t: Any) -> Any:
-            return loss(s, t).sum()
+        slope = self._both(loss, scores, labels, kept)[1]
+        if slope is None:  # what has no gradient says so itself
+            with self.scope():
+                slope = jax.grad(lambda s: loss(s, labels).sum())(scores)
+        return self.floats(slope)
 
+    def _both(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> tuple[Any, Any]:
+        """Value and gradient; the value alone of what has none.
+
+        Code that looks at its numbers is not compiled, and what cannot be differentiated is called.
+        """
+        import jax
+
+        def both(s: Any, t: Any) -> tuple[Any, Any]:
+            value, pull = jax.vjp(lambda x: loss(x, t), s)
+            return value, pull(jax.numpy.ones_like(value))[0]
+
+        ways: tuple[Loss, ...] = (jax.jit(both), both, lambda s, t: (loss(s, t), None))
+        known = kept.setdefault("ways", list(ways))
         with self.scope():
-            if "gradient" not in kept:
-                kept["gradient"] = jax.jit(jax.grad(total))
-            try:
-                return self.floats(kept["gradient"](scores, labels))
-            except Exception:  # code that looks at its numbers cannot be compiled
-                kept["gradient"] = jax.grad(total)
-                return self.floats(kept["gradient"](scores, labels))
+            while True:
+                try:
+                    found: tuple[Any, Any] = known[0](scores, labels)
+                    return found
+                except TimeoutError:
+                    raise
+                except Exception:
+                    if len(known) == 1:
+                        raise
+                    known[-1](scores, labels)  # raises by itself if the arguments are at fault
+                    known.pop(0)
 
     def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
         """By forward mode over reverse mode."""
         import jax
 
+        def product(s: Any, t: Any, v: Any) -> Any:
+            return jax.jvp(jax.grad(lambda x: loss(x, t).sum()), (s,), (v,))[1]
+
         with self.scope():
-            slope = jax.grad(lambda s: loss(s, labels).sum())
-            return self.floats(jax.jvp(slope, (scores,), (vector,))[1])
+            return self.floats(jax.jit(product)(scores, labels, vector))
 
 
 class TensorFlow(Framework):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from verify.check.cases import Case
+from verify.check.cases import USUAL, Case
 from verify.check.observation import Observation
 from verify.check.specification import Specification
 from verify.check.weigh import Weigher
@@ -50,6 +50,7 @@ def _search(
     from hypothesis import HealthCheck, Phase, given, seed, settings, target
 
     last: list[Observation] = []
+    bounded = weigher.trial.convention.input != "logits"
 
     @seed(9064)
     @settings(
@@ -60,7 +61,7 @@ def _search(
         phases=(Phase.generate, Phase.target, Phase.shrink),
         print_blob=False,
     )
-    @given(_rows(specification, soft, dtype, weigher.trial.convention.input != "logits"))
+    @given(_rows(specification, soft, dtype, bounded, weigher.trial.framework.compiles))
     def climb(row: Any) -> None:
         if time.monotonic() > deadline and not last:
             return
@@ -79,8 +80,8 @@ def _search(
     return None
 
 
-def _rows(specification: Specification, soft: bool, dtype: str, bounded: bool) -> Any:
-    """Scores and labels of one length, numbers of the dtype."""
+def _rows(specification: Specification, soft: bool, dtype: str, bounded: bool, few: bool) -> Any:
+    """Scores and labels of one length, numbers of the dtype; few: of few lengths."""
     from hypothesis import strategies as st
 
     largest = 6.0 if bounded else LARGEST_SCORE
@@ -96,5 +97,5 @@ def _rows(specification: Specification, soft: bool, dtype: str, bounded: bool) -
             return at.map(lambda k: tuple(float(i == k) for i in range(n)))
         return st.tuples(*[label] * n)
 
-    sizes = st.integers(1, MOST_LABELS)
+    sizes = st.sampled_from((1, USUAL)) if few else st.integers(1, MOST_LABELS)
     return sizes.flatmap(lambda n: st.tuples(st.tuples(*[score] * n), labels(n)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,10 @@ class Trial:
     gradient_of: Callable[..., Any] | None = None
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def anew(self) -> Trial:
+        """The same, with nothing compiled: its code runs again."""
+        return replace(self, kept={})
+
     @property
     def framework(self) -> Framework:
         """The library of the arrays."""
@@ -72,8 +76,8 @@ class Trial:
 
     def run(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Result:
         """The target on logits and labels (b, n); Failed if it cannot."""
-        arguments = self._parted(self._array(scores, dtype), self._labels(labels, dtype))
-        return self._guarded(lambda: self._result(*arguments))
+        array, encoded = self._array(scores, dtype), self._labels(labels, dtype)
+        return self._guarded(lambda: self._result(array, encoded))
 
     def totals(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Numbers:
         """The loss of each row where the reduction leaves rows apart, else that of the batch."""
@@ -122,12 +126,14 @@ class Trial:
 
     def changed(self, scores: Numbers, labels: Numbers) -> str:
         """What a call writes into: scores, labels, both (`scores and labels`) or nothing."""
+        if self.framework.immutable:
+            return ""
         encoded = self._labels(labels, "float64")
         arguments = self._parted(self._array(scores, "float64"), encoded)
         roles = ("positives", "negatives") if self.convention.labels == SIDES else _ROLES
         names = dict(zip(roles, arguments, strict=True))
         before = {name: self.framework.floats(x).copy() for name, x in names.items()}
-        self._guarded(lambda: self._result(*arguments))
+        self._guarded(lambda: self._call(self.target.call, *arguments))
         after = {name: self.framework.floats(x) for name, x in names.items()}
         return " and ".join(n for n in names if not np.array_equal(before[n], after[n]))
 
@@ -175,11 +181,8 @@ class Trial:
         return _first(self._call(self.target.call, *self._parted(scores, labels)))
 
     def _result(self, scores: Any, labels: Any) -> Result:
-        with self.framework.scope():
-            returned = self._call(self.target.call, scores, labels)
-        value = _first(returned)
-        raw = self.framework.floats(value)
-        return Result(raw, self.framework.dtype_of(value))
+        value = self.framework.value(self._loss, scores, labels, self.kept)
+        return Result(self.framework.floats(value), self.framework.dtype_of(value))
 
     def _call(self, function: Callable[..., Any], scores: Any, labels: Any) -> Any:
         way = self.convention
