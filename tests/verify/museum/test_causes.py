@@ -10,7 +10,7 @@ from verify.check.causes import CAUSES, likely_causes
 from verify.check.diagnosis import MESSAGES
 from verify.check.faults import PARAMETERS, faults_of
 from verify.check.observation import Observation
-from verify.check.probes import make_probes
+from verify.check.probes import make_probes, truths
 from verify.check.roundings import roundings_of
 from verify.check.specification import specification_of
 from verify.museum import FAULTY, RIGHT, Piece
@@ -42,7 +42,8 @@ def observe(piece: Piece, empty: Observation) -> Observation | None:
         got = play(piece, np.hstack([nothing, s]), np.hstack([nothing, t]), empty.dtype)
     except Exception as error:
         return replace(empty, error=f"{type(error).__name__}: {error}", truth=truth)
-    count = {"mean": len(s), "mean of labels": s.size}.get(takes.gives, 1)
+    sizes = {"mean": len(s), "mean of labels": s.size, "row means": s.shape[-1]}
+    count = sizes.get(takes.gives, 1)
     values = np.ravel(got.values) * count
     truth = truth if values.size == truth.size else truth.sum(keepdims=True)
     size = np.abs(s[np.isfinite(s) & (np.abs(s) < 1e7)]).max(initial=1.0)
@@ -104,6 +105,31 @@ def test_a_difference_that_nothing_explains_has_no_cause() -> None:
     seen = Observation("probe", "", "float64", scores, labels, got=np.array([17.0]),
                        truth=np.array([1.5]), excess=9.0)  # fmt: skip
     assert likely_causes([seen], "zlpr") == ()
+
+
+def test_a_gradient_in_float32_has_no_fault_of_its_own() -> None:
+    """Off by rounding it has neither a wrong sign nor a shift that is detached."""
+    rng = np.random.default_rng(4)
+    seen = []
+    for _ in range(4):
+        scores, labels = rng.normal(size=(1, 4)), np.array([[1.0, 0.0, 0.0, 1.0]])
+        slopes = rng.normal(size=(1, 4))
+        near = np.asarray(slopes.astype(np.float32), dtype=np.float64)
+        seen.append(Observation("ordinary", "", "float64", scores, labels, got=np.array([1.5]),
+                                truth=np.array([1.5]), gradient=near, gradient_truth=slopes,
+                                gradient_excess=1e6))  # fmt: skip
+    assert likely_causes(seen, "zlpr") == ()
+
+
+def test_a_factor_that_is_a_number_of_labels_by_chance_is_no_cause() -> None:
+    """A quarter of the loss on batches of 4 labels is no mean: batches of 3 and 5 show it."""
+    specification = specification_of("focal")
+    seen = []
+    for probe in make_probes(specification, soft=False):
+        truth = truths(specification, probe).sum(keepdims=True)
+        seen.append(Observation("probe", "", "float64", probe.scores, probe.labels,
+                                got=truth / 4, truth=truth, excess=9.0))  # fmt: skip
+    assert likely_causes(seen, "focal") == ()
 
 
 @pytest.mark.parametrize(
