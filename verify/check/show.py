@@ -57,7 +57,9 @@ _BAD = ("different", "does-not-run", "value-wrong", "gradient-wrong")
 def as_text(result: Result, width: int = TEXT_WIDTH) -> str:
     """The same without colour."""
     out = StringIO()
-    Console(file=out, width=width, no_color=True, highlight=False).print(render(result))
+    # In a notebook rich would write to the cell, whatever the file.
+    made = Console(file=out, width=width, no_color=True, highlight=False, force_jupyter=False)
+    made.print(render(result))
     return out.getvalue()
 
 

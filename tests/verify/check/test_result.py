@@ -34,6 +34,12 @@ def test_text_says_verdict_range_and_input(wrong):
         assert words in text
 
 
+def test_text_in_a_notebook_is_text_too(wrong, monkeypatch):
+    plain = as_text(wrong)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert as_text(wrong) == plain
+
+
 def test_the_reproducer_runs_and_shows_the_fault(wrong, toys, monkeypatch, capsys):
     script = wrong.reproducer
     scope = {"zlpr_of_exp": toys.zlpr_of_exp}
