@@ -22,6 +22,7 @@ __all__ = ["CannotLoad", "Target", "is_address", "load_attribute", "load_target"
 __all__ += ["read_address"]
 
 METHODS = ("forward", "call", "__call__")
+KERAS = ("keras", "tf_keras", "tensorflow")
 
 
 class CannotLoad(ValueError):
@@ -167,13 +168,21 @@ def _function(found: Any) -> Any:
     """The function that does the work: the method of an object, or what it is itself."""
     if inspect.isroutine(found) or inspect.isclass(found):
         return found
+    if any(_is_loss_of_keras(c) for c in type(found).__mro__):
+        return (
+            found.__call__
+        )  # Keras hands (y_true, y_pred) on by place, whatever `call` names them
     own = [m for m in METHODS if any(m in vars(c) for c in _own_classes(type(found)))]
     return getattr(found, own[0]) if own else found
 
 
+def _is_loss_of_keras(cls: type) -> bool:
+    return cls.__name__ == "Loss" and cls.__module__.split(".")[0] in KERAS
+
+
 def _own_classes(cls: type) -> list[type]:
     """The class and its bases, without those of the libraries, whose methods only pass on."""
-    libraries = ("torch", "keras", "tensorflow", "builtins", "abc", "functools")
+    libraries = ("torch", *KERAS, "builtins", "abc", "functools")
     return [c for c in cls.__mro__ if c.__module__.split(".")[0] not in libraries] or [cls]
 
 
