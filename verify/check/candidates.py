@@ -21,8 +21,8 @@ __all__ = ["candidates"]
 _SCORES = ("logit", "score", "y_pred", "pred", "input", "output", "y_hat", "yhat", "sim", "prob")
 _LABELS = ("y_true", "target", "label", "true", "gt", "truth", "multi_hot", "onehot", "one_hot")
 _SIDE_NAMES = {
-    "positive": {"p", "sp", "pos", "positive", "positives"},
-    "negative": {"n", "sn", "neg", "negative", "negatives"},
+    "positive": {"p", "sp", "ap", "pos", "positive", "positives"},
+    "negative": {"n", "sn", "an", "neg", "negative", "negatives"},
 }
 _SHORT_SCORES, _SHORT_LABELS = ("s", "x", "z", "p", "f", "o"), ("t", "y")
 

@@ -329,6 +329,14 @@ _TABLE = (
         "let the weights take part, or hold it against circle with detach_weights in mind",
     ),
     Cause(
+        "second-derivative",
+        "a backward pass that is not differentiable",
+        "the gradient is computed from numbers that were saved without their history, or detached: "
+        "a second derivative misses what they depend on, and nothing says so",
+        "compute the backward pass from the saved inputs with operations that have a derivative, "
+        "or mark it once_differentiable, so that a second derivative raises",
+    ),
+    Cause(
         "backward-sign",
         "a backward pass with a wrong sign",
         "components of the gradient have the right size and the wrong sign",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from verify.check.discovery import Fit
 from verify.check.observation import Observation
-from verify.check.relations import Relation
+from verify.check.relations import CURVATURE, Relation
 from verify.check.weigh import Weigher
 
 __all__ = ["Evidence", "dtypes_of", "is_soft"]
@@ -43,8 +43,20 @@ class Evidence:
 
     @property
     def broken(self) -> list[Relation]:
-        """The relations that do not hold and that a verdict hangs on."""
-        return [r for r in self.relations if not r.holds and r.severity == "failure"]
+        """The relations of value and gradient that do not hold and that a verdict hangs on."""
+        failing = [r for r in self.relations if not r.holds and r.severity == "failure"]
+        return [r for r in failing if r.name != CURVATURE]
+
+    @property
+    def only_bent_wrongly(self) -> bool:
+        """Whether the Hessian-vector product is wrong and nothing else."""
+        own = (r for r in self.relations if r.name == CURVATURE and r.severity == "failure")
+        return any(not r.holds for r in own) and not self.broken and self.all_right
+
+    @property
+    def all_right(self) -> bool:
+        """Whether value and gradient were right in all that was seen."""
+        return all(one.right for one in self.all_seen)
 
 
 def is_soft(seen: Observation) -> bool:

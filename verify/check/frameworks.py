@@ -193,11 +193,12 @@ class Torch(Framework):
         import torch
 
         point = scores.detach().clone().requires_grad_(True)
-        (slope,) = torch.autograd.grad(loss(point, labels).sum(), point, create_graph=True)
-        if not slope.requires_grad:
-            return np.zeros(tuple(scores.shape))
-        (product,) = torch.autograd.grad((slope * vector).sum(), point, allow_unused=True)
-        return np.zeros(tuple(scores.shape)) if product is None else self.floats(product)
+        # with a history of its own, as in a model: else what cannot be derived twice says nothing
+        one = torch.ones((), dtype=scores.dtype, requires_grad=True)
+        (slope,) = torch.autograd.grad(one * loss(point, labels).sum(), point, create_graph=True)
+        # not `grad`, which leaves out the nodes that only raise: those of once_differentiable
+        (slope * vector).sum().backward()
+        return np.zeros(tuple(scores.shape)) if point.grad is None else self.floats(point.grad)
 
 
 class Jax(Framework):

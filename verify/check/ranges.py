@@ -36,7 +36,10 @@ def range_of(evidence: Evidence, verdict: str) -> str:
             )
         else:
             words.append(f"{dtype}: all")
-    return "; ".join(_merged(words))
+    shown = "; ".join(_merged(words))
+    if evidence.only_bent_wrongly:
+        return f"value and gradient ({shown}); not the Hessian-vector product"
+    return shown
 
 
 def _counts(evidence: Evidence, seen: Observation) -> bool:

@@ -48,6 +48,8 @@ def roundings_of(loss: str, parameters: Parameters = NONE) -> Iterator[Fault]:
     if loss == "unified":
         for chosen in (True, False):
             yield Fault("overflow", partial(_plain_pairs, chosen=chosen))
+    if loss == "circle":
+        yield Fault("one-left-out", _circle_energy)
     yield Fault("zero-times-infinity", partial(_zero_times_infinity, right=right))
     yield Fault("empty-side", partial(_empty_side, right=right))
 
@@ -180,6 +182,15 @@ def _plain_pairs(s: Numbers, t: Numbers, *, chosen: bool) -> Numbers:
     weights = t[:, :, None] * (1 - t)[:, None, :]
     pairs = _weighed(np.exp(s[:, None, :] - s[:, :, None]), weights, chosen)
     return np.asarray(np.log(1 + pairs.sum(axis=(1, 2))))
+
+
+def _circle_energy(s: Numbers, t: Numbers) -> Numbers:
+    """The log of the sum over pairs: the 1 beside it is lost in the sum but where all is well."""
+    scale, m = 256.0, 0.25
+    positive = -scale * np.maximum(1 + m - s, 0) * (s - (1 - m))
+    negative = scale * np.maximum(s + m, 0) * (s - m)
+    energy = log_sum_exp(np.where(t > 0, positive, -np.inf))
+    return np.asarray(energy + log_sum_exp(np.where(t > 0, -np.inf, negative)))
 
 
 def _newton(s: Numbers, t: Numbers) -> Numbers:

@@ -120,7 +120,7 @@ class Trial:
     def hvp(self, scores: Numbers, labels: Numbers, vector: Numbers) -> Numbers:
         """The Hessian-vector product in float64, of a target on logits."""
         array, encoded = self._array(scores, "float64"), self._labels(labels, "float64")
-        along = self.framework.array(self.convention.laid_out(vector), "float64")
+        along = self.framework.array(self.convention.scores(vector), "float64")
         product = self._guarded(lambda: self.framework.hvp(self._loss, array, encoded, along))
         return self.convention.rows(product, scores.shape) * self._count(scores)
 

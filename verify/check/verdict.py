@@ -13,7 +13,7 @@ from verify.check.discovery import NEAR, Fit
 from verify.check.evidence import Evidence, dtypes_of, is_soft
 from verify.check.observation import Observation
 from verify.check.ranges import range_of
-from verify.check.relations import Relation
+from verify.check.relations import CURVATURE, Relation
 from verify.check.reproducer import reproducer
 from verify.check.result import Finding, Result
 from verify.check.shrink import shrunk
@@ -111,6 +111,8 @@ def _over_the_range(evidence: Evidence, strict: bool) -> tuple[str, str]:
         return "limited-range", "the gradient is not right where labels are masked"
     if slope_wrong or evidence.broken:
         return "gradient-wrong", "the value is right, the gradient is not everywhere"
+    if evidence.only_bent_wrongly:
+        return "limited-range", "value and gradient are right, the Hessian-vector product is not"
     if strict and any(o.tiny for o in judged):
         return "limited-range", "digits of small losses are lost"
     return "equal", "value and gradient are right" if evidence.weigher.trial.has_gradient else (
@@ -153,6 +155,7 @@ def _soft_finding(finding: Finding) -> bool:
 def _causes(evidence: Evidence) -> tuple[str, ...]:
     """Those that the numbers show, and before them what a relation shows by itself."""
     own = [r.cause for r in evidence.broken if r.cause in CAUSES]
+    own += ["second-derivative"] if evidence.only_bent_wrongly else []
     own += ["swapped-arguments"] if evidence.fit.swapped else []
     own += ["padding-counted"] if evidence.fit.rank == "lists" else []
     specification = evidence.weigher.specification
@@ -181,6 +184,8 @@ def _findings(
         own = [o for o in wrong if o.kind == kind]
         found.append(_with_cause(_finding(evidence, own, shrink=len(found) < 4), causes))
     for broken in (r for r in evidence.relations if not r.holds):
+        if broken.name == CURVATURE and broken.severity == "failure" and found:
+            continue  # as wrong as the gradient that it comes of
         if broken.seen is not None and _follows(broken.seen, found):
             continue  # it is wrong as single rows are: nothing is shared
         found.append(_with_cause(_of_relation(evidence, broken), causes))

@@ -21,6 +21,7 @@ FROM_1 = ((0.0, 0.0, 1.0, 1.0), (0.0, 1.0, 0.0, 0.0))
 ANY = Witness(ROWS, HARD)
 MEAN = Takes(gives="mean")
 ROW = Takes(one_row=True)
+SIDES = Takes(labels="sides")
 FILLED = Takes(labels="index list", filler=0)
 
 
@@ -200,6 +201,30 @@ LIMITED = (
     ),
 )
 
+CURVED = (
+    Piece(
+        "torch_circle_no_softplus",
+        "CircleLoss",
+        "circle",
+        "similarities of either side as two tensors; without the 1 it falls below 0 where all is well",
+        "limited-range",
+        "one-left-out",
+        "https://github.com/cavalleria/cavaface/issues/12",
+        SIDES,
+        witness=Witness(((0.875, -0.125, 0.125),), ((1.0, 0.0, 0.0),)),
+    ),
+    Piece(
+        "torch_backward_of_saved",
+        "zlpr",
+        "zlpr",
+        "a backward pass from what the forward pass saved: its own derivative is 0, and no error",
+        "limited-range",
+        "second-derivative",
+        "https://github.com/pytorch/pytorch/issues/76185",
+        witness=Witness(ROWS, HARD, of="hvp"),
+    ),
+)
+
 LABELS = (
     Piece(
         "torch_hard_formula",
@@ -241,7 +266,7 @@ SCALED = (
         "a tenth of the loss: the step size of another paper",
         "equal-up-to-scale",
         "constant-factor",
-        "https://github.com/search?q=LogSumExpPairwiseLoss&type=code",
+        "https://github.com/wutong16/DistributionBalancedLoss/issues/8",
         witness=ANY,
     ),
     Piece(
@@ -598,4 +623,4 @@ STOPPED = (
     ),
 )
 
-FAULTY: tuple[Piece, ...] = (*LIMITED, *LABELS, *SCALED, *GRADIENT, *DIFFERENT, *STOPPED)
+FAULTY: tuple[Piece, ...] = (*LIMITED, *CURVED, *LABELS, *SCALED, *GRADIENT, *DIFFERENT, *STOPPED)
