@@ -102,7 +102,10 @@ COMPARED = (
         r"L = -(1 - p)^\gamma \log p, \; \frac{dL}{ds} = (1 - p)^\gamma (\gamma p \log"
         r" p - (1 - p))",
         Verdict.PROVED,
-        Decided(equation(partial(views.FOCAL, s[i]), views.FOCAL_SLOPE)),
+        All(
+            Decided(equation(partial(views.FOCAL, s[i]), views.FOCAL_SLOPE)),
+            Derived("focal", "value", "open the sigmoids"),
+        ),
         (r"p = \sigma(s), \; \gamma > 0",),
         note="A definition, that of arXiv:1708.02002; alpha is a factor of it.",
     ),
@@ -214,12 +217,15 @@ OTHERS = (
         r"L = -\sum_{pos} (1 - p_i)^{\gamma_+} \log p_i - \sum_{neg} p_i^{\gamma_-}"
         r" \log(1 - p_i), \; L = \mathrm{BCE} \text{ for } \gamma_\pm = 0",
         Verdict.PROVED,
-        Decided(
-            equation(
-                views.ASYMMETRIC.xreplace({views.GAMMA: S.Zero, views.BETA: S.Zero}),
-                of.HARD_BCE,
-                HARD,
-            )
+        All(
+            Decided(
+                equation(
+                    views.ASYMMETRIC.xreplace({views.GAMMA: S.Zero, views.BETA: S.Zero}),
+                    of.HARD_BCE,
+                    HARD,
+                )
+            ),
+            Derived("asymmetric", "value", "without exponents and margin"),
         ),
         (*GIVEN_HARD, r"m = 0"),
         note="A definition: the loss of arXiv:2009.14119 at its margin m = 0. The paper takes "
@@ -235,6 +241,7 @@ OTHERS = (
             "Circle loss (arXiv:2002.10857, eq. 4) is log(1 + N P), with weights for each score",
             Witnessed(views.circle_of_two),
             ITS_PRODUCT,
+            Derived("circle", "value", "the double sum factors"),
         ),
         GIVEN_HARD,
         "own-soft-two-logs",
