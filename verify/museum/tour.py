@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from verify.museum.faulty_pieces import FAULTY
+from verify.check import libraries
+from verify.museum import faulty_pieces, keras_pieces, right_pieces
 from verify.museum.piece import Piece
-from verify.museum.right_pieces import RIGHT
 
-__all__ = ["PIECES", "Outcome", "Tour", "Visit", "tour"]
+__all__ = ["FAULTY", "PIECES", "RIGHT", "Outcome", "Tour", "Visit", "tour"]
 
+FAULTY: tuple[Piece, ...] = (*faulty_pieces.FAULTY, *keras_pieces.FAULTY)
+RIGHT: tuple[Piece, ...] = (*right_pieces.RIGHT, *keras_pieces.RIGHT)
 PIECES: tuple[Piece, ...] = (*FAULTY, *RIGHT)
 
 
@@ -166,5 +168,6 @@ def tour(
 
 def installed(framework: str) -> bool:
     """Whether the pieces of a library can run; NumPy's take functions from SciPy."""
-    needed = {"numpy": ("numpy", "scipy"), "python": ()}.get(framework, (framework,))
-    return all(find_spec(name) is not None for name in needed)
+    return libraries.installed(framework) and (
+        framework != "numpy" or find_spec("scipy") is not None
+    )
