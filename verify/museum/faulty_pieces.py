@@ -206,7 +206,7 @@ CURVED = (
         "torch_circle_no_softplus",
         "CircleLoss",
         "circle",
-        "similarities of either side as two tensors; without the 1 it falls below 0 where all is well",
+        "similarities of either side as two tensors; without the 1 it falls below 0",
         "limited-range",
         "one-left-out",
         "https://github.com/cavalleria/cavaface/issues/12",

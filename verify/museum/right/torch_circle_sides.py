@@ -1,6 +1,5 @@
 """Circle loss of the similarities within a class and between classes, two tensors."""
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
