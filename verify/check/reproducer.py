@@ -25,6 +25,11 @@ _IMPORT = {
     ),
     "tensorflow": ("import tensorflow as tf", "tf.constant({}, tf.{})", "tf.constant({})"),
     "cupy": ("import cupy as cp", "cp.array({}, dtype=cp.{})", "cp.array({})"),
+    "array_api_strict": (
+        "import array_api_strict as xp",
+        "xp.asarray({}, dtype=xp.{})",
+        "xp.asarray({})",
+    ),
     "python": ("", "{}", "{}"),
 }
 
