@@ -125,7 +125,7 @@ def _kind(name: str) -> str | None:
 
 def _within(pattern: Pattern, specification: Specification, bounded: bool) -> bool:
     s = pattern.scores
-    if not len(s):
+    if not 0 < len(s) <= specification.longest:
         return False
     kept = np.abs(s[~pattern.masked])
     if len(kept) and kept.max() > specification.largest:

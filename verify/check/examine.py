@@ -225,7 +225,9 @@ def _sweep(
         if time.monotonic() > deadline and (case.kind, case.dtype) in classes:
             break
         classes.add((case.kind, case.dtype))
-        if _unsupported(case, seen):
+        if _unsupported(case, seen) or not weigher.specification.has_value(
+            case.scores, case.labels
+        ):
             continue
         progress(case.name)
         seen.append(evidence.weigher_of(case.soft).case(case))
