@@ -386,6 +386,18 @@ _TABLE = (
         "use the name of today: float or np.float64 for np.float",
     ),
     Cause(
+        "missing-library",
+        "a library that is not installed",
+        "the file imports what this Python has not",
+        "install it where lossproof is installed",
+    ),
+    Cause(
+        "runs-when-loaded",
+        "the file is a program",
+        "it does its work, or reads the command line, when it is loaded",
+        'put what is to run under if __name__ == "__main__"',
+    ),
+    Cause(
         "never-ends",
         "it does not end",
         "no result within the time limit: a loop waits for what does not come",

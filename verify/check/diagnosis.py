@@ -26,10 +26,9 @@ __all__ = ["likely_causes"]
 # What a message says of its cause; the first that fits.
 MESSAGES = (
     (r"cuda|no nvidia|hip gpu|mps device|expected all tensors to be on the same device", "device"),
-    (
-        r"has no attribute|no module named|cannot import name|got an unexpected keyword",
-        "removed-name",
-    ),
+    (r"systemexit|keyboardinterrupt", "runs-when-loaded"),
+    (r"modulenotfounderror|no module named", "missing-library"),
+    (r"has no attribute|cannot import name|got an unexpected keyword", "removed-name"),
     (r"no answer within|time limit|timed? ?out", "never-ends"),
     (r"memory", "memory"),
     (r"overflowerror|math range error|math domain error", "overflow"),
@@ -42,8 +41,8 @@ MESSAGES = (
 NEAR = {"float64": 1e-6, "float32": 1e-3, "float16": 5e-2}
 PLAIN = {"float64": 1e-14, "float32": 5e-6, "float16": 1e-2}
 EXPLAINED = 0.05
-SAME = 1e-9
-"""Sums of a few float64 numbers in another order, relative."""
+SAME = 1e-5
+"""Where any number of rows or labels may be a factor, few digits agree by chance."""
 SHARE_OF_PROBES, SHARE_OF_WRONG, SHARE_OF_RIGHT = 0.9, 0.3, 0.9
 LOOKED_AT = 60
 # What a single number for a batch (rows, labels) may have been divided or multiplied by.
@@ -87,7 +86,9 @@ def _of_values(
         right = [o for o in judged if o.value_right and o.kind == "probe"]
         return _cover(safe, right, [*formulas, *roundings], SHARE_OF_PROBES)[0], []
     right = [o for o in judged if o.value_right]
-    return _cover(_spread(wrong), _spread(right), [*roundings, *formulas], SHARE_OF_WRONG)
+    large = [o for o in wrong if not _is_single(o)] or wrong
+    found, left = _cover(_spread(large), _spread(right), [*roundings, *formulas], SHARE_OF_WRONG)
+    return found, left if found else wrong
 
 
 def _overflowed(seen: Observation) -> bool:
@@ -138,7 +139,7 @@ def _explained(fault: Fault, seen: Sequence[Observation]) -> set[int]:
             own = set()
             for k, o in enumerate(seen):
                 factor = float(size(*o.scores.shape)) ** power if free[k] else 1.0
-                if _agrees(o, predicted[k] * factor):
+                if _agrees(o, predicted[k] * factor, SAME if free[k] else EXPLAINED):
                     own.add(k)
             best = max(best, own, key=len)
     return best
@@ -153,23 +154,22 @@ def _predicted(fault: Fault, seen: Observation) -> Numbers:
 
 def _is_free(fault: Fault, seen: Observation) -> bool:
     """Whether what the reduction was is not known: a batch is one number, and it is wrong."""
-    alone = seen.kind == "probe" and not seen.value_right and seen.scores.shape[0] > 1
+    alone = seen.kind == "probe" and not seen.value_right
     return seen.got is not None and seen.got.size == 1 and (fault.free or alone)
 
 
-def _agrees(seen: Observation, predicted: Numbers) -> bool:
+def _agrees(seen: Observation, predicted: Numbers, within: float) -> bool:
+    """Whether the numbers are those; within: as a part of the error that is to be explained."""
     if seen.got is None:
         return not bool(np.isfinite(predicted).all())
     got, truth = seen.got, seen.truth
-    finite = np.isfinite(got)
     if predicted.shape != got.shape or (_kinds(predicted) != _kinds(got)).any():
         return False
+    finite = np.isfinite(got)
     off, size = np.abs(got - predicted)[finite], np.maximum(1, np.abs(got))[finite]
-    allowed = np.maximum(PLAIN[seen.dtype] * size, EXPLAINED * np.abs(got - truth)[finite])
+    allowed = np.maximum(PLAIN[seen.dtype] * size, within * np.abs(got - truth)[finite])
     if seen.value_right:
         allowed = NEAR[seen.dtype] * np.maximum(size, _largest(seen.scores))
-    elif seen.kind == "probe" and seen.got.size < seen.scores.shape[0]:
-        allowed = SAME * size
     return bool((off <= allowed).all())
 
 
@@ -275,8 +275,8 @@ def _of_remains(left: Sequence[Observation]) -> list[str]:
     """What no fault explains, from where it is wrong alone."""
     left = [o for o in left if o.got is not None]
     found = []
-    single = [o for o in left if o.dtype == "float64" and _is_single(o)]
-    if len(single) >= SHARE_OF_WRONG * len(left) > 0:
+    single = [o for o in left if _is_single(o)]
+    if len(single) >= SHARE_OF_WRONG * len(left) > 0 and _as_large_as_single(single):
         found.append("single-inside")
         left = [o for o in left if o not in single]
     if not left:
@@ -296,7 +296,18 @@ def _got(seen: Observation) -> Numbers:
 
 
 def _is_single(seen: Observation) -> bool:
+    """Whether a float64 number is off by no more than float32 arithmetic costs."""
     if seen.got is None or seen.dtype != "float64":
         return False
-    off = np.abs(_got(seen) - seen.truth) / np.maximum(_largest(seen.scores), np.abs(seen.truth))
+    off = _relative(seen)
     return bool((off < SINGLE[1]).all() and (off > 0).any())
+
+
+def _as_large_as_single(seen: Sequence[Observation]) -> bool:
+    """Whether most are off by as much as that: what is smaller comes from elsewhere."""
+    return bool(np.median([_relative(o).max() for o in seen]) > SINGLE[0])
+
+
+def _relative(seen: Observation) -> Numbers:
+    size = np.maximum(_largest(seen.scores), np.abs(seen.truth))
+    return np.asarray(np.abs(_got(seen) - seen.truth) / size)

@@ -45,6 +45,8 @@ def roundings_of(loss: str, parameters: Parameters = NONE) -> Iterator[Fault]:
             yield Fault(name, partial(_log_of_softmax, eps=eps))
     if loss == "combination_softmax":
         yield Fault("power-sums", _newton)
+    if loss in ("unified", "circle"):
+        yield Fault("softplus-threshold", partial(_cut_off, right=right))
     if loss == "unified":
         for chosen in (True, False):
             yield Fault("overflow", partial(_plain_pairs, chosen=chosen))
@@ -110,6 +112,13 @@ def _softplus(s: Numbers, t: Numbers) -> Numbers:
         energy = log_sum_exp(x)
         total = total + np.where(energy > SOFTPLUS_THRESHOLD, energy, np.logaddexp(0, energy))
     return np.asarray(total)
+
+
+def _cut_off(s: Numbers, t: Numbers, *, right: Model) -> Numbers:
+    """log(1 + e^x), x itself from 20 on."""
+    value = right(s, t)
+    energy = value + np.log(-np.expm1(-value))
+    return np.where(energy > SOFTPLUS_THRESHOLD, energy, value)
 
 
 def _logs_of_labels(s: Numbers, t: Numbers) -> Numbers:

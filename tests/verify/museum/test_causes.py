@@ -8,7 +8,7 @@ import pytest
 from verify.check.cases import make_cases
 from verify.check.causes import CAUSES, likely_causes
 from verify.check.diagnosis import MESSAGES
-from verify.check.faults import PARAMETERS, faults_of
+from verify.check.faults import PARAMETERS, faults_of, truth_of
 from verify.check.observation import Observation
 from verify.check.probes import make_probes, truths
 from verify.check.roundings import roundings_of
@@ -48,7 +48,10 @@ def observe(piece: Piece, empty: Observation) -> Observation | None:
     truth = truth if values.size == truth.size else truth.sum(keepdims=True)
     size = np.abs(s[np.isfinite(s) & (np.abs(s) < 1e7)]).max(initial=1.0)
     size = 256 * (size + 1) ** 2 if piece.against == "circle" else size
-    unit = ALLOWED * float(np.finfo(empty.dtype).eps) * size
+    # Keras makes float32 of a float64 result here and there
+    single = takes.single or piece.framework == "keras"
+    inner = "float32" if single and empty.dtype == "float64" else empty.dtype
+    unit = ALLOWED * float(np.finfo(inner).eps) * size
     seen = replace(empty, got=values, truth=truth, excess=excess(values, truth, unit))
     slopes = np.array([[float(g) for g in row.gradient] for row in rows])
     if got.gradient is None or not slopes.size:
@@ -121,6 +124,36 @@ def test_a_gradient_in_float32_has_no_fault_of_its_own() -> None:
     assert likely_causes(seen, "zlpr") == ()
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_mean_over_all_labels_of_another_loss_is_seen(rows: int) -> None:
+    """A sigmoid too many, and the mean taken over rows and labels: in one row as well."""
+    specification = specification_of("binary_cross_entropy")
+    model = next(f.model for f in faults_of("binary_cross_entropy") if f.cause == "sigmoid-twice")
+    seen = []
+    for probe in make_probes(specification, soft=False):
+        got = model(probe.scores, probe.labels).sum(keepdims=True) / probe.scores.size
+        truth = truths(specification, probe).sum(keepdims=True)
+        seen.append(Observation("probe", "", "float64", probe.scores, probe.labels,
+                                got=got, truth=truth, excess=9.0))  # fmt: skip
+    own = [o for o in seen if (len(o.scores) == 1) == (rows == 1)]
+    assert likely_causes(own, "binary_cross_entropy") == ("sigmoid-twice",)
+
+
+@pytest.mark.parametrize("loss", ["circle", "unified"])
+def test_a_softplus_that_is_cut_off_is_not_float32(loss: str) -> None:
+    right = truth_of(loss)
+    seen = []
+    for score in np.linspace(0.45, 0.75, 41) if loss == "circle" else np.linspace(-15, 15, 41):
+        scores, labels = np.array([[score, -score, 0.1 * score]]), np.array([[1.0, 0.0, 0.0]])
+        truth = right(scores, labels)
+        energy = truth + np.log(-np.expm1(-truth))
+        got = np.where(energy > 20, energy, truth)
+        seen.append(Observation("ordinary", "", "float64", scores, labels, got=got, truth=truth,
+                                excess=excess(got, truth, 1e-14)))  # fmt: skip
+    assert not all(o.value_right for o in seen)
+    assert likely_causes(seen, loss) == ("softplus-threshold",)
+
+
 def test_a_factor_that_is_a_number_of_labels_by_chance_is_no_cause() -> None:
     """A quarter of the loss on batches of 4 labels is no mean: batches of 3 and 5 show it."""
     specification = specification_of("focal")
@@ -137,6 +170,8 @@ def test_a_factor_that_is_a_number_of_labels_by_chance_is_no_cause() -> None:
     [
         ("AssertionError: Torch not compiled with CUDA enabled", "device"),
         ("AttributeError: module 'numpy' has no attribute 'float'", "removed-name"),
+        ("ModuleNotFoundError: No module named 'apex'", "missing-library"),
+        ("SystemExit: 2", "runs-when-loaded"),
         ("no result within the time limit", "never-ends"),
         ("RuntimeError: Subtraction, the `-` operator, with a bool tensor", "bool-arithmetic"),
         ("MemoryError", "memory"),
