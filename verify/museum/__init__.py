@@ -9,6 +9,17 @@ The files are data: nothing imports them.
 """
 
 from verify.museum.piece import Piece, Takes, Witness
-from verify.museum.tour import FAULTY, PIECES, RIGHT, Tour, Visit, tour
+from verify.museum.tour import FAULTY, PIECES, RIGHT, Guide, Tour, Visit, tour
 
-__all__ = ["FAULTY", "PIECES", "RIGHT", "Piece", "Takes", "Tour", "Visit", "Witness", "tour"]
+__all__ = [
+    "FAULTY",
+    "PIECES",
+    "RIGHT",
+    "Guide",
+    "Piece",
+    "Takes",
+    "Tour",
+    "Visit",
+    "Witness",
+    "tour",
+]

@@ -7,6 +7,7 @@ is not installed are left out, and counted.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from verify.check import libraries
+from verify.check import check_apart, libraries
+from verify.check.sandbox import Worker
 from verify.museum import faulty_pieces, keras_pieces, right_pieces
 from verify.museum.piece import Piece
 
-__all__ = ["FAULTY", "PIECES", "RIGHT", "Outcome", "Tour", "Visit", "tour"]
+__all__ = ["FAULTY", "PIECES", "RIGHT", "Guide", "Outcome", "Tour", "Visit", "tour"]
 
 FAULTY: tuple[Piece, ...] = (*faulty_pieces.FAULTY, *keras_pieces.FAULTY)
 RIGHT: tuple[Piece, ...] = (*right_pieces.RIGHT, *keras_pieces.RIGHT)
@@ -148,10 +150,12 @@ def tour(
 ) -> Tour:
     """Visit the pieces with `check`, which takes a piece to its outcome.
 
-    jobs: so many at a time, in threads; for a check that works in a process of its own.
+    jobs: so many at a time, in threads; for a check that works in a process of its own.  Those of
+    one library come one after another.
     """
     chosen = tuple(pieces)
     there = [piece for piece in chosen if installed(piece.framework)]
+    there.sort(key=lambda piece: piece.framework)
 
     def visit(piece: Piece) -> Visit:
         begun = time.monotonic()
@@ -164,6 +168,40 @@ def tour(
     with ThreadPoolExecutor(jobs) as pool:
         visits = tuple(pool.map(visit, there))
     return Tour(visits, tuple(piece for piece in chosen if piece not in there))
+
+
+class Guide:
+    """`check` on pieces in processes: one for each thread, a new one for each library.
+
+    It is a context; at its end the processes are stopped.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._workers: list[Worker] = []
+
+    def __enter__(self) -> Guide:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def __call__(self, piece: Piece) -> Outcome:
+        """The result of the check that a user would run on the file."""
+        options = {"parameters": dict(piece.parameters)}
+        worker = self._worker(piece.framework)
+        return check_apart(piece.address, piece.against, options, worker=worker)
+
+    def _worker(self, framework: str) -> Worker:
+        if not hasattr(self._own, "worker"):
+            self._own.worker, self._own.framework = Worker(), framework
+            self._workers.append(self._own.worker)
+        if self._own.framework != framework:
+            self._own.worker.stop()
+            self._own.framework = framework
+        worker: Worker = self._own.worker
+        return worker
 
 
 def installed(framework: str) -> bool:

@@ -1,6 +1,7 @@
 """The tour: `check` on each piece, finding out by itself how it is called, says what its card says.
 
 In this process and with a short search; `lossproof museum` does the same in processes apart.
+Pieces of torch, jax, keras and tensorflow are there where these are installed.
 """
 
 from __future__ import annotations
