@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from verify.check.cases import Case, make_cases
+from verify.check.cases import CLASSES, Case, make_cases
 from verify.check.discovery import Fit, also_by_class, discover
 from verify.check.evidence import Evidence
+from verify.check.frameworks import FRAMEWORKS
 from verify.check.observation import Observation
 from verify.check.probes import make_probes, unequal_lists
 from verify.check.relations import relations
@@ -89,6 +90,7 @@ def examine(
     """
     begun = time.monotonic()
     chosen = options or Options()
+    _check(chosen)
     specification = specification_of(against, chosen.parameters)
     name = target if isinstance(target, str) else getattr(target, "__qualname__", repr(target))
     progress("load")
@@ -108,11 +110,26 @@ def examine(
     if found.fit is None:
         words = found.first_error
         if "required positional argument" in words or "required keyword-only" in words:
-            words += " (give what it needs as an argument: NAME=VALUE)"
+            words += (
+                " (give it as an argument, NAME=VALUE; what is an array, in a function of scores "
+            )
+            words += "and labels around it)"
         return does_not_run(str(name), specification.name, words, found.tried)
     evidence = _gather(loaded, specification, found.fit, chosen, guard, progress, begun)
     result = conclude(str(name), evidence, chosen.strict)
     return replace(result, seconds=round(time.monotonic() - begun, 2))
+
+
+def _check(options: Options) -> None:
+    """ValueError for a class of rows or a dtype that there is not."""
+    dtypes = tuple(dict.fromkeys(d for one in FRAMEWORKS.values() for d in one.dtypes))
+    for what, given, known in (
+        ("class of rows", options.excluding, tuple(CLASSES)),
+        ("dtype", options.dtypes, dtypes),
+    ):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise ValueError(f"unknown {what} {unknown[0]!r}: expected one of {', '.join(known)}")
 
 
 def _adopted(

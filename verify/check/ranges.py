@@ -31,15 +31,15 @@ def range_of(evidence: Evidence, verdict: str) -> str:
             limit = "" if len(failing) < 2 else _limit(evidence, own)
             masks = [k for k in failing if k.startswith("mask")]
             without = f", no {', no '.join(masks)}" if masks else ""
-            words.append(
-                f"{dtype}: {limit}{without}" if limit else f"{dtype}: all but {', '.join(failing)}"
-            )
+            but = f"all but {', '.join(failing)}"
+            rest = "all finite scores" if failing == ["mask -inf"] else but
+            words.append(f"{dtype}: {limit}{without}" if limit else f"{dtype}: {rest}")
         else:
             words.append(f"{dtype}: all")
     shown = "; ".join(_merged(words))
     if evidence.only_bent_wrongly:
         return f"value and gradient ({shown}); not the Hessian-vector product"
-    return shown
+    return f"labels 0 and 1; {shown}" if verdict == "hard-labels-only" else shown
 
 
 def _counts(evidence: Evidence, seen: Observation) -> bool:
@@ -54,7 +54,7 @@ def _digits(own: Sequence[Observation]) -> str:
         if o.kind == "ordinary" and o.got is not None
     ]
     worst = max(errors, default=np.inf)
-    return f"ordinary scores to {worst:.1g}" if worst < NEAR else "nothing"
+    return f"ordinary scores, but only to {worst:.1g}" if worst < NEAR else "nothing"
 
 
 def _merged(words: Sequence[str]) -> list[str]:

@@ -139,7 +139,8 @@ def _taken(cls: type, options: Mapping[str, Any]) -> Mapping[str, Any]:
     missing = [n for n, p in known.items() if _required(p) and n not in options]
     if missing:
         raise CannotLoad(
-            f"{cls.__name__} needs {', '.join(missing)}: give it as an option, {missing[0]}=..."
+            f"{cls.__name__} needs {', '.join(missing)}: give it as an argument, "
+            f"-a {missing[0]}=... or arguments={{{missing[0]!r}: ...}}"
         )
     return {name: value for name, value in options.items() if name in known}
 

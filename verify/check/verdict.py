@@ -67,6 +67,7 @@ def conclude(target: str, evidence: Evidence, strict: bool = False) -> Result:
         nearest=evidence.fit.nearest,
         causes=causes,
         ulps=_ulps(evidence.seen),
+        unit=evidence.weigher.unit,
         rows=len(evidence.all_seen),
     )
 
@@ -191,9 +192,7 @@ def _findings(
         found.append(_with_cause(_of_relation(evidence, broken), causes))
     tiny = [o for o in judged if o.tiny and o.right]
     if tiny:
-        words = (
-            "a small loss has lost its digits (code by log-sum-exp keeps only its absolute size)"
-        )
+        words = f"small losses lose digits: {_lost(tiny)} (log-sum-exp keeps their absolute size)"
         severity = "failure" if strict else "note"
         shown_tiny = _shown(evidence, _clearest(tiny), "value", dtypes_of(tiny), words)
         found.append(replace(shown_tiny, severity=severity, ulps=None))
@@ -201,6 +200,23 @@ def _findings(
         words = f"{evidence.left} rows were left out: no time, or a dtype that is not taken"
         found.append(Finding("call", "time", (), words, severity="note"))
     return found
+
+
+def _lost(tiny: Sequence[Observation]) -> str:
+    """Below which loss digits are lost, and below which none is left, by dtype."""
+    some: dict[str, float] = {}
+    none: dict[str, float] = {}
+    for dtype in dtypes_of(tiny):
+        pairs = [(o.got, o.truth) for o in tiny if o.dtype == dtype and o.got is not None]
+        some[dtype] = max(float(truth.max()) for _, truth in pairs)
+        gone = [float(x.max()) for got, x in pairs if (np.abs(got - x) >= np.abs(x) / 2).any()]
+        none |= {dtype: max(gone)} if gone else {}
+    listed = [
+        f"{words} {', '.join(f'{loss:.0e} in {dtype}' for dtype, loss in found.items())}"
+        for words, found in (("some below", some), ("all below", none))
+        if found
+    ]
+    return "; ".join(listed)
 
 
 def _follows(seen: Observation, found: Sequence[Finding]) -> bool:
@@ -248,6 +264,8 @@ def _shown(
     ulps = seen.ulps
     if what == "gradient" and seen.gradient_truth is not None:
         got, truth, ulps = seen.gradient, seen.gradient_truth, seen.gradient_ulps
+    # as many as tell the two apart
+    digits = 17 if _numbers(got) == _numbers(truth) else 9
     return Finding(
         what=what,
         kind=seen.kind,
@@ -255,8 +273,8 @@ def _shown(
         words=words,
         scores=_rows(seen.scores),
         labels=_rows(seen.labels),
-        got=_numbers(got),
-        expected=_numbers(truth),
+        got=_numbers(got, digits),
+        expected=_numbers(truth, digits),
         ulps=ulps if what != "call" else None,
         claim=f"{evidence.weigher.specification.name}.{'value' if what == 'call' else what}",
     )
@@ -289,11 +307,11 @@ def _rows(array: np.ndarray) -> list[object]:
     return array[0].tolist() if len(array) == 1 else array.tolist()
 
 
-def _numbers(array: np.ndarray | None) -> str:
+def _numbers(array: np.ndarray | None, digits: int = 9) -> str:
     if array is None or not array.size:
         return "no number"
     flat = array.ravel().tolist()
-    shown = ", ".join(f"{x:.9g}" for x in flat[:8]) + (", ..." if len(flat) > 8 else "")
+    shown = ", ".join(f"{x:.{digits}g}" for x in flat[:8]) + (", ..." if len(flat) > 8 else "")
     return shown if len(flat) == 1 else f"({shown})"
 
 
