@@ -44,7 +44,7 @@ from look import BLUE, GREY, INK, RED, STYLE
 
 set_matplotlib_formats("svg", metadata={"Date": None})
 plt.rcParams.update(STYLE | {"font.size": 10, "axes.titlesize": 11.5})
-AMBER, GREEN = "#e9a23b", "#3f8f5f"
+AMBER = "#e9a23b"
 # The files of this notebook are written to a folder of their own.
 os.chdir(tempfile.mkdtemp())
 
@@ -138,7 +138,6 @@ def run(*command):
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
 
-print(result.reproducer)
 print(run("-c", result.reproducer).stdout)
 
 # %% [markdown]
