@@ -38,8 +38,15 @@ _BAD = ("different", "does-not-run", "value-wrong", "gradient-wrong")
 def as_text(result: Result, width: int = TEXT_WIDTH) -> str:
     """The same without colour."""
     out = StringIO()
-    # In a notebook rich would write to the cell, whatever the file.
-    console = Console(file=out, width=width, no_color=True, highlight=False, force_jupyter=False)
+    # Else rich writes to the cell of a notebook, and codes for bold where FORCE_COLOR is set.
+    console = Console(
+        file=out,
+        width=width,
+        no_color=True,
+        highlight=False,
+        force_jupyter=False,
+        force_terminal=False,
+    )
     show(result, console)
     return out.getvalue()
 

@@ -37,7 +37,9 @@ def test_text_says_verdict_range_and_input(wrong):
 
 def test_text_in_a_notebook_is_text_too(wrong, monkeypatch):
     plain = as_text(wrong)
+    assert plain and "\x1b" not in plain
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
     assert as_text(wrong) == plain
 
 
