@@ -245,11 +245,13 @@ def _has_sign(seen: Observation) -> bool:
 
 
 def _lacks_one(seen: Observation) -> bool:
-    """Off by 1 at the largest term of a sum, right elsewhere."""
+    """Off by 1 at the largest term of a sum, or by 1/k at each of k that tie; right elsewhere."""
     got, truth = _pair(seen)
     off = np.abs(got - truth)
-    ones = np.isclose(off, 1, atol=1e-3)
-    return bool(ones.any() and (ones | (off < 1e-3)).all())
+    off = off[~(off < 1e-3)]
+    ties = np.round(1 / off)
+    whole = all((np.isclose(off, 1 / k, atol=1e-3).sum() % k) == 0 for k in ties if k)
+    return bool(off.size and whole and np.isclose(off * ties, 1, atol=1e-2).all())
 
 
 def _holds_weights(seen: Observation) -> bool:
