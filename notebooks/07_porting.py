@@ -536,7 +536,8 @@ write(
     """,
 )
 outcome = run("-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider", "test_mine.py")
-print("\n".join(line for line in outcome.stdout.splitlines() if line.startswith("FAILED")))
+told = [line for line in outcome.stdout.splitlines() if line.startswith("E ")]
+print(told[0])
 assert outcome.returncode == 1 and outcome.stdout.count("FAILED") == 1
 
 # %% [markdown]

@@ -119,7 +119,7 @@ class Result:
         if not self.matches(allow):
             from verify.check.show import as_text
 
-            raise Mismatch("\n" + as_text(self))
+            raise Mismatch(as_text(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON: numbers that JSON lacks as text."""
