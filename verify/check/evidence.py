@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from verify.check.discovery import Fit
 from verify.check.observation import Observation
@@ -17,6 +17,7 @@ __all__ = ["Evidence", "dtypes_of", "is_soft"]
 class Evidence:
     """All that was seen: how the target was called, the probes, the rows, the relations.
 
+    refused: what the target raised on every row of a dtype, which it does not take then.
     left: rows that there was no time for.  by_class: asks for hard labels by class index, where the
     target takes these beside distributions.  scale_of_scores: (c, a) where f(s) = a l(c s).
     """
@@ -25,6 +26,7 @@ class Evidence:
     fit: Fit
     probes: tuple[Observation, ...] = ()
     seen: tuple[Observation, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     left: int = 0
     relations: tuple[Relation, ...] = ()
     searched: tuple[Observation, ...] = ()

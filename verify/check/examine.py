@@ -201,13 +201,16 @@ def _gather(
     seen, left = _sweep(evidence, options, has_room, progress, deadline)
     progress("relations")
     related = relations(weigher, specification) if fit.rank != "constant" else ()
-    evidence = replace(evidence, seen=tuple(seen), left=left, relations=tuple(related))
-    if fit.rank == "exact" and all(one.right for one in seen) and time.monotonic() < deadline:
+    refused = _refused(seen)
+    kept = tuple(one for one in seen if one.dtype not in refused)
+    evidence = replace(evidence, seen=kept, refused=refused, left=left, relations=tuple(related))
+    if fit.rank == "exact" and all(one.right for one in kept) and time.monotonic() < deadline:
         progress("search")
+        taken = [d for d in _dtypes(weigher, options) if d not in refused]
         seconds = min(SEARCH_SHARE * options.budget, deadline - time.monotonic())
         evidence = replace(
             evidence,
-            searched=search(weigher, specification, has_room, seconds, _dtypes(weigher, options)),
+            searched=search(weigher, specification, has_room, seconds, taken),
         )
     return evidence
 
@@ -237,10 +240,12 @@ def _sweep(
     ]
     seen: list[Observation] = []
     classes: set[tuple[str, str]] = set()
+    left = 0
     for case in cases:
         # no verdict without a row of each class in each dtype, whatever the time
         if time.monotonic() > deadline and (case.kind, case.dtype) in classes:
-            break
+            left += 1
+            continue
         classes.add((case.kind, case.dtype))
         if _unsupported(case, seen) or not weigher.specification.has_value(
             case.scores, case.labels
@@ -248,13 +253,21 @@ def _sweep(
             continue
         progress(case.name)
         seen.append(evidence.weigher_of(case.soft).case(case))
-    return seen, len(cases) - len(seen)
+    return seen, left
 
 
 def _dtypes(weigher: Weigher, options: Options) -> list[str]:
     """Those of the library, or of these the chosen ones."""
     own = weigher.trial.framework.dtypes
     return [d for d in own if not options.dtypes or d in options.dtypes]
+
+
+def _refused(seen: Sequence[Observation]) -> dict[str, str]:
+    """The message for each dtype of which every row raised, where others are taken."""
+    dtypes = {one.dtype for one in seen}
+    raised = {d: [one.error for one in seen if one.dtype == d] for d in dtypes}
+    found = {d: errors[0] for d, errors in raised.items() if all(errors)}
+    return found if len(found) < len(dtypes) else {}
 
 
 def _unsupported(case: Case, seen: Sequence[Observation]) -> bool:

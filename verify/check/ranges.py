@@ -14,6 +14,10 @@ from verify.check.shrink import limit_of_scores
 __all__ = ["range_of"]
 
 
+_SIZED = ("ordinary", "large", "confident", "search")
+_NAMES = {"search": "some rows found by search", "probe": "some ordinary rows"}
+
+
 def range_of(evidence: Evidence, verdict: str) -> str:
     """Where the target is right: by dtype, all classes but those that fail."""
     ranges = {"one row": "batches of one row", "lists": "batches of lists of one length"}
@@ -23,7 +27,7 @@ def range_of(evidence: Evidence, verdict: str) -> str:
         return "batches of ordinary rows in float64"
     words = []
     for dtype in dtypes_of(evidence.seen):
-        own = [o for o in evidence.seen if o.dtype == dtype]
+        own = [o for o in evidence.all_seen if o.dtype == dtype and o.kind != "batch"]
         failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
         if "ordinary" in failing and len(failing) > 2:
             words.append(f"{dtype}: {_limit(evidence, own) or _digits(own)}")
@@ -31,7 +35,8 @@ def range_of(evidence: Evidence, verdict: str) -> str:
             limit = "" if len(failing) < 2 else _limit(evidence, own)
             masks = [k for k in failing if k.startswith("mask")]
             without = f", no {', no '.join(masks)}" if masks else ""
-            but = f"all but {', '.join(failing)}"
+            named = [_NAMES.get(kind, kind) for kind in failing]
+            but = f"all but {', '.join(named)}"
             rest = "all finite scores" if failing == ["mask -inf"] else but
             words.append(f"{dtype}: {limit}{without}" if limit else f"{dtype}: {rest}")
         else:
@@ -68,7 +73,7 @@ def _merged(words: Sequence[str]) -> list[str]:
 
 def _limit(evidence: Evidence, own: Sequence[Observation]) -> str:
     """The largest |score| that is right, where size is what breaks it."""
-    wrong = [o for o in own if o.kind in ("ordinary", "large", "confident") and not o.right]
+    wrong = [o for o in own if o.kind in _SIZED and not o.right]
     if not wrong:
         return ""
     shortest = min(wrong, key=lambda o: o.scores.size)

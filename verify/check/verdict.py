@@ -196,8 +196,12 @@ def _findings(
         severity = "failure" if strict else "note"
         shown_tiny = _shown(evidence, _clearest(tiny), "value", dtypes_of(tiny), words)
         found.append(replace(shown_tiny, severity=severity, ulps=None))
+    for dtype, words in evidence.refused.items():
+        found.append(
+            Finding("call", "dtype", (dtype,), f"it takes no {dtype}: {words}", severity="note")
+        )
     if evidence.left:
-        words = f"{evidence.left} rows were left out: no time, or a dtype that is not taken"
+        words = f"{evidence.left} rows were left out: there was no time"
         found.append(Finding("call", "time", (), words, severity="note"))
     return found
 

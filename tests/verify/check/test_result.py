@@ -76,7 +76,7 @@ def test_the_page_escapes_what_code_is_called():
 
 def test_assert_matches(wrong):
     # pytest's summary shows the first line
-    with pytest.raises(Mismatch, match="^equal only in a stated range"):
+    with pytest.raises(Mismatch, match=r"^equal only in a stated range"):
         wrong.assert_matches()
     wrong.assert_matches(allow=["limited-range"])
 

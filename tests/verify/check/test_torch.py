@@ -125,3 +125,11 @@ def test_two_sides_of_circle_loss():
     result = examine(circle, "unified", options)
     assert result.equal, str(result)
     assert result.assumed["shape"] == "(batch, k) and (batch, n - k)"
+
+
+def test_a_dtype_that_is_refused_is_a_note():
+    hinge = torch.nn.MultiMarginLoss(margin=1.0)  # its kernel has no half precision on the CPU
+    result = examine(hinge, "hinge", Options(parameters={"margin": 1.0}, budget=5))
+    assert result.verdict == "equal", str(result)
+    assert "float16" not in result.range
+    assert any(f.words.startswith("it takes no float16") for f in result.findings)
