@@ -56,6 +56,7 @@ def candidates(
                             labels=labels,
                             layout=layout,
                             padding=given.get("padding"),
+                            widest=given.get("widest", "float64"),
                             options=taken,
                         )
 

@@ -5,6 +5,7 @@ The rows are those of `verify.patterns`; a class is told from the numbers in a r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from verify.check.specification import Specification
 from verify.formats import Format, format_of
 from verify.patterns import Pattern, generator, rows
 
-__all__ = ["CLASSES", "USUAL", "Case", "make_cases"]
+__all__ = ["CLASSES", "USUAL", "Case", "largest_logit", "make_cases"]
 
 CLASSES: Mapping[str, str] = {
     "ordinary": "normal scores of deviation 1 and 10",
@@ -102,7 +103,7 @@ def make_cases(
     groups: dict[str, list[Case]] = {name: [] for name in CLASSES}
     for pattern in patterns:
         kind = _kind(pattern.name)
-        if kind is None or not _within(pattern, specification, bounded):
+        if kind is None or not _within(pattern, specification, form if bounded else None):
             continue
         for case in _labelled(kind, pattern, form, specification, soft):
             groups[case.kind].append(case)
@@ -123,7 +124,13 @@ def _kind(name: str) -> str | None:
     return next((kind for prefix, kind in _PREFIXES.items() if name.startswith(prefix)), None)
 
 
-def _within(pattern: Pattern, specification: Specification, bounded: bool) -> bool:
+def largest_logit(form: Format) -> float:
+    """Of the scores whose sigmoid is told from 1: where 1 - p has two bits left."""
+    return float(math.floor(-math.log(4 * form.epsilon)))
+
+
+def _within(pattern: Pattern, specification: Specification, bounded: Format | None) -> bool:
+    """bounded: the format that is to hold the sigmoids of the scores."""
     s = pattern.scores
     if not 0 < len(s) <= specification.longest:
         return False
@@ -132,7 +139,7 @@ def _within(pattern: Pattern, specification: Specification, bounded: bool) -> bo
         return False
     if pattern.masked.any() and not specification.masks:
         return False
-    return not bounded or bool(np.abs(s).max() <= 6.0)
+    return bounded is None or bool(np.abs(s).max() <= largest_logit(bounded))
 
 
 def _labelled(

@@ -59,7 +59,8 @@ class Convention:
 
     scores_first, names: the parameters for scores and labels (of sides: for positives and
     negatives), by position if they are the first two, else by name.  padding: fills up lists of
-    indices (None: nothing does, the last index is repeated).  options: further keyword arguments.
+    indices (None: nothing does, the last index is repeated).  widest: the dtype in which probes are
+    asked, the widest that is taken.  options: further keyword arguments.
     """
 
     framework: str
@@ -70,6 +71,7 @@ class Convention:
     padding: int | None = None
     layout: str = "rows"
     reduction: str = "none"
+    widest: str = "float64"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def describe(self) -> dict[str, str]:
@@ -90,6 +92,8 @@ class Convention:
             "shape": (_PARTED if is_parted else _SHAPES)[self.layout],
             "reduction": self.reduction,
         }
+        if self.widest != "float64":
+            words["scores"] += f" of {self.widest} or less"
         if self.options:
             words["options"] = ", ".join(f"{k}={v!r}" for k, v in self.options.items())
         return words

@@ -9,6 +9,7 @@ truth is taken at once; else the one that comes nearest, in this order:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ import numpy as np
 
 from verify.check.candidates import candidates
 from verify.check.causes import likely_causes
-from verify.check.convention import ONLY_HARD, PER_ROW, REDUCTIONS, Convention
+from verify.check.convention import ONLY_HARD, PER_ROW, REDUCTIONS, SIDES, Convention
 from verify.check.frameworks import Numbers
 from verify.check.observation import Observation
 from verify.check.probes import Probe, make_probes, truths, unequal_lists
@@ -126,18 +127,37 @@ def discover(
     others: Sequence[Specification] = (),
 ) -> Found:
     """The convention of the target; what is in `given` (fields of `Convention`) is not searched."""
+    found = _discover(target, specification, given, options, guard, others)
+    if found.fit is None and any(re.search("float|double|dtype", e, re.I) for e in found.errors):
+        # its constants are of float32, and its library mixes no dtypes
+        single = {**given, "widest": "float32"}
+        again = _discover(target, specification, single, options, guard, others)
+        return found if again.fit is None else again
+    return found
+
+
+def _discover(
+    target: Target,
+    specification: Specification,
+    given: Mapping[str, Any],
+    options: Mapping[str, Any],
+    guard: Callable[[], AbstractContextManager[Any]],
+    others: Sequence[Specification],
+) -> Found:
     fits: list[Fit] = []
     errors: dict[str, int] = {}
     tried = 0
     runs: list[tuple[Convention, list[Answer]]] = []
     for convention in candidates(target, specification, given, options):
-        if any(
-            fit.rank != "unknown" and fit.convention.layout != convention.layout for fit in fits
-        ):
-            continue  # it is this loss in some way, and so it takes that layout
+        if any(_settles(fit, convention) for fit in fits):
+            continue
         if convention.labels == "signs" and any(fit.rank == "hard" for fit in fits):
             continue  # it rounds its labels, and so makes 0 and 1 of any signs
-        if convention.layout == "row" and _took_batches(runs, convention):
+        if (
+            convention.layout == "row"
+            and convention.labels != SIDES
+            and _took_batches(runs, convention)
+        ):
             continue  # it takes batches, wrongly: that it also takes a row is no convention
         tried += 1
         trial = Trial(target, convention, guard)
@@ -161,6 +181,15 @@ def discover(
     if best is not None and best.convention.labels.startswith("indices"):
         best = _padded(target, best, specification, guard)
     return Found(best, tried, errors)
+
+
+def _settles(fit: Fit, convention: Convention) -> bool:
+    """Whether it is this loss in some way, and so takes that layout and not another.
+
+    Two sides come as a row each in most code: rows of a batch that are mixed settle nothing there.
+    """
+    open_still = ("unknown", "one row") if convention.labels == SIDES else ("unknown",)
+    return fit.rank not in open_still and fit.convention.layout != convention.layout
 
 
 # --- what came out --------------------------------------------------------------------------------

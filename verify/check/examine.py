@@ -159,13 +159,17 @@ def _known(name: str) -> Specification:
 
 
 def _others(specification: Specification) -> list[Specification]:
-    """The other losses, and this one with its usual parameters where it has others here."""
-    known = map(_known, OTHERS)
-    return [
-        other
-        for other in known
-        if (other.name, other.parameters) != (specification.name, specification.parameters)
-    ]
+    """The other losses, with their usual parameters and with those that they share with this one.
+
+    This one is among them with its usual parameters, where it has others here.
+    """
+    own = specification.parameters
+    found = list(map(_known, OTHERS))
+    for other in tuple(found):
+        shared = {k: v for k, v in own.items() if k in other.parameters and v is not None}
+        if any(other.parameters[k] != v for k, v in shared.items()):
+            found.append(specification_of(other.name, shared))
+    return [o for o in found if (o.name, o.parameters) != (specification.name, own)]
 
 
 def _gather(

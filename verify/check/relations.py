@@ -196,7 +196,9 @@ def _curvature(weigher: Weigher, probe: Probe) -> Iterator[Relation]:
     What raises does no harm: who needs the product is told.  A wrong one is told by nobody else.
     """
     trial, way = weigher.trial, weigher.trial.convention
-    if not trial.framework.autograd or trial.gradient_of is not None or way.input != "logits":
+    if not trial.framework.autograd or trial.gradient_of is not None:
+        return
+    if way.input != "logits" or way.widest != "float64":
         return
     for row in probe.split()[: 1 if trial.framework.compiles else None]:
         try:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from verify.check.cases import USUAL, Case
+from verify.check.cases import USUAL, Case, largest_logit
 from verify.check.observation import Observation
 from verify.check.specification import Specification
 from verify.check.weigh import Weigher
@@ -84,7 +84,7 @@ def _rows(specification: Specification, soft: bool, dtype: str, bounded: bool, f
     """Scores and labels of one length, numbers of the dtype; few: of few lengths."""
     from hypothesis import strategies as st
 
-    largest = 6.0 if bounded else LARGEST_SCORE
+    largest = largest_logit(format_of(dtype)) if bounded else LARGEST_SCORE
     width: Literal[32, 64] = 64 if dtype == "float64" else 32
     score = st.floats(-largest, largest, width=width)
     tiny = max(2.0**-30, format_of(dtype).smallest_normal)

@@ -74,12 +74,13 @@ class Trial:
         made = self._array(scores, dtype)
         return self.convention.rows(self.framework.floats(made), scores.shape)
 
-    def run(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Result:
-        """The target on logits and labels (b, n); Failed if it cannot."""
+    def run(self, scores: Numbers, labels: Numbers, dtype: str = "") -> Result:
+        """The target on logits and labels (b, n), of its widest dtype by default; or Failed."""
+        dtype = dtype or self.convention.widest
         array, encoded = self._array(scores, dtype), self._labels(labels, dtype)
         return self._guarded(lambda: self._result(array, encoded))
 
-    def totals(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Numbers:
+    def totals(self, scores: Numbers, labels: Numbers, dtype: str = "") -> Numbers:
         """The loss of each row where the reduction leaves rows apart, else that of the batch."""
         return self.reduced(self.run(scores, labels, dtype).raw, scores.shape)
 
@@ -103,8 +104,9 @@ class Trial:
         """Whether there is any way to a gradient."""
         return self.framework.autograd or self._own() is not None
 
-    def gradient(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Numbers:
+    def gradient(self, scores: Numbers, labels: Numbers, dtype: str = "") -> Numbers:
         """The gradient of the sum over the rows by the logits, (b, n)."""
+        dtype = dtype or self.convention.widest
         array, encoded = self._array(scores, dtype), self._labels(labels, dtype)
         own = self._own()
         if own is not None:
@@ -128,8 +130,8 @@ class Trial:
         """What a call writes into: scores, labels, both (`scores and labels`) or nothing."""
         if self.framework.immutable:
             return ""
-        encoded = self._labels(labels, "float64")
-        arguments = self._parted(self._array(scores, "float64"), encoded)
+        encoded = self._labels(labels, self.convention.widest)
+        arguments = self._parted(self._array(scores, self.convention.widest), encoded)
         roles = ("positives", "negatives") if self.convention.labels == SIDES else _ROLES
         names = dict(zip(roles, arguments, strict=True))
         before = {name: self.framework.floats(x).copy() for name, x in names.items()}

@@ -288,7 +288,7 @@ def _of_relation(evidence: Evidence, broken: Relation) -> Finding:
     return Finding(
         what="relation",
         kind=broken.name,
-        dtypes=("float64",),
+        dtypes=(evidence.fit.convention.widest,),
         words=broken.words,
         scores=_rows(broken.scores) if broken.scores is not None else (),
         labels=_rows(broken.labels) if broken.labels is not None else (),

@@ -62,9 +62,10 @@ class Weigher:
         return self._weigh(empty, gradient)
 
     def probe(self, probe: Probe, kind: str, gradient: bool = True) -> Observation:
-        """A batch in float64."""
+        """A batch in the widest dtype that the target takes."""
         name = f"{kind}/{probe.rows}x{probe.scores.shape[1]}"
-        empty = Observation(kind, name, "float64", probe.scores, probe.labels)
+        widest = self.trial.convention.widest
+        empty = Observation(kind, name, widest, probe.scores, probe.labels)
         if self.trial.convention.layout == "row" and probe.rows > 1:
             empty = replace(empty, scores=probe.scores[:1], labels=probe.labels[:1])
         return self._weigh(empty, gradient)

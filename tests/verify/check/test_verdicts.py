@@ -32,6 +32,7 @@ from verify.check import Options, examine
         ("binary_mean", "zlpr", "different"),
         ("zlpr_of_sides", "zlpr", "equal"),
         ("zlpr_of_sides", "binary_cross_entropy", "different"),
+        ("clipped_probabilities", "binary_cross_entropy", "limited-range"),
     ],
 )
 def test_verdict(toys, name, against, verdict):
@@ -155,3 +156,32 @@ def test_unknown_choices_are_answered_with_the_known(toys):
         examine(toys.zlpr, "zlpr", Options(convention={"framework": "abacus"}))
     with pytest.raises(ValueError, match="unknown loss 'zlprr'"):
         examine(toys.zlpr, "zlprr")
+
+
+def test_float32_is_asked_where_float64_is_not_taken(toys):
+    result = examine(
+        toys.binary_of_single,
+        "binary_cross_entropy",
+        Options(budget=5, excluding=("mask -inf",)),
+    )
+    assert result.verdict == "equal", str(result)
+    assert result.range == "float32: all"
+    assert result.assumed["scores"] == "logits of float32 or less"
+    refused = {d for f in result.findings if f.kind == "dtype" for d in f.dtypes}
+    assert refused == {"float64", "float16"}
+
+
+def test_another_loss_is_named_with_the_parameters_that_both_have(toys):
+    result = examine(toys.energy_of_sides, "circle", Options(budget=5))
+    assert (result.verdict, result.nearest) == ("different", "unified"), str(result)
+
+
+def test_two_sides_of_one_row_are_a_way_of_calling(toys):
+    result = examine(toys.sides_of_one_row, "zlpr", Options(budget=5))
+    assert result.assumed["shape"] == "(k,) and (n - k,)"
+    assert result.verdict == "limited-range", str(result)  # exp of plain scores
+
+
+def test_a_clip_of_probabilities_is_named(toys):
+    result = examine(toys.clipped_probabilities, "binary_cross_entropy", Options(budget=5))
+    assert result.causes[:1] == ("epsilon-in-log",)

@@ -188,3 +188,26 @@ class Sides:
         by_positives = -down / (1 + down.sum(-1, keepdims=True))
         by_negatives = self.factor * up / (1 + up.sum(-1, keepdims=True))
         return self(sp, sn), (by_positives, by_negatives)
+
+
+def binary_of_single(scores, labels):
+    """As code with constants of float32 on a library that mixes no dtypes."""
+    if scores.dtype != np.float32:
+        raise TypeError(f"expected a float tensor, got {scores.dtype}")
+    return binary(scores, labels)
+
+
+def clipped_probabilities(probabilities, labels):
+    p = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    return -(labels * np.log(p) + (1 - labels) * np.log(1 - p)).sum(axis=-1)
+
+
+def energy_of_sides(pos, neg, scale=16.0, margin=0.0):
+    pairs = np.logaddexp.reduce(scale * neg, axis=-1)
+    pairs = pairs + np.logaddexp.reduce(-scale * (pos - margin), axis=-1)
+    return np.logaddexp(0, pairs)
+
+
+def sides_of_one_row(s_p, s_n):
+    """It reduces over all axes: right for two rows of numbers, and mixes batches."""
+    return np.log1p(np.exp(s_n).sum()) + np.log1p(np.exp(-s_p).sum())
