@@ -25,26 +25,32 @@ def range_of(evidence: Evidence, verdict: str) -> str:
         return ranges.get(evidence.fit.rank, "nothing")
     if not evidence.seen:
         return "batches of ordinary rows in float64"
-    words = []
-    for dtype in dtypes_of(evidence.seen):
-        own = [o for o in evidence.all_seen if o.dtype == dtype and o.kind != "batch"]
-        failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
-        if "ordinary" in failing and len(failing) > 2:
-            words.append(f"{dtype}: {_limit(evidence, own) or _digits(own)}")
-        elif failing:
-            limit = "" if len(failing) < 2 else _limit(evidence, own)
-            masks = [k for k in failing if k.startswith("mask")]
-            without = f", no {', no '.join(masks)}" if masks else ""
-            named = [_NAMES.get(kind, kind) for kind in failing]
-            but = f"all but {', '.join(named)}"
-            rest = "all finite scores" if failing == ["mask -inf"] else but
-            words.append(f"{dtype}: {limit}{without}" if limit else f"{dtype}: {rest}")
-        else:
-            words.append(f"{dtype}: all")
+    hard = verdict == "hard-labels-only"
+    judged = [o for o in evidence.all_seen if o.kind != "batch" and not (hard and is_soft(o))]
+    words = [
+        f"{dtype}: {_of_dtype(evidence, [o for o in judged if o.dtype == dtype])}"
+        for dtype in dtypes_of(evidence.seen)
+    ]
     shown = "; ".join(_merged(words))
     if evidence.only_bent_wrongly:
         return f"value and gradient ({shown}); not the Hessian-vector product"
-    return f"labels 0 and 1; {shown}" if verdict == "hard-labels-only" else shown
+    return f"labels 0 and 1; {shown}" if hard else shown
+
+
+def _of_dtype(evidence: Evidence, own: Sequence[Observation]) -> str:
+    """Which of these rows are right, by their classes and the size of their scores."""
+    failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
+    if not failing:
+        return "all"
+    if failing == ["mask -inf"]:
+        return "all finite scores"
+    limit = _limit(evidence, own) if len(failing) > 1 else ""
+    if "ordinary" in failing and len(failing) > 2:
+        return limit or _digits(own)
+    masks = [kind for kind in failing if kind.startswith("mask")]
+    if limit:
+        return ", no ".join([limit, *masks])
+    return f"all but {', '.join(_NAMES.get(kind, kind) for kind in failing)}"
 
 
 def _counts(evidence: Evidence, seen: Observation) -> bool:

@@ -185,3 +185,9 @@ def test_two_sides_of_one_row_are_a_way_of_calling(toys):
 def test_a_clip_of_probabilities_is_named(toys):
     result = examine(toys.clipped_probabilities, "binary_cross_entropy", Options(budget=5))
     assert result.causes[:1] == ("epsilon-in-log",)
+
+
+def test_the_range_of_hard_labels_is_that_of_hard_rows(toys):
+    result = examine(toys.zlpr, "soft_zlpr", Options(budget=5))
+    assert result.range.startswith("labels 0 and 1; float64")
+    assert "ordinary" not in result.range
