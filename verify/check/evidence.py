@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from verify.check.discovery import Fit
+from verify.check.fit import Fit
 from verify.check.observation import Observation
 from verify.check.relations import CURVATURE, Relation
 from verify.check.weigh import Weigher

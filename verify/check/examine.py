@@ -17,8 +17,9 @@ from functools import cache
 from typing import Any
 
 from verify.check.cases import CLASSES, Case, make_cases
-from verify.check.discovery import Fit, also_by_class, discover
+from verify.check.discovery import also_by_class, discover
 from verify.check.evidence import Evidence
+from verify.check.fit import Fit
 from verify.check.frameworks import FRAMEWORKS
 from verify.check.observation import Observation
 from verify.check.probes import make_probes, unequal_lists

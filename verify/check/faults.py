@@ -105,7 +105,7 @@ def faults_of(loss: str, parameters: Parameters = NONE) -> Iterator[Fault]:
     if loss in FAMILY:
         yield from _of_the_family()
     if loss in BY_LABEL:
-        yield from _by_label(loss, right)
+        yield from _by_label(loss, right, parameters)
     if loss == "softmax_cross_entropy":
         yield from _of_softmax(right)
     if loss in HINGES:
@@ -205,7 +205,7 @@ def _cut(s: Numbers, t: Numbers, *, eps: float) -> Numbers:
     return _one_plus(negative) + _one_plus(positive)
 
 
-def _by_label(loss: str, right: Model) -> Iterator[Fault]:
+def _by_label(loss: str, right: Model, parameters: Parameters) -> Iterator[Fault]:
     yield Fault("sigmoid-twice", lambda s, t: right(sigmoid(s), t))
     yield Fault("missing-minus", lambda s, t: right(-s, t))
     if loss == "binary_cross_entropy":
@@ -213,6 +213,8 @@ def _by_label(loss: str, right: Model) -> Iterator[Fault]:
         yield Fault("softmax-for-sigmoid", _softmax_for_sigmoid)
         yield Fault("side-left-out", lambda s, t: np.sum(t * np.logaddexp(0, -s), axis=-1))
         yield Fault("side-left-out", lambda s, t: np.sum((1 - t) * np.logaddexp(0, s), axis=-1))
+    if loss == "focal" and parameters.get("alpha") is not None:
+        yield Fault("alpha-for-both", partial(_alpha_for_both, parameters=parameters))
     if loss == "focal":
         for gamma in (2.0, 1.0, 3.0):
             yield Fault("focal-weight", partial(_focal_weight, gamma=gamma))
@@ -240,6 +242,12 @@ def _focal_weight(s: Numbers, t: Numbers, *, gamma: float) -> Numbers:
     """Every label weighted with (1 - p)^g, or every label with p^g."""
     own = np.where(t > 0, s, -s)
     return np.asarray((sigmoid(-s) ** gamma * np.logaddexp(0, -own)).sum(axis=-1))
+
+
+def _alpha_for_both(s: Numbers, t: Numbers, *, parameters: Parameters) -> Numbers:
+    """a for positives and negatives, not a and 1 - a."""
+    alpha = parameters["alpha"] or 0.0
+    return alpha * truth_of("focal", **{**parameters, "alpha": None})(s, t)
 
 
 def _factor(s: Numbers, t: Numbers, *, gamma: float) -> Numbers:
@@ -284,6 +292,16 @@ def _of_softmax(right: Model) -> Iterator[Fault]:
 def _of_pairs() -> Iterator[Fault]:
     yield Fault("one-left-out", _two(log_sum_exp, log_sum_exp))
     yield Fault("sum-of-logs", _sum_over_pairs)
+    yield Fault("rows-mixed", _shift_of_others, free=True)
+
+
+def _shift_of_others(s: Numbers, t: Numbers) -> Numbers:
+    """m_i + log(e^-m_i + S_k e^-m_k), mean over rows i and k; m the largest lead, S the sum."""
+    leads = s[:, None, :] - s[:, :, None]
+    top = leads.max(axis=(1, 2))[:, None]
+    counts = t[:, :, None] * (1 - t)[:, None, :]
+    total = (np.exp(leads - top[..., None]) * counts).sum(axis=(1, 2))
+    return np.asarray((top + np.log(np.exp(-top) + total)).mean(keepdims=True).ravel())
 
 
 def _sum_over_pairs(s: Numbers, t: Numbers) -> Numbers:
@@ -298,7 +316,7 @@ def _of_labels(loss: str, right: Model) -> Iterator[Fault]:
     for eps in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 0.1, 0.01):
         yield Fault("labels-clipped", partial(_clipped, right=right, eps=eps))
     for eps in SMOOTHINGS:
-        for ways in (2, None) if loss in BY_LABEL else (None,):
+        for ways in ("all", "others", "two") if loss in BY_LABEL else ("all", "others"):
             yield Fault("labels-smoothed", partial(_smoothed, right=right, eps=eps, ways=ways))
 
 
@@ -314,9 +332,11 @@ def _clipped(s: Numbers, t: Numbers, *, right: Model, eps: float) -> Numbers:
     return right(s, np.clip(t, eps, 1 - eps))
 
 
-def _smoothed(s: Numbers, t: Numbers, *, right: Model, eps: float, ways: int | None) -> Numbers:
-    """(1 - eps) t + eps / ways, the number of labels by default."""
-    return right(s, (1 - eps) * t + eps / (ways or t.shape[-1]))
+def _smoothed(s: Numbers, t: Numbers, *, right: Model, eps: float, ways: str) -> Numbers:
+    """(1 - eps) t, and eps in equal parts for all labels, all but this one, or yes and no."""
+    n = t.shape[-1]
+    part = {"all": eps / n, "others": (1 - t) * eps / max(n - 1, 1), "two": eps / 2}[ways]
+    return right(s, (1 - eps) * t + part)
 
 
 def _of_scores(loss: str, right: Model) -> Iterator[Fault]:

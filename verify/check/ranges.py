@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verify.check.discovery import NEAR
 from verify.check.evidence import Evidence, dtypes_of, is_soft
+from verify.check.fit import NEAR
 from verify.check.observation import Observation
 from verify.check.shrink import limit_of_scores
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from verify.check.cases import CLASSES
 from verify.check.causes import CAUSES, likely_causes
-from verify.check.discovery import NEAR, Fit
 from verify.check.evidence import Evidence, dtypes_of, is_soft
+from verify.check.fit import NEAR, Fit
 from verify.check.observation import Observation
 from verify.check.ranges import range_of
 from verify.check.relations import CURVATURE, Relation
@@ -161,7 +161,8 @@ def _causes(evidence: Evidence) -> tuple[str, ...]:
     own += ["padding-counted"] if evidence.fit.rank == "lists" else []
     specification = evidence.weigher.specification
     shown = likely_causes(evidence.all_seen, specification.name, specification.parameters)
-    return tuple(dict.fromkeys([*own, *shown]))
+    mixed = ["rows-mixed"] if evidence.fit.rank == "one row" and not shown else []
+    return tuple(dict.fromkeys([*own, *shown, *mixed]))
 
 
 # --- findings -------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Faulty code after faults seen in public, and a gallery of right code that does not look alike.
 
     faulty/, right/     files that stand alone, each for one library
-    faulty_pieces, right_pieces, keras_pieces     their cards
+    faulty_pieces, other_functions, right_pieces, keras_pieces     their cards
     handle              a piece run as its card says
     tour                a check led through, with its rates
 

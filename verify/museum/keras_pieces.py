@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from verify.museum.faulty_pieces import HARD, ONE_HOT, ROWS
 from verify.museum.piece import Piece, Takes, Witness
+from verify.museum.witnesses import HARD, ONE_HOT, ROWS
 
 __all__ = ["FAULTY", "RIGHT"]
 
