@@ -176,6 +176,8 @@ def _findings(
     found: list[Finding] = []
     if verdict == "equal-up-to-constant" or evidence.scale_of_scores is not None:
         judged = [o for o in judged if o.kind != "probe"]
+    if evidence.fit.rank == "one row":  # it takes several to see that they are mixed
+        judged = [o for o in judged if len(o.scores) > 1 and not is_soft(o)] or judged
     wrong = [
         o for o in judged if not (o.gradient_right if evidence.fit.rank == "constant" else o.right)
     ]

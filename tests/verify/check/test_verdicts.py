@@ -191,3 +191,10 @@ def test_the_range_of_hard_labels_is_that_of_hard_rows(toys):
     result = examine(toys.zlpr, "soft_zlpr", Options(budget=5))
     assert result.range.startswith("labels 0 and 1; float64")
     assert "ordinary" not in result.range
+
+
+def test_rows_that_are_mixed_are_shown_as_a_batch(toys):
+    result = examine(toys.zlpr_of_the_batch, "zlpr", Options(budget=5))
+    (finding,) = [f for f in result.findings if f.severity == "failure"]
+    assert np.shape(finding.scores)[0] > 1
+    assert set(np.unique(finding.labels)) == {0.0, 1.0}
