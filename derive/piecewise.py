@@ -8,6 +8,7 @@ its derivative is ``|x| / x``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from sympy import Abs, Add, Expr, Mul, Symbol, expand, factor_list, fraction
@@ -45,10 +46,9 @@ def enter_step(ring: Ring, node: step) -> Expr:
 
 
 def _step_of(ring: Ring, value: Expr) -> Expr:
-    branches = cases(ring, value)
-    if branches:
-        weight, at_0, at_1 = (ring.cancel(part) for part in branches)
-        return (1 - weight) * _step_of(ring, at_0) + weight * _step_of(ring, at_1)
+    branches = _by_cases(ring, value, _step_of)
+    if branches is not None:
+        return branches
     x = ring.leave(value)
     known: Expr = step(x)
     if known.is_number:
@@ -56,6 +56,15 @@ def _step_of(ring: Ring, value: Expr) -> Expr:
     if x.could_extract_minus_sign():
         return 1 - ring.generator(step(-x))
     return ring.generator(known)
+
+
+def _by_cases(ring: Ring, value: Expr, f: Callable[[Ring, Expr], Expr]) -> Expr | None:
+    """``f(y) = (1 - y) f(0) + y f(1)`` for a label or step y in the value; None where none is."""
+    branches = cases(ring, value)
+    if branches is None:
+        return None
+    weight, at_0, at_1 = (ring.cancel(part) for part in branches)
+    return (1 - weight) * f(ring, at_0) + weight * f(ring, at_1)
 
 
 def enter_largest(ring: Ring, node: Largest) -> Expr:
@@ -90,10 +99,9 @@ def enter_size(ring: Ring, node: Abs) -> Expr:
 
 
 def _size_of(ring: Ring, value: Expr) -> Expr:
-    branches = cases(ring, value)
-    if branches:
-        weight, at_0, at_1 = (ring.cancel(part) for part in branches)
-        return (1 - weight) * _size_of(ring, at_0) + weight * _size_of(ring, at_1)
+    branches = _by_cases(ring, value, _size_of)
+    if branches is not None:
+        return branches
     above, below = (_size_of_polynomial(ring, part) for part in fraction(value))
     return above / below
 

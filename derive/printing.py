@@ -30,42 +30,25 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
+from derive.axis import Index
 from derive.calculus import Partial, opened, over
 from derive.coefficients import Bound, Coefficient, OrderSum
 from derive.facts import single_subscripts
-from derive.ramps import Largest, leads, ramp, step
+from derive.notation import LatexOfPieces, TextOfAxes
 
 
-class _TextPrinter(StrPrinter):
+class _TextPrinter(TextOfAxes, StrPrinter):
     """One line of Unicode text."""
 
     # A name that no SymPy class answers to, or Indexed would print itself.
     printmethod = "_loss_text"
+    SUM, PRODUCT, DELTA = "Σ", "Π", "δ"
 
-    def _print_Sum(self, expression: Sum) -> str:
-        index, body = opened(expression)
-        return f"Σ_{index}({self._print(body)})"
-
-    def _print_Product(self, expression: Product) -> str:
-        index, body = opened(expression)
-        return f"Π_{index}({self._print(body)})"
-
-    def _print_Largest(self, expression: Largest) -> str:
-        index, body = opened(expression)
-        return f"max_{index}({self._print(body)})"
-
-    def _print_leads(self, expression: leads) -> str:
-        largest, place = expression.args
-        return f"[{place} = arg{self._print(largest)}]"
+    def _over(self, sign: str, index: Index, body: Expr) -> str:
+        return f"{sign}_{index}({self._print(body)})"
 
     def _print_Abs(self, expression: Abs) -> str:
         return f"|{self._print(expression.args[0])}|"
-
-    def _print_step(self, expression: step) -> str:
-        return f"[{self._print(expression.args[0])} > 0]"
-
-    def _print_ramp(self, expression: ramp) -> str:
-        return f"max({self._print(expression.args[0])}, 0)"
 
     def _print_Coefficient(self, expression: Coefficient) -> str:
         series = self._print(expression.series)
@@ -99,12 +82,6 @@ class _TextPrinter(StrPrinter):
         row = [f for f in (*numbers, *factors) if f != 1]
         return "*".join(self.parenthesize(f, PRECEDENCE["Mul"], strict=True) for f in row)
 
-    def _print_Indexed(self, expression: Indexed) -> str:
-        return f"{expression.base.label}_{''.join(map(str, expression.indices))}"
-
-    def _print_KroneckerDelta(self, expression: KroneckerDelta) -> str:
-        return f"δ_{''.join(map(str, expression.args))}"
-
     def _print_exp(self, expression: exp) -> str:
         return f"e^({self._print(expression.args[0])})"
 
@@ -120,7 +97,7 @@ class _TextPrinter(StrPrinter):
         )
 
 
-class _LatexPrinter(LatexPrinter):
+class _LatexPrinter(LatexOfPieces, LatexPrinter):
     """LaTeX without the limits of whole axes and without braces around letters."""
 
     printmethod = "_loss_latex"
@@ -136,24 +113,6 @@ class _LatexPrinter(LatexPrinter):
     def _big(self, operator: str, expression: Sum | Product) -> str:
         index, body = opened(expression)
         return rf"{operator}_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
-
-    def _print_Largest(self, expression: Largest) -> str:
-        index, body = opened(expression)
-        return rf"\max_{{{index}}} {self.parenthesize(body, PRECEDENCE['Mul'], strict=True)}"
-
-    def _print_leads(self, expression: leads, exp: str | None = None) -> str:
-        largest, place = expression.args
-        inner = self._print(largest).removeprefix(r"\max")
-        text = rf"\left[{place} = \operatorname{{argmax}}{inner}\right]"
-        return text if exp is None else f"{text}^{{{exp}}}"
-
-    def _print_step(self, expression: step, exp: str | None = None) -> str:
-        text = rf"\left[{self._print(expression.args[0])} > 0\right]"
-        return text if exp is None else f"{text}^{{{exp}}}"
-
-    def _print_ramp(self, expression: ramp, exp: str | None = None) -> str:
-        text = rf"\max\left({self._print(expression.args[0])}, 0\right)"
-        return text if exp is None else f"{text}^{{{exp}}}"
 
     def _print_Coefficient(self, expression: Coefficient, exp: str | None = None) -> str:
         series = self._print(expression.series)

@@ -2,10 +2,10 @@
 
 ``delta_ij f_j = delta_ij f_i`` and ``delta^2 = delta``; ``y^k = y`` for labels in {0, 1} and for
 steps, and ``f(y) = (1 - y) f(0) + y f(1)`` for these and deltas under any function ``f``;
-``y_i f(s_i) = y_i f(sum_j y_j s_j)`` for the label of one class; the square of the sign ``(-1)^m``
-is 1; ``r^q = f`` for a root ``r = f^{1/q}``. Each is used in one direction only, so that the
-reduction ends: indices that deltas tie together are written as the first of them, powers are
-lowered.
+``y_i f(s_i) = y_i f(sum_j y_j s_j)`` for the label of one class; what two steps decide of each
+other (:mod:`derive.implied`); the square of the sign ``(-1)^m`` is 1; ``r^q = f`` for a root
+``r = f^{1/q}``. Each is used in one direction only, so that the reduction ends: indices that deltas
+tie together are written as the first of them, powers are lowered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from derive import extraction
 from derive.axis import Index
 from derive.calculus import replace_index
 from derive.facts import Facts
-from derive.ramps import TwoValued
+from derive.implied import without_implied
+from derive.ramps import TwoValued, step
 from derive.sign import is_positive
 
 
@@ -95,7 +96,7 @@ def _contract_term(ring: Ring, term: Expr) -> Expr:
     if deltas:
         return _contract_deltas(ring, term, deltas)
     known = _with_one_class(ring, term)
-    return _contract_labels(ring, term) if known is None else known
+    return _contract_steps(ring, _contract_labels(ring, term)) if known is None else known
 
 
 def _contract_deltas(ring: Ring, term: Expr, deltas: Mapping[Symbol, KroneckerDelta]) -> Expr:
@@ -147,6 +148,17 @@ def _picked(entry: Indexed, label: Indexed) -> Expr:
         return S.One
     index = label.indices[0].axis.index("_picked")
     return index.axis.sum(label.base[index] * entry.base[index], index)
+
+
+def _contract_steps(ring: Ring, term: Expr) -> Expr:
+    """What two steps decide of each other."""
+    atoms = ((symbol, ring.atom_of.get(symbol)) for symbol in term.free_symbols)
+    steps = {symbol: atom for symbol, atom in atoms if isinstance(atom, step)}
+    if len(steps) < 2:
+        return term
+    ordered = {symbol: steps[symbol] for symbol in ring.ordered(Mul(*steps))}
+    known = without_implied(term, ordered, ring.facts)
+    return term if known is None else contract(ring, known)
 
 
 def _contract_labels(ring: Ring, term: Expr) -> Expr:

@@ -7,6 +7,7 @@
     digits   the same losses on imbalanced digits
     ledger   a tile for each statement of the documents, with its verdict
     printed  what the printed code gives on each library, in each format
+    museum   a tile for each cause of a fault that was seen in public, by the verdict of a check
 
 The figures of `digits` are those that `benchmarks/digits.py` stored. The growth of the times comes
 from `python -m benchmarks --growth`: clocks differ in every run.
@@ -23,6 +24,7 @@ from draw_digits import digits
 from draw_first import first
 from draw_lattice import lattice
 from draw_ledger import ledger
+from draw_museum import museum
 from draw_newton import newton
 from draw_printed import printed
 from look import STYLE, save
@@ -36,6 +38,7 @@ PICTURES = {
     "digits": digits,
     "ledger": ledger,
     "printed": printed,
+    "museum": museum,
 }
 
 

@@ -39,14 +39,21 @@ def check(
     target: a callable, or an address, ``path/to/file.py:function`` or ``package.module:function``,
     whose code then runs in a process of its own with ``time_limit`` seconds and ``memory_limit``
     megabytes.  A callable runs in this process, without limits.
-    against: the name of a loss, with its ``parameters``; ``my_losses.py:spec``; or a symbolic loss
-    or expression.
+    against: the name of a loss, with its ``parameters``; or a symbolic loss or expression, itself
+    or in a file, ``my_losses.py:spec``, such as::
+
+        from sympy import exp, log
+        from derive.axis import array, labels_axis, total
+        i = labels_axis().index("i")
+        s = array("s")  # scores
+        t = array("t")  # labels in [0, 1]; y: 0 and 1; one_hot: of sum 1
+        spec = total(t[i] * log(1 + exp(-s[i])) + (1 - t[i]) * log(1 + exp(s[i])), i)
 
     How the target is called is found out, unless said: ``framework`` (numpy, torch, jax,
     tensorflow, cupy, python), the order or the ``names`` of the two arguments, ``input`` (logits,
     sigmoid, softmax, log-softmax), ``labels`` (multi-hot, integers, signs, class, indices, indices
-    from 1), ``padding``, ``layout`` (rows, row, columns, heads, spans), ``reduction`` (none, sum,
-    mean, mean over labels, mean over all, elements), and further ``arguments`` for it.
+    from 1, sides), ``padding``, ``layout`` (rows, row, columns, heads, spans), ``reduction`` (none,
+    sum, mean, mean over labels, mean over all, elements), and further ``arguments`` for it.
     ``gradient(scores, labels)`` is its gradient where the library has no autograd.
 
     ``dtypes``: only these.  ``excluding``: classes of rows to leave out, such as "mask -inf".

@@ -24,6 +24,17 @@ T = TypeVar("T")
 
 # 128 + SIGINT, the exit status that shells give to what Ctrl-C ends.
 INTERRUPTED = 130
+# Below --help of check; the mark keeps its lines.
+OWN_LOSS = """\b
+A loss of your own, in a file my_losses.py, for --against my_losses.py:spec:
+  from sympy import exp, log
+  from derive.axis import array, labels_axis, total
+  i = labels_axis().index("i")
+  s = array("s")  # scores
+  t = array("t")  # labels in [0, 1]; y: 0 and 1; one_hot: of sum 1
+  spec = total(t[i] * log(1 + exp(-s[i])) + (1 - t[i]) * log(1 + exp(s[i])), i)
+Further symbols are parameters: -p NAME=NUMBER.
+"""
 
 
 def processors() -> int:
@@ -282,7 +293,7 @@ def losses() -> None:
     show_losses(Console(), SUBJECTS.values())
 
 
-@main.command()
+@main.command(epilog=OWN_LOSS)
 @click.argument("target", metavar="FILE.py:FUNCTION|MODULE:FUNCTION")
 @click.option(
     "--against",
@@ -311,7 +322,7 @@ def losses() -> None:
 @click.option("--input", "input_form", help="logits, sigmoid, softmax or log-softmax.")
 @click.option(
     "--labels",
-    help="multi-hot, integers, signs, class, indices or 'indices from 1'.",
+    help="multi-hot, integers, signs, class, indices, 'indices from 1' or sides.",
 )
 @click.option("--padding", type=int, help="What fills up lists of indices.")
 @click.option("--layout", help="rows, row, columns, heads or spans.")
@@ -324,7 +335,7 @@ def losses() -> None:
     "--exclude",
     "excluding",
     multiple=True,
-    help="A class of rows to leave out, such as 'mask -inf'; may be repeated.",
+    help="A class of rows to leave out, such as 'mask -inf' or huge; may be repeated.",
 )
 @click.option("--allow", multiple=True, help="A verdict to accept besides equal; may be repeated.")
 @click.option("--strict", is_flag=True, help="Lost digits of small losses count.")
@@ -352,13 +363,14 @@ def check(
     """Hold any implementation of a loss against the formula; exit 1 unless it is equal.
 
     The code runs in a process of its own, with a limit on its time and memory. How it is called is
-    found out, unless an option says so.
+    found out, unless an option says so. Exit 0: equal, or a verdict that is allowed; 1: another
+    verdict; 2: bad input.
     """
     from lossproof.checking import check as run
     from lossproof.checking import read_options
     from verify.check.page import write_page
     from verify.check.result import VERDICTS
-    from verify.check.show import render
+    from verify.check.show import show
 
     _check_writable(page)
     unknown = sorted(set(allow) - set(VERDICTS))
@@ -370,7 +382,7 @@ def check(
     if as_json:
         click.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
     else:
-        Console(highlight=False).print(render(result))
+        show(result, Console(highlight=False))
     if page is not None:
         write_page(result, page)
     sys.exit(0 if result.matches(allow) else 1)
@@ -396,9 +408,8 @@ def museum(
     PIECE: only those whose name holds one of these, such as jax or torch_mask. Exit 0 only if every
     fault is found and rightly named, and no right code is called wrong.
     """
-    from lossproof.checking import check as run
     from lossproof.screen import counted_bar
-    from verify.museum import PIECES, tour
+    from verify.museum import PIECES, Guide, alone, tour
     from verify.work import on_cluster
 
     chosen = [p for p in PIECES if not names or any(name in p.name for name in names)]
@@ -408,9 +419,13 @@ def museum(
         click.echo("\n\n".join(piece.describe() for piece in chosen))
         return
     console = Console(stderr=True)
-    with _on(on_cluster(cluster)), counted_bar(console, len(chosen), "checking") as advance:
+    with (
+        _on(on_cluster(cluster)),
+        counted_bar(console, len(chosen), "checking") as advance,
+        Guide() as guide,
+    ):
         visits = tour(
-            lambda piece: run(piece.address, piece.against, parameters=piece.parameters),
+            guide if cluster is None else alone,
             chosen,
             jobs=jobs,
             progress=lambda visit: advance(visit.piece.name),

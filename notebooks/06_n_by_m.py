@@ -200,8 +200,8 @@ again = grid_truncated.probabilities(scores, log_constants=solution.log_constant
 assert np.allclose(again, t, atol=1e-12)
 
 # %% [markdown]
-# A million scores take it some ten milliseconds (`lossproof bench --only grid`), of which most is the
-# matrix $G$.
+# A million scores take it some ten milliseconds (`lossproof bench --only grid`), of which most is
+# the matrix $G$.
 
 # %%
 t = soft_rows(10_000, 100)

@@ -177,7 +177,9 @@ def _below_largest(xp: Namespace, x: Array, masked: Array, position: int) -> Arr
         checks.no_masked_rows(xp, xp.moveaxis(masked, position, -1))
     lowest = constant(xp, -finfo_max(xp, x.dtype), x)
     top = xp.max(xp.where(masked, lowest, x), axis=position, keepdims=True)
-    return xp.where(masked, lowest, x - top)
+    # A mask such as the lowest number less the largest would be out of range.
+    kept = xp.where(masked, xp.zeros_like(x), x)
+    return xp.where(masked, lowest, kept - top)
 
 
 def _divided(xp: Namespace, x: Array, temperature: float, masked: Array) -> Array:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,6 +51,25 @@ class Sample:
     labels: Vector
     vector: Vector
     components: Sequence[int] | None = None
+
+    @classmethod
+    def drawn(
+        cls,
+        form: Format,
+        pattern: Any,
+        name: str,
+        draw: tuple[Callable[..., Vector], Callable[..., Vector]],
+        components: Sequence[int] | None = None,
+        stream: str = "",
+    ) -> Self:
+        """The scores of a pattern, with labels and a vector drawn for it in this format.
+
+        The generator is seeded by format, stream and name.
+        """
+        rng = generator(form, stream + name)
+        labels, vector = (form.round(drawing(pattern, form, rng)) for drawing in draw)
+        id = f"{form.name}/{name}"
+        return cls(id, form.name, pattern.scores, np.minimum(labels, 1.0), vector, components)
 
     @property
     def n(self) -> int:
@@ -229,16 +248,8 @@ def _sample(
     vector: str,
     components: Sequence[int] | None = None,
 ) -> Sample:
-    rng = generator(form, f"{pattern.name}/{kind}/{vector}")
-    labels = np.minimum(form.round(LABELS[loss][kind](pattern, form, rng)), 1.0)
-    return Sample(
-        id=f"{form.name}/{pattern.name}/{kind}/{vector}",
-        dtype=form.name,
-        scores=pattern.scores,
-        labels=labels,
-        vector=form.round(VECTORS[vector](pattern, form, rng)),
-        components=components,
-    )
+    draw = LABELS[loss][kind], VECTORS[vector]
+    return Sample.drawn(form, pattern, f"{pattern.name}/{kind}/{vector}", draw, components)
 
 
 def _long_sample(loss: str, dtype: str, kind: int, compared: int, n: int) -> Sample:

@@ -9,44 +9,24 @@ from sympy import Expr
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 
-from derive.calculus import opened, resolve
+from derive.calculus import resolve
 from derive.coefficients import Coefficient
 from derive.emit.formula import Formula, Result
 from derive.emit.text import header
 from derive.named import named_reductions
-from derive.ramps import Largest, leads, ramp, step
+from derive.notation import LatexOfPieces
 
 # The letters that the documents use for these sums.
 LETTERS = "ABCDEFGH"
 
 
-class CoefficientPrinter(LatexPrinter):
+class CoefficientPrinter(LatexOfPieces, LatexPrinter):
     """SymPy's LaTeX, and ``[z^m] F`` for a coefficient."""
-
-    def _print_Largest(self, node: Largest) -> str:
-        index, body = opened(node)
-        return rf"\max_{{{self._print(index)}}} {self.parenthesize(body, PRECEDENCE['Mul'])}"
-
-    def _print_leads(self, node: leads, exp: str | None = None) -> str:
-        largest, place = node.args
-        inner = self._print(largest).removeprefix(r"\max")
-        text = rf"\left[{self._print(place)} = \operatorname{{argmax}}{inner}\right]"
-        return _raised(text, exp)
-
-    def _print_step(self, node: step, exp: str | None = None) -> str:
-        return _raised(rf"\left[{self._print(node.args[0])} > 0\right]", exp)
-
-    def _print_ramp(self, node: ramp, exp: str | None = None) -> str:
-        return _raised(rf"\max\left({self._print(node.args[0])}, 0\right)", exp)
 
     def _print_Coefficient(self, node: Coefficient) -> str:
         series, z, order = node.args
         inner = self.parenthesize(series, PRECEDENCE["Mul"])
         return f"[{self._print(z)}^{{{self._print(order)}}}] {inner}"
-
-
-def _raised(base: str, exponent: str | None) -> str:
-    return base if exponent is None else f"{base}^{{{exponent}}}"
 
 
 def _latex(expression: Expr) -> str:

@@ -4,51 +4,28 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from sympy import E, Expr, Indexed, KroneckerDelta, Mul, Pow, Product, Sum, exp
+from sympy import E, Expr, Mul, Pow, exp
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
-from derive.calculus import opened
+from derive.axis import Index
 from derive.coefficients import Coefficient
 from derive.emit.formula import Formula, Result
-from derive.ramps import Largest, leads, ramp, step
+from derive.notation import TextOfAxes
 
 # Width of the formula in a docstring; four spaces stand before it.
 WIDTH = 92
 
 
-class TextPrinter(StrPrinter):
+class TextPrinter(TextOfAxes, StrPrinter):
     """``sum_j t_j e^(-s_j)``: one line that can be read aloud."""
 
     # Indexed entries bring their own text for SymPy's method name; this one has its own.
     printmethod = "_text"
+    SUM, PRODUCT, DELTA = "sum", "prod", "delta"
 
-    def _print_Indexed(self, node: Indexed) -> str:
-        return f"{node.base}_{''.join(map(str, node.indices))}"
-
-    def _print_Sum(self, node: Sum) -> str:
-        return self._aggregate("sum", node)
-
-    def _print_Product(self, node: Product) -> str:
-        return self._aggregate("prod", node)
-
-    def _aggregate(self, word: str, node: Sum | Product) -> str:
-        index, body = opened(node)
-        return f"{word}_{index} {self.parenthesize(body, PRECEDENCE['Mul'])}"
-
-    def _print_Largest(self, node: Largest) -> str:
-        index, body = opened(node)
-        return f"max_{index} {self.parenthesize(body, PRECEDENCE['Mul'])}"
-
-    def _print_leads(self, node: leads) -> str:
-        largest, place = node.args
-        return f"[{place} = arg{self._print(largest)}]"
-
-    def _print_step(self, node: step) -> str:
-        return f"[{self._print(node.args[0])} > 0]"
-
-    def _print_ramp(self, node: ramp) -> str:
-        return f"max({self._print(node.args[0])}, 0)"
+    def _over(self, sign: str, index: Index, body: Expr) -> str:
+        return f"{sign}_{index} {self.parenthesize(body, PRECEDENCE['Mul'])}"
 
     def _print_Coefficient(self, node: Coefficient) -> str:
         series, z, order = node.args
@@ -70,9 +47,6 @@ class TextPrinter(StrPrinter):
 
     def _print_Mul(self, node: Mul) -> str:
         return str(super()._print_Mul(node)).replace("*", " ")
-
-    def _print_KroneckerDelta(self, node: KroneckerDelta) -> str:
-        return f"delta_{''.join(map(str, node.args))}"
 
 
 def text(expression: Expr) -> str:

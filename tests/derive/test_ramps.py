@@ -21,6 +21,7 @@ from derive.ramps import Largest, leads, maximum, ramp, step
 from verify.mutation import mutants
 
 X, A = Symbol("x", real=True), Symbol("a", nonnegative=True)
+Y, B = Symbol("y", real=True), Symbol("b", positive=True)
 TOP = Largest(s[k], LABELS.limits(k))
 LED = Largest(s[k] - t[k], LABELS.limits(k))
 SEED = 4
@@ -38,6 +39,12 @@ TRUE = {
     "their sum is the size": (ramp(X) + ramp(-X), X * (2 * step(X) - 1)),
     "step twice": (step(X) ** 3, step(X)),
     "the two steps": (step(X) + step(-X), S.One),
+    "a step that another implies": (step(X) * step(X + B), step(X)),
+    "a step beside a ramp": (ramp(X) * step(X + B), ramp(X)),
+    "steps of which one is 0": (step(X - B) * step(-X), S.Zero),
+    "steps of which one is 1": ((1 - step(X)) * (1 - step(B - X)), S.Zero),
+    "three steps in a row": (step(X) * step(X + 1) * step(X - B), step(X - B)),
+    "a ramp of a ramp": (ramp(ramp(X) - B), ramp(X - B)),
     "a step under exp": (exp(X * step(X)), 1 + step(X) * (exp(X) - 1)),
     "a step under log": (log(1 + step(X)), log(2) * step(X)),
     "a known sign": (ramp(-A) + step(1 + A) - ramp(A), 1 - A),
@@ -55,6 +62,8 @@ TRUE = {
     ),
 }
 FALSE = {
+    "the implied step does not imply": (step(X) * step(X + B), step(X + B)),
+    "a step of another number": (step(X) * step(X + Y), step(X)),
     "ramp is no number": (ramp(X), X),
     "nor its square a step": (ramp(X) ** 2, ramp(X)),
     "one step only": (step(X) + step(1 - X), S.One),
@@ -137,6 +146,9 @@ def test_text_and_latex() -> None:
     assert text(ramp(X)) == "max(x, 0)" and text(step(X)) == "[x > 0]"
     assert text(TOP) == "max_k(s_k)" and text(leads(TOP, i)) == "[i = argmax_k(s_k)]"
     assert latex(ramp(X)) == r"\max\left(x, 0\right)"
+    assert latex(TOP**2) == r"\left(\max_{k} s_{k}\right)^{2}"
+    assert latex(ramp(X) ** 2) == r"\max\left(x, 0\right)^{2}"
+    assert text(LED * X) == "x*max_k(s_k - t_k)"
     assert latex(step(X)) == r"\left[x > 0\right]"
     assert latex(TOP) == r"\max_{k} s_{k}"
     assert latex(leads(TOP, i)) == r"\left[i = \operatorname{argmax}_{k} s_{k}\right]"

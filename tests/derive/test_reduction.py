@@ -11,9 +11,10 @@ import pytest
 from sympy import Expr, KroneckerDelta, Sum, exp, expand_mul, log, tanh
 
 from derive.axis import total
+from derive.balls import enclose
 from derive.calculus import free_indices, partial
 from derive.coefficients import Coefficient
-from derive.decide import Proved, equal
+from derive.decide import Proved, equal, sample_points
 from derive.emit import Formula, compile_formula
 from derive.emit import coverage as cover
 from derive.emit.coverage import A, B, a, gamma, i, j, k, m, s, t, v, x
@@ -27,6 +28,7 @@ from derive.stable import stable_form
 
 FACTS = Facts(unit=frozenset({t}), hard=frozenset({cover.y}))
 SEED = 7
+POINTS, BITS = 24, 192
 
 
 # --- reduction form ---
@@ -124,6 +126,16 @@ def prove(left: Expr, right: Expr, facts: Facts) -> None:
     assert isinstance(decision, Proved), decision
 
 
+def agree(left: Expr, right: Expr, facts: Facts, lengths: tuple[int, ...]) -> None:
+    """Balls of both sides meet at points of these lengths, and are narrow enough to tell."""
+    points = list(sample_points((left, right), facts, POINTS, lengths=lengths))
+    assert {size for point in points for size in point.sizes.values()} == set(lengths)
+    for point in points:
+        first, second = (enclose(side, point, BITS) for side in (left, right))
+        assert first.overlaps(second), point.describe()
+        assert max(first.rad(), second.rad()) < 1e-30
+
+
 # Left out, each for a reason: no ball arithmetic for tanh, and a sum that may be 0 under its log.
 NOT_DECIDED = {"pairs_that_do_not_factor", "weighted_partition"}
 
@@ -154,8 +166,9 @@ def test_losses_are_rewritten_to_equal_forms(loss: Any, topic: str) -> None:
     # A mean over no subset, 0/0, stands beside their number: multiplied out the number cancels.
     right = plain(stable_form(expression))
     if (loss.name, topic) == ("lse_hinge", "hvp"):
-        # A row of one class has no others to share in: the prover alone is asked.
+        # A row of one class has no others to share in: numbers are asked from two classes on.
         assert vanishes(expression - right, loss.facts)
+        agree(expression, right, loss.facts, lengths=(2, 3))
         return
     prove(expression, expand_mul(right) if right.has(Coefficient) else right, loss.facts)
 
@@ -200,16 +213,14 @@ def test_hard_rows_without_a_warning(loss: Any, topic: str, dtype: Any) -> None:
         if loss.name == "softmax_cross_entropy" and labels.sum() != 1:
             continue
         if loss.name == "lse_hinge" and len(scores) == 1:
-            continue  # the log of an empty sum, of the other classes
+            continue  # log 0 and 0/0: the test below has this row
         given = scores.astype(dtype), labels.astype(dtype)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             result = function(*given)
         expected = direct(formula, given[0].astype(float), given[1].astype(float))
-        # A gradient component is measured by the largest term, 1; a value by itself, but where
-        # p - t is printed, which loses the digits of 1 - p.
-        rounded = topic == "gradient" or loss.name == "soft_focal"
-        atol = 2 * np.finfo(dtype).eps if rounded else 2 * np.finfo(dtype).tiny
+        # A gradient component is measured by the largest term, 1; a value by itself.
+        atol = 2 * np.finfo(dtype).eps if topic == "gradient" else 2 * np.finfo(dtype).tiny
         rtol = 8 * np.finfo(dtype).eps + np.abs(scores[np.abs(scores) < 1e6]).max(
             initial=0.0
         ) * np.finfo(dtype).eps * (loss.name == "unified")
@@ -217,6 +228,19 @@ def test_hard_rows_without_a_warning(loss: Any, topic: str, dtype: Any) -> None:
             size = np.abs(scores[np.abs(scores) < 1e6]).sum()
             atol = 4 * np.finfo(dtype).eps * (len(scores) + size)
         np.testing.assert_allclose(result, expected, rtol=rtol, atol=atol)
+
+
+def test_lse_hinge_of_one_class_is_the_ramp_of_log_0_and_has_no_shares() -> None:
+    """The value is 0, by a log that warns; the gradient as it is written is 0/0, and so emitted."""
+    row = np.array([5.0]), np.array([1.0])
+    value, gradient = (loss_formula(LOSSES["lse_hinge"], topic) for topic in ("value", "gradient"))
+    with np.errstate(all="ignore"):
+        found = compile_formula(value)(*row)
+        undefined = compile_formula(gradient)(*row)
+    assert found == direct(value, *row) == 0
+    assert np.all(np.isnan(undefined))
+    with pytest.raises(ZeroDivisionError):
+        direct(gradient, *row)
 
 
 def test_masked_labels_change_nothing() -> None:

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from lossproof import zlpr
+from lossproof.cli import main
+from verify.museum import FAULTY, RIGHT
 from verify.oracle import BallOracle
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 # A row of the table: a dtype, scores and labels in parentheses, then four results.
 ROW = re.compile(r"\| (float\d+) \| \((.*?)\) \| \((.*?)\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|")
 ROWS = ROW.findall(README.read_text(encoding="utf-8"))
@@ -59,3 +63,22 @@ def test_the_table_is_measured(row: tuple[str, ...]) -> None:
     np.testing.assert_allclose(found, shown, rtol=4 * float(np.finfo(dtype).eps), atol=0)
     truth = float(BallOracle("zlpr")(s.tolist(), y.tolist()).value)
     assert f"{truth:.10g}" == results[3]
+
+
+def test_the_check_says_what_is_shown(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    shown = README.read_text(encoding="utf-8").partition("```console\n")[2].partition("```")[0]
+    command, *lines = shown.splitlines()
+    outcome = CliRunner().invoke(main, command.removeprefix("$ lossproof ").split())
+    assert outcome.exit_code == 1
+    said = " ".join(outcome.output.split())
+    assert lines and all(" ".join(line.split()) in said for line in lines)
+
+
+def test_the_museum_is_as_large_as_told() -> None:
+    told = re.search(
+        r"(\d+) of (\d+) faults are found and rightly named, and none of (\d+) right ones",
+        " ".join(README.read_text(encoding="utf-8").split()),
+    )
+    assert told is not None
+    assert tuple(map(int, told.groups())) == (len(FAULTY), len(FAULTY), len(RIGHT))

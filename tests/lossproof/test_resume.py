@@ -56,7 +56,7 @@ def test_a_changed_source_is_seen_and_another_is_not(checkout: Path) -> None:
     other.write_text(other.read_text() + "\n# Of no account.\n")
     code, output = run(checkout, *only)
     assert code == 0 and "1 of 1 unchanged" in output
-    own = checkout / "verify" / "ledger" / "d9158.py"
+    own = checkout / "verify" / "ledger" / "d9158" / "analysis.py"
     entry = own.read_text()
     at = entry.index("REFUTED", entry.index('"m",'))
     own.write_text(entry[:at] + "PROVED" + entry[at + len("REFUTED") :])

@@ -183,6 +183,16 @@ def test_extreme_temperatures_and_scores(arrays: Arrays) -> None:
     np.testing.assert_array_equal(to_numpy(labels.from_logits(z, 1e-30)), [0.5, 0, 0, 0.5])
 
 
+def test_a_mask_and_a_score_further_apart_than_any_number(arrays: Arrays) -> None:
+    for z in (arrays(np.array([3e38, -3e38, 0], np.float32)), np.array([1e308, -1e308, 0])):
+        for temperature in (0.5, 1.0, 3.0):
+            label = to_numpy(labels.from_logits(z, temperature))
+            np.testing.assert_array_equal(label, [1, 0, 0])
+            for link in ("sigmoid", "soft_zlpr"):
+                label = to_numpy(labels.from_logits(z, temperature, link=link))
+                np.testing.assert_array_equal(label, [1, 0, 0.5])
+
+
 def test_half_precision_is_rounded_once() -> None:
     t = np.array([[1, 0, 0]], np.float16)
     assert labels.smooth(t, 0.1).dtype == np.float16

@@ -18,7 +18,7 @@ from derive.losses import LOSSES, SUBJECTS
 from verify import sources, subset, tasks
 from verify.cache import Cache
 from verify.formats import format_of
-from verify.ledger import ENTRIES
+from verify.ledger import ENTRIES, judge
 from verify.ledger.judge import Weighing
 from verify.mutation import Trial
 from verify.plain import NotPlain, as_plain, from_plain
@@ -186,6 +186,17 @@ def test_no_two_results_have_one_file() -> None:
 def test_every_unit_of_work_has_a_key_of_its_own() -> None:
     works = [*plan(), *plan(thorough=True), *(Weighing(name) for name in ENTRIES)]
     assert len({work.key() for work in works}) == len(works)
+
+
+@pytest.mark.parametrize("work", [GRADIENT, Task("zlpr"), Weighing("9158-m")], ids=str)
+def test_the_key_changes_with_the_sources(
+    work: Task | Weighing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = work.key()
+    assert work.key() == before
+    for module in (tasks, judge):
+        monkeypatch.setattr(module, "digest_of", lambda *names, without: "other sources")
+    assert work.key() != before
 
 
 def test_a_run_says_what_it_took(tmp_path: Path) -> None:

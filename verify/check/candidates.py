@@ -1,17 +1,18 @@
 """The ways of calling a target that its signature admits, the likeliest first.
 
-Names that are clear bind: with `y_true` and `y_pred` in the signature only one order is tried, and
-`logits` are no probabilities.
+Names that are clear bind: with `y_true` and `y_pred` in the signature only one order is tried,
+`logits` are no probabilities, and `s_p` and `s_n` are the scores of either side.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from verify.check.convention import INPUTS, LABEL_FORMS, LAYOUTS, Convention
-from verify.check.frameworks import framework_named, frameworks_for
+from verify.check.convention import INPUTS, LABEL_FORMS, LAYOUTS, SIDES, Convention
+from verify.check.libraries import framework_named, frameworks_for
 from verify.check.specification import Specification
 from verify.check.target import Target
 
@@ -19,6 +20,10 @@ __all__ = ["candidates"]
 
 _SCORES = ("logit", "score", "y_pred", "pred", "input", "output", "y_hat", "yhat", "sim", "prob")
 _LABELS = ("y_true", "target", "label", "true", "gt", "truth", "multi_hot", "onehot", "one_hot")
+_SIDE_NAMES = {
+    "positive": {"p", "sp", "ap", "pos", "positive", "positives"},
+    "negative": {"n", "sn", "an", "neg", "negative", "negatives"},
+}
 _SHORT_SCORES, _SHORT_LABELS = ("s", "x", "z", "p", "f", "o"), ("t", "y")
 
 
@@ -32,10 +37,15 @@ def candidates(
     names = [given["framework"]] if "framework" in given else None
     frameworks = [framework_named(n) for n in names] if names else frameworks_for(target)
     taken = {name: value for name, value in options.items() if _takes(target, name)}
-    orders = _orders(target, given, taken)
+    sides = _sides(target, taken)
+    parted = given.get("labels", SIDES) == SIDES and bool(sides)
+    orders = _given_orders(given) or (sides if parted else _orders(target, taken))
+    forms = (SIDES,) if parted else _label_forms(specification)
     for framework in frameworks:
         for layout in _choices(given, "layout", _layouts(framework.name)):
-            for labels in _choices(given, "labels", _label_forms(specification)):
+            for labels in _choices(given, "labels", forms):
+                if labels == SIDES and layout not in ("rows", "row"):
+                    continue
                 for kind in _choices(given, "input", _inputs(target, specification)):
                     for scores_first, places in orders:
                         yield Convention(
@@ -46,6 +56,7 @@ def candidates(
                             labels=labels,
                             layout=layout,
                             padding=given.get("padding"),
+                            widest=given.get("widest", "float64"),
                             options=taken,
                         )
 
@@ -86,16 +97,19 @@ def _takes(target: Target, name: str) -> bool:
     return name in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values()
 
 
-def _orders(
-    target: Target, given: Mapping[str, Any], taken: Mapping[str, Any]
-) -> list[tuple[bool, tuple[str, str] | None]]:
-    """(scores first, names) as the signature has them, or both orders where it does not say."""
+Orders = list[tuple[bool, tuple[str, str] | None]]
+
+
+def _given_orders(given: Mapping[str, Any]) -> Orders:
+    """(scores first, names) as they are given; none if they are not."""
     if "names" in given:
         return [(True, tuple(given["names"]))]
-    if "scores_first" in given:
-        return [(bool(given["scores_first"]), None)]
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    places = [p.name for p in target.parameters if p.kind in plain and p.name not in taken]
+    return [(bool(given["scores_first"]), None)] if "scores_first" in given else []
+
+
+def _orders(target: Target, taken: Mapping[str, Any]) -> Orders:
+    """(scores first, names) as the signature has them, or both orders where it does not say."""
+    places = _places(target, taken)
     scores = next((name for name in places if _is(name, _SCORES, _SHORT_SCORES)), None)
     labels = next(
         (n for n in places if n != scores and _is(n, _LABELS, _SHORT_LABELS)),
@@ -106,6 +120,24 @@ def _orders(
     if scores is not None and labels is not None:
         return [(scores == places[0], None)]
     return [(True, None), (False, None)]
+
+
+def _sides(target: Target, taken: Mapping[str, Any]) -> Orders:
+    """The order of two sides where the first two names say so: `s_p, s_n` or `neg, pos`."""
+    first, *rest = [*_places(target, taken)[:2], ""]
+    kinds = [_side(name) for name in (first, rest[0])]
+    return [(kinds[0] == "positive", None)] if set(kinds) == {"positive", "negative"} else []
+
+
+def _side(name: str) -> str:
+    parts = set(re.split("_", name.lower()))
+    return next((kind for kind, known in _SIDE_NAMES.items() if len(parts & known) == 1), "")
+
+
+def _places(target: Target, taken: Mapping[str, Any]) -> list[str]:
+    """The parameters that may be given by position."""
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in target.parameters if p.kind in plain and p.name not in taken]
 
 
 def _is(name: str, parts: Sequence[str], short: Sequence[str]) -> bool:

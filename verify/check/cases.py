@@ -1,18 +1,12 @@
 r"""The rows that a target is held against, by class: each class is one way to go wrong.
 
-    ordinary        normal scores of deviation 1 and 10          large   100, and the range of exp
-    ties            equal scores                                 huge    1e4 to 1e7
-    small rows      one label, no positive, all positive         confident   right and sure of it
-    soft            labels between 0.05 and 0.95                 wide    300 labels
-    soft edges      labels 0, 1e-9, 1/2, 1 - eps, 1
-    mask -1e7, -1e12, minimum, -inf     negatives that are to count for nothing
-
 The rows are those of `verify.patterns`; a class is told from the numbers in a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,15 +15,27 @@ from verify.check.specification import Specification
 from verify.formats import Format, format_of
 from verify.patterns import Pattern, generator, rows
 
-__all__ = ["CLASSES", "Case", "make_cases"]
+__all__ = ["CLASSES", "USUAL", "Case", "largest_logit", "make_cases"]
 
-CLASSES = (
-    *("ordinary", "ties", "small rows", "soft", "soft edges", "confident", "large", "huge", "wide"),
-    *("mask -1e7", "mask -1e12", "mask minimum", "mask -inf"),
-)
+CLASSES: Mapping[str, str] = {
+    "ordinary": "normal scores of deviation 1 and 10",
+    "ties": "equal scores, and scores near 0",
+    "small rows": "one label, no positive, or all positive",
+    "soft": "labels between 0.05 and 0.95",
+    "soft edges": "labels 0, 1e-9, 1/2, 1 - eps and 1",
+    "confident": "right, and sure of it: the loss is small",
+    "large": "scores near 100, and where exp overflows",
+    "huge": "scores of 1e4 to 1e7",
+    "wide": "300 labels",
+    "mask -1e7": "a score of -1e7 masks its label",
+    "mask -1e12": "a score of -1e12 masks its label",
+    "mask minimum": "the least number of the dtype masks its label",
+    "mask -inf": "a score of -inf masks its label",
+}
 WIDE = 300
-# Most classes have rows of about so many labels.
-USUAL = 4
+SIZES = (2, 3, 10)
+# The length of rows where few lengths are wanted, and how many rows of a class are then enough.
+USUAL, ENOUGH = 4, 4
 # What a row of the patterns is called there says which class it belongs to.
 _PREFIXES = {
     "normal-1-": "ordinary",
@@ -88,14 +94,16 @@ def make_cases(
     """The rows for a specification in a dtype, one of each class in turn.
 
     soft: with soft labels where the loss takes them.  bounded: only scores that a probability of
-    the dtype can stand for.  few: two rows of a class, of few lengths.
+    the dtype can stand for.  few: of few lengths, as each costs a compilation.
     """
     form = format_of(dtype)
-    patterns = [*rows(form, sizes=(2, 3, 10)), *_more(form)]
+    patterns = [*rows(form, sizes=(USUAL,) if few else SIZES), *_more(form)]
+    if few:
+        patterns = [fitted for pattern in patterns if (fitted := _fitted(pattern, form))]
     groups: dict[str, list[Case]] = {name: [] for name in CLASSES}
     for pattern in patterns:
         kind = _kind(pattern.name)
-        if kind is None or not _within(pattern, specification, bounded):
+        if kind is None or not _within(pattern, specification, form if bounded else None):
             continue
         for case in _labelled(kind, pattern, form, specification, soft):
             groups[case.kind].append(case)
@@ -116,16 +124,22 @@ def _kind(name: str) -> str | None:
     return next((kind for prefix, kind in _PREFIXES.items() if name.startswith(prefix)), None)
 
 
-def _within(pattern: Pattern, specification: Specification, bounded: bool) -> bool:
+def largest_logit(form: Format) -> float:
+    """Of the scores whose sigmoid is told from 1: where 1 - p has two bits left."""
+    return float(math.floor(-math.log(4 * form.epsilon)))
+
+
+def _within(pattern: Pattern, specification: Specification, bounded: Format | None) -> bool:
+    """bounded: the format that is to hold the sigmoids of the scores."""
     s = pattern.scores
-    if not len(s):
+    if not 0 < len(s) <= specification.longest:
         return False
     kept = np.abs(s[~pattern.masked])
     if len(kept) and kept.max() > specification.largest:
         return False
     if pattern.masked.any() and not specification.masks:
         return False
-    return not bounded or bool(np.abs(s).max() <= 6.0)
+    return bounded is None or bool(np.abs(s).max() <= largest_logit(bounded))
 
 
 def _labelled(
@@ -159,13 +173,27 @@ def _case(kind: str, pattern: Pattern, form: Format, labels: np.ndarray, form_na
     return Case(kind, name, form.name, tuple(pattern.scores.tolist()), tuple(rounded.tolist()))
 
 
+def _fitted(pattern: Pattern, form: Format) -> Pattern | None:
+    """A short row as one of the usual length: cut, or its last label again with a score near it."""
+    n = len(pattern.scores)
+    if n in (1, WIDE):
+        return pattern
+    if n < 2 or n > 2 * USUAL:
+        return None
+    places = np.minimum(np.arange(USUAL), n - 1)
+    with np.errstate(invalid="ignore"):
+        scores = pattern.scores[places] * np.where(np.arange(USUAL) < n, 1, 15 / 16)
+    return Pattern(
+        pattern.name, form.round(scores), pattern.positive[places], pattern.masked[places]
+    )
+
+
 def _few(own: Sequence[Case]) -> list[Case]:
-    """The first and the last of those of about the usual length; of small rows all sides."""
-    if own[0].kind == "small rows":
-        return [case for case in own if len(case.scores) > 1 or case is own[0]]
-    length = min((len(case.scores) for case in own), key=lambda n: (abs(n - USUAL), n))
-    alike = [case for case in own if len(case.scores) == length]
-    return list(dict.fromkeys([alike[0], alike[-1]]))
+    """So many of them as are enough, the first, the last, and some between; of small rows all."""
+    if own[0].kind == "small rows" or len(own) <= ENOUGH:
+        return list(own)
+    places = np.linspace(0, len(own) - 1, ENOUGH).round().astype(int)
+    return [own[place] for place in places]
 
 
 def _in_turn(groups: Sequence[Sequence[Case]]) -> Iterator[Case]:

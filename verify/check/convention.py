@@ -3,7 +3,8 @@ r"""What a target takes and gives, as data: how rows of scores and labels become
     input      logits s | sigmoid p = 1 / (1 + e^-s) | softmax p = softmax(s) | log-softmax
     labels     multi-hot (or soft) | integers (the same as whole numbers) | signs 2t - 1 |
                class (its index) | indices (a list a row, filled up with a padding value) |
-               indices from 1 (class 0 stands for nothing and fills up)
+               indices from 1 (class 0 stands for nothing and fills up) |
+               sides (none: the scores of the positives and of the negatives come as two arrays)
     layout     rows (b, n) | row (n) | columns (n, b) | heads (b, 1, n) | spans (b, 1, 1, n)
     reduction  none, sum, mean over rows, mean over labels (for each row, or their sum), mean over
                all, elements
@@ -21,11 +22,15 @@ import numpy as np
 
 from verify.check.frameworks import Framework, Numbers
 
-__all__ = ["INPUTS", "LABEL_FORMS", "LAYOUTS", "REDUCTIONS", "Convention", "logits_of"]
+__all__ = ["INPUTS", "LABEL_FORMS", "LAYOUTS", "ONLY_HARD", "PER_ROW", "REDUCTIONS", "SIDES"]
+__all__ += ["Convention", "gradient_by_logits", "index_lists", "logits_of", "side_lists"]
 
 INPUTS = ("logits", "sigmoid", "softmax", "log-softmax")
-LABEL_FORMS = ("multi-hot", "integers", "signs", "class", "indices", "indices from 1")
+LABEL_FORMS = ("multi-hot", "integers", "signs", "class", "indices", "indices from 1", "sides")
 _FROM_1 = "indices from 1"
+SIDES = "sides"
+# Forms that have no room for a label between 0 and 1.
+ONLY_HARD = ("signs", "class", "indices", "indices from 1", "sides")
 LAYOUTS = ("rows", "row", "columns", "heads", "spans")
 # What a result is multiplied by so that its sum is the sum over the rows.
 REDUCTIONS: Mapping[str, Callable[[int, int], int]] = {
@@ -38,15 +43,24 @@ REDUCTIONS: Mapping[str, Callable[[int, int], int]] = {
     "elements": lambda rows, n: 1,
 }
 PER_ROW = ("none", "mean over labels", "elements")
+_SHAPES = {
+    "rows": "(batch, n)",
+    "row": "(n,)",
+    "columns": "(n, batch)",
+    "heads": "(batch, 1, n)",
+    "spans": "(batch, 1, 1, n)",
+}
+_PARTED = {"rows": "(batch, k) and (batch, n - k)", "row": "(k,) and (n - k,)"}
 
 
 @dataclass(frozen=True)
 class Convention:
     """How a target is called.
 
-    places: the parameters for scores and labels, by position if they are the first two, else by
-    name.  padding: fills up lists of indices (None: nothing does, the last
-    index is repeated).  options: further keyword arguments.
+    scores_first, names: the parameters for scores and labels (of sides: for positives and
+    negatives), by position if they are the first two, else by name.  padding: fills up lists of
+    indices (None: nothing does, the last index is repeated).  widest: the dtype in which probes are
+    asked, the widest that is taken.  options: further keyword arguments.
     """
 
     framework: str
@@ -57,31 +71,29 @@ class Convention:
     padding: int | None = None
     layout: str = "rows"
     reduction: str = "none"
+    widest: str = "float64"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def describe(self) -> dict[str, str]:
         """In words, for the result."""
-        first, second = ("scores", "labels") if self.scores_first else ("labels", "scores")
-        shapes = {
-            "rows": "(batch, n)",
-            "row": "(n,)",
-            "columns": "(n, batch)",
-            "heads": "(batch, 1, n)",
-            "spans": "(batch, 1, 1, n)",
-        }
-        labels = self.labels
+        is_parted = self.labels == SIDES
+        roles = ("positives' scores", "negatives' scores") if is_parted else ("scores", "labels")
+        placed = roles if self.scores_first else roles[::-1]
+        labels = "in the order of the arguments" if is_parted else self.labels
         if labels == "indices" and self.padding is not None:
             labels += f" filled up with {self.padding}"
         words = {
             "library": self.framework,
-            "arguments": f"({first}, {second})"
+            "arguments": f"({placed[0]}, {placed[1]})"
             if self.names is None
-            else f"{self.names[0]} = scores, {self.names[1]} = labels",
+            else f"{self.names[0]} = {roles[0]}, {self.names[1]} = {roles[1]}",
             "scores": self.input,
             "labels": labels,
-            "shape": shapes[self.layout],
+            "shape": (_PARTED if is_parted else _SHAPES)[self.layout],
             "reduction": self.reduction,
         }
+        if self.widest != "float64":
+            words["scores"] += f" of {self.widest} or less"
         if self.options:
             words["options"] = ", ".join(f"{k}={v!r}" for k, v in self.options.items())
         return words
@@ -112,7 +124,7 @@ class Convention:
         return numbers.reshape(shape)
 
     def encode(self, labels: Numbers, framework: Framework, dtype: str) -> Any:
-        """The labels (b, n) in their form, as an array of the library."""
+        """The labels (b, n) in their form, as an array of the library; of sides two, of indices."""
         if self.labels == "multi-hot":
             return framework.array(self.laid_out(labels), dtype)
         if self.labels == "signs":
@@ -124,6 +136,9 @@ class Convention:
             if self.layout == "row":
                 return int(index[0]) if framework.name == "python" else framework.integers(index[0])
             return framework.integers(index)
+        if self.labels == SIDES:
+            sides = side_lists(labels)
+            return tuple(framework.integers(x[0] if self.layout == "row" else x) for x in sides)
         lists = index_lists(labels, -1 if self.labels == _FROM_1 else self.padding)
         if self.labels == _FROM_1:
             lists = lists + 1
@@ -145,6 +160,17 @@ def index_lists(labels: Numbers, padding: int | None) -> Numbers:
         for row in chosen
     ]
     return np.array(filled, dtype=np.float64).reshape(len(filled), width)
+
+
+def side_lists(labels: Numbers) -> tuple[Numbers, Numbers]:
+    """Of each row the places of its positives (b, k), and those of the others (b, n - k).
+
+    ValueError where rows have different numbers of positives.
+    """
+    counts = {int(row.sum()) for row in labels}
+    if len(counts) != 1:
+        raise ValueError(f"rows of {sorted(counts)} positives have no two arrays of sides")
+    return index_lists(labels, None), index_lists(1 - labels, None)
 
 
 def _from_logits(kind: str, s: Numbers) -> Numbers:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from verify.check.discovery import Fit
+from verify.check.fit import Fit
 from verify.check.observation import Observation
-from verify.check.relations import Relation
+from verify.check.relations import CURVATURE, Relation
 from verify.check.weigh import Weigher
 
 __all__ = ["Evidence", "dtypes_of", "is_soft"]
@@ -17,6 +17,7 @@ __all__ = ["Evidence", "dtypes_of", "is_soft"]
 class Evidence:
     """All that was seen: how the target was called, the probes, the rows, the relations.
 
+    refused: what the target raised on every row of a dtype, which it does not take then.
     left: rows that there was no time for.  by_class: asks for hard labels by class index, where the
     target takes these beside distributions.  scale_of_scores: (c, a) where f(s) = a l(c s).
     """
@@ -25,6 +26,7 @@ class Evidence:
     fit: Fit
     probes: tuple[Observation, ...] = ()
     seen: tuple[Observation, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     left: int = 0
     relations: tuple[Relation, ...] = ()
     searched: tuple[Observation, ...] = ()
@@ -43,8 +45,20 @@ class Evidence:
 
     @property
     def broken(self) -> list[Relation]:
-        """The relations that do not hold and that a verdict hangs on."""
-        return [r for r in self.relations if not r.holds and r.severity == "failure"]
+        """The relations of value and gradient that do not hold and that a verdict hangs on."""
+        failing = [r for r in self.relations if not r.holds and r.severity == "failure"]
+        return [r for r in failing if r.name != CURVATURE]
+
+    @property
+    def only_bent_wrongly(self) -> bool:
+        """Whether the Hessian-vector product is wrong and nothing else."""
+        own = (r for r in self.relations if r.name == CURVATURE and r.severity == "failure")
+        return any(not r.holds for r in own) and not self.broken and self.all_right
+
+    @property
+    def all_right(self) -> bool:
+        """Whether value and gradient were right in all that was seen."""
+        return all(one.right for one in self.all_seen)
 
 
 def is_soft(seen: Observation) -> bool:

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from verify.check.cases import Case, make_cases
-from verify.check.discovery import Fit, also_by_class, discover
+from verify.check.cases import CLASSES, Case, make_cases
+from verify.check.discovery import also_by_class, discover
 from verify.check.evidence import Evidence
+from verify.check.fit import Fit
+from verify.check.frameworks import FRAMEWORKS
 from verify.check.observation import Observation
 from verify.check.probes import make_probes, unequal_lists
 from verify.check.relations import relations
@@ -89,6 +91,7 @@ def examine(
     """
     begun = time.monotonic()
     chosen = options or Options()
+    _check(chosen)
     specification = specification_of(against, chosen.parameters)
     name = target if isinstance(target, str) else getattr(target, "__qualname__", repr(target))
     progress("load")
@@ -108,11 +111,26 @@ def examine(
     if found.fit is None:
         words = found.first_error
         if "required positional argument" in words or "required keyword-only" in words:
-            words += " (give what it needs as an argument: NAME=VALUE)"
+            words += (
+                " (give it as an argument, NAME=VALUE; what is an array, in a function of scores "
+            )
+            words += "and labels around it)"
         return does_not_run(str(name), specification.name, words, found.tried)
     evidence = _gather(loaded, specification, found.fit, chosen, guard, progress, begun)
     result = conclude(str(name), evidence, chosen.strict)
     return replace(result, seconds=round(time.monotonic() - begun, 2))
+
+
+def _check(options: Options) -> None:
+    """ValueError for a class of rows or a dtype that there is not."""
+    dtypes = tuple(dict.fromkeys(d for one in FRAMEWORKS.values() for d in one.dtypes))
+    for what, given, known in (
+        ("class of rows", options.excluding, tuple(CLASSES)),
+        ("dtype", options.dtypes, dtypes),
+    ):
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise ValueError(f"unknown {what} {unknown[0]!r}: expected one of {', '.join(known)}")
 
 
 def _adopted(
@@ -142,13 +160,17 @@ def _known(name: str) -> Specification:
 
 
 def _others(specification: Specification) -> list[Specification]:
-    """The other losses, and this one with its usual parameters where it has others here."""
-    known = map(_known, OTHERS)
-    return [
-        other
-        for other in known
-        if (other.name, other.parameters) != (specification.name, specification.parameters)
-    ]
+    """The other losses, with their usual parameters and with those that they share with this one.
+
+    This one is among them with its usual parameters, where it has others here.
+    """
+    own = specification.parameters
+    found = list(map(_known, OTHERS))
+    for other in tuple(found):
+        shared = {k: v for k, v in own.items() if k in other.parameters and v is not None}
+        if any(other.parameters[k] != v for k, v in shared.items()):
+            found.append(specification_of(other.name, shared))
+    return [o for o in found if (o.name, o.parameters) != (specification.name, own)]
 
 
 def _gather(
@@ -161,7 +183,7 @@ def _gather(
     begun: float,
 ) -> Evidence:
     """All that is seen of the target, as far as there is time."""
-    trial = Trial(target, fit.convention, guard, options.gradient)
+    trial = Trial(target, fit.convention, guard, options.gradient, fit.kept)
     weigher = Weigher(trial, specification, fit.figure if fit.rank == "scale" else 1.0)
     has_room = fit.convention.labels == "multi-hot" and (fit.soft or not specification.extended)
     probes = [
@@ -184,11 +206,17 @@ def _gather(
     seen, left = _sweep(evidence, options, has_room, progress, deadline)
     progress("relations")
     related = relations(weigher, specification) if fit.rank != "constant" else ()
-    evidence = replace(evidence, seen=tuple(seen), left=left, relations=tuple(related))
-    if fit.rank == "exact" and all(one.right for one in seen) and time.monotonic() < deadline:
+    refused = _refused(seen)
+    kept = tuple(one for one in seen if one.dtype not in refused)
+    evidence = replace(evidence, seen=kept, refused=refused, left=left, relations=tuple(related))
+    if fit.rank == "exact" and all(one.right for one in kept) and time.monotonic() < deadline:
         progress("search")
+        taken = [d for d in _dtypes(weigher, options) if d not in refused]
         seconds = min(SEARCH_SHARE * options.budget, deadline - time.monotonic())
-        evidence = replace(evidence, searched=search(weigher, specification, has_room, seconds))
+        evidence = replace(
+            evidence,
+            searched=search(weigher, specification, has_room, seconds, taken),
+        )
     return evidence
 
 
@@ -202,12 +230,11 @@ def _sweep(
     """The rows of all classes in each dtype of the library; how many there was no time for."""
     fit, weigher = evidence.fit, evidence.weigher
     framework = weigher.trial.framework
-    dtypes = [d for d in framework.dtypes if not options.dtypes or d in options.dtypes]
     soft = has_room and fit.rank != "hard"
     bounded = fit.convention.input != "logits"
     queues = [
         make_cases(weigher.specification, dtype, soft=soft, bounded=bounded, few=framework.compiles)
-        for dtype in dtypes
+        for dtype in _dtypes(weigher, options)
     ]
     cases = [
         case
@@ -218,16 +245,34 @@ def _sweep(
     ]
     seen: list[Observation] = []
     classes: set[tuple[str, str]] = set()
+    left = 0
     for case in cases:
         # no verdict without a row of each class in each dtype, whatever the time
         if time.monotonic() > deadline and (case.kind, case.dtype) in classes:
-            break
+            left += 1
+            continue
         classes.add((case.kind, case.dtype))
-        if _unsupported(case, seen):
+        if _unsupported(case, seen) or not weigher.specification.has_value(
+            case.scores, case.labels
+        ):
             continue
         progress(case.name)
         seen.append(evidence.weigher_of(case.soft).case(case))
-    return seen, len(cases) - len(seen)
+    return seen, left
+
+
+def _dtypes(weigher: Weigher, options: Options) -> list[str]:
+    """Those of the library, or of these the chosen ones."""
+    own = weigher.trial.framework.dtypes
+    return [d for d in own if not options.dtypes or d in options.dtypes]
+
+
+def _refused(seen: Sequence[Observation]) -> dict[str, str]:
+    """The message for each dtype of which every row raised, where others are taken."""
+    dtypes = {one.dtype for one in seen}
+    raised = {d: [one.error for one in seen if one.dtype == d] for d in dtypes}
+    found = {d: errors[0] for d, errors in raised.items() if all(errors)}
+    return found if len(found) < len(dtypes) else {}
 
 
 def _unsupported(case: Case, seen: Sequence[Observation]) -> bool:

@@ -16,7 +16,7 @@ What comes of the arithmetic is in `verify.check.roundings`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,9 +25,12 @@ import numpy as np
 import numeric_core
 from verify.check.frameworks import Numbers
 
-__all__ = ["FAMILY", "Fault", "Model", "faults_of", "log_sum_exp", "sides", "truth_of"]
+__all__ = ["BY_LABEL", "FAMILY", "NONE", "Fault", "Model", "Parameters", "faults_of", "log_sum_exp"]
+__all__ += ["sides", "sigmoid", "truth_of"]
 
 Model = Callable[[Numbers, Numbers], Numbers]
+Parameters = Mapping[str, float | None]
+NONE: Parameters = {}
 
 FAMILY = ("zlpr", "soft_zlpr")
 BY_LABEL = ("binary_cross_entropy", "focal", "soft_focal", "asymmetric")
@@ -51,6 +54,8 @@ PARAMETERS: dict[str, tuple[dict[str, float], ...]] = {
     "order_r": ({"order": 1}, {"order": 2}, {"order": 3}),
 }
 TEMPERATURES = (0.05, 0.07, 0.1, 0.25, 0.5, 2.0, 3.0, 4.0, 5.0, 8.0, 10.0, 20.0, 30.0, 64.0)
+SMOOTHINGS = (0.1, 0.05, 0.2, 0.01, 0.02, 0.15, 0.3)
+"""The first is that of Szegedy et al., arXiv:1512.00567, and the default of timm."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Fault:
     free: bool = False
 
 
-def truth_of(loss: str, **parameters: float) -> Model:
+def truth_of(loss: str, **parameters: float | None) -> Model:
     """The loss itself, with other parameters if they are given; nan where it has no value."""
     made = getattr(numeric_core, loss)
     chosen = type(made)(**parameters) if parameters else made
@@ -94,15 +99,15 @@ def _one_plus(x: Numbers) -> Numbers:
     return log_sum_exp(np.concatenate([np.zeros_like(x[:, :1]), x], axis=-1))
 
 
-def faults_of(loss: str) -> Iterator[Fault]:
+def faults_of(loss: str, parameters: Parameters = NONE) -> Iterator[Fault]:
     """The faults that a target for this loss may have, the commonest first."""
-    right = truth_of(loss)
+    right = truth_of(loss, **parameters)
     if loss in FAMILY:
         yield from _of_the_family()
     if loss in BY_LABEL:
-        yield from _by_label(loss)
+        yield from _by_label(loss, right, parameters)
     if loss == "softmax_cross_entropy":
-        yield from _of_softmax()
+        yield from _of_softmax(right)
     if loss in HINGES:
         yield from (Fault("max-for-sum", truth_of("max_hinge", margin=m)) for m in (0.0, 1.0))
     if loss == "circle":
@@ -200,14 +205,16 @@ def _cut(s: Numbers, t: Numbers, *, eps: float) -> Numbers:
     return _one_plus(negative) + _one_plus(positive)
 
 
-def _by_label(loss: str) -> Iterator[Fault]:
-    yield Fault("sigmoid-twice", lambda s, t: truth_of(loss)(_sigmoid(s), t))
-    yield Fault("missing-minus", lambda s, t: truth_of(loss)(-s, t))
+def _by_label(loss: str, right: Model, parameters: Parameters) -> Iterator[Fault]:
+    yield Fault("sigmoid-twice", lambda s, t: right(sigmoid(s), t))
+    yield Fault("missing-minus", lambda s, t: right(-s, t))
     if loss == "binary_cross_entropy":
         yield Fault("missing-minus", _absolute)
         yield Fault("softmax-for-sigmoid", _softmax_for_sigmoid)
         yield Fault("side-left-out", lambda s, t: np.sum(t * np.logaddexp(0, -s), axis=-1))
         yield Fault("side-left-out", lambda s, t: np.sum((1 - t) * np.logaddexp(0, s), axis=-1))
+    if loss == "focal" and parameters.get("alpha") is not None:
+        yield Fault("alpha-for-both", partial(_alpha_for_both, parameters=parameters))
     if loss == "focal":
         for gamma in (2.0, 1.0, 3.0):
             yield Fault("focal-weight", partial(_focal_weight, gamma=gamma))
@@ -217,7 +224,7 @@ def _by_label(loss: str) -> Iterator[Fault]:
             yield Fault("margin-sign", partial(_shifted_up, margin=margin, gamma=gamma))
 
 
-def _sigmoid(s: Numbers) -> Numbers:
+def sigmoid(s: Numbers) -> Numbers:
     return np.asarray(np.exp(-np.logaddexp(0, -s)))
 
 
@@ -234,17 +241,23 @@ def _softmax_for_sigmoid(s: Numbers, t: Numbers) -> Numbers:
 def _focal_weight(s: Numbers, t: Numbers, *, gamma: float) -> Numbers:
     """Every label weighted with (1 - p)^g, or every label with p^g."""
     own = np.where(t > 0, s, -s)
-    return np.asarray((_sigmoid(-s) ** gamma * np.logaddexp(0, -own)).sum(axis=-1))
+    return np.asarray((sigmoid(-s) ** gamma * np.logaddexp(0, -own)).sum(axis=-1))
+
+
+def _alpha_for_both(s: Numbers, t: Numbers, *, parameters: Parameters) -> Numbers:
+    """a for positives and negatives, not a and 1 - a."""
+    alpha = parameters["alpha"] or 0.0
+    return alpha * truth_of("focal", **{**parameters, "alpha": None})(s, t)
 
 
 def _factor(s: Numbers, t: Numbers, *, gamma: float) -> Numbers:
     own = np.where(t > 0, s, -s)
-    return np.asarray((gamma * _sigmoid(-own) * np.logaddexp(0, -own)).sum(axis=-1))
+    return np.asarray((gamma * sigmoid(-own) * np.logaddexp(0, -own)).sum(axis=-1))
 
 
 def _shifted_up(s: Numbers, t: Numbers, *, margin: float, gamma: float) -> Numbers:
     """p + m of the negatives for p - m."""
-    p = np.minimum(_sigmoid(s) + margin, 1.0)
+    p = np.minimum(sigmoid(s) + margin, 1.0)
     negative = -(p**gamma) * np.log(np.maximum(1 - p, 1e-12))
     return np.asarray(np.where(t > 0, np.logaddexp(0, -s), negative).sum(axis=-1))
 
@@ -258,9 +271,7 @@ def _circle(s: Numbers, t: Numbers) -> Numbers:
     return np.logaddexp(0, energy + log_sum_exp(np.where(t > 0, -np.inf, negative)))
 
 
-def _of_softmax() -> Iterator[Fault]:
-    right = truth_of("softmax_cross_entropy")
-
+def _of_softmax(right: Model) -> Iterator[Fault]:
     def of_softmax(s: Numbers, t: Numbers) -> Numbers:
         return right(np.exp(s - log_sum_exp(s)[:, None]), t)
 
@@ -272,7 +283,7 @@ def _of_softmax() -> Iterator[Fault]:
         return np.asarray((t * (log_sum_exp(s, axis=0)[None] - s)).sum(axis=-1))
 
     yield Fault("softmax-twice", of_softmax)
-    yield Fault("softmax-twice", lambda s, t: right(_sigmoid(s), t))
+    yield Fault("softmax-twice", lambda s, t: right(sigmoid(s), t))
     yield Fault("entropy-taken-off", less_entropy)
     yield Fault("wrong-axis", over_the_batch)
     yield Fault("missing-minus", lambda s, t: right(-s, t))
@@ -281,6 +292,16 @@ def _of_softmax() -> Iterator[Fault]:
 def _of_pairs() -> Iterator[Fault]:
     yield Fault("one-left-out", _two(log_sum_exp, log_sum_exp))
     yield Fault("sum-of-logs", _sum_over_pairs)
+    yield Fault("rows-mixed", _shift_of_others, free=True)
+
+
+def _shift_of_others(s: Numbers, t: Numbers) -> Numbers:
+    """m_i + log(e^-m_i + S_k e^-m_k), mean over rows i and k; m the largest lead, S the sum."""
+    leads = s[:, None, :] - s[:, :, None]
+    top = leads.max(axis=(1, 2))[:, None]
+    counts = t[:, :, None] * (1 - t)[:, None, :]
+    total = (np.exp(leads - top[..., None]) * counts).sum(axis=(1, 2))
+    return np.asarray((top + np.log(np.exp(-top) + total)).mean(keepdims=True).ravel())
 
 
 def _sum_over_pairs(s: Numbers, t: Numbers) -> Numbers:
@@ -294,6 +315,9 @@ def _of_labels(loss: str, right: Model) -> Iterator[Fault]:
     yield Fault("labels-rounded", partial(_largest, right=right))
     for eps in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 0.1, 0.01):
         yield Fault("labels-clipped", partial(_clipped, right=right, eps=eps))
+    for eps in SMOOTHINGS:
+        for ways in ("all", "others", "two") if loss in BY_LABEL else ("all", "others"):
+            yield Fault("labels-smoothed", partial(_smoothed, right=right, eps=eps, ways=ways))
 
 
 def _rounded(s: Numbers, t: Numbers, *, right: Model, least: float) -> Numbers:
@@ -306,6 +330,13 @@ def _largest(s: Numbers, t: Numbers, *, right: Model) -> Numbers:
 
 def _clipped(s: Numbers, t: Numbers, *, right: Model, eps: float) -> Numbers:
     return right(s, np.clip(t, eps, 1 - eps))
+
+
+def _smoothed(s: Numbers, t: Numbers, *, right: Model, eps: float, ways: str) -> Numbers:
+    """(1 - eps) t, and eps in equal parts for all labels, all but this one, or yes and no."""
+    n = t.shape[-1]
+    part = {"all": eps / n, "others": (1 - t) * eps / max(n - 1, 1), "two": eps / 2}[ways]
+    return right(s, (1 - eps) * t + part)
 
 
 def _of_scores(loss: str, right: Model) -> Iterator[Fault]:

@@ -1,8 +1,9 @@
-r"""The libraries that code under check may be written in, each behind the same five verbs.
+r"""The libraries that code under check may be written in, each behind the same six verbs.
 
     array     numbers -> an array of a dtype, exactly
     integers  numbers -> an array of integers: class indices, lists of labels
     floats    an array, a scalar or nested lists -> float64, exactly, of the same shape
+    picked    the entries of an array at these places of its last axis; it has a derivative
     gradient  the gradient of the sum of what comes out, by the library's own autograd
     hvp       its Hessian times a vector, likewise
 
@@ -11,19 +12,15 @@ A library without autograd (NumPy, CuPy, plain Python) has no last two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from importlib.util import find_spec
-from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verify.check.target import Target
-
-__all__ = ["FRAMEWORKS", "Framework", "Numbers", "framework_named", "frameworks_for", "installed"]
+__all__ = ["FRAMEWORKS", "Framework", "Numbers"]
 
 Numbers = NDArray[np.float64]
 Loss = Callable[[Any, Any], Any]
@@ -38,6 +35,8 @@ class Framework:
     autograd = False
     compiles = False
     """A call of a new shape or dtype costs as much as a hundred others."""
+    immutable = False
+    """No call can write into an array."""
 
     def array(self, values: Numbers, dtype: str) -> Any:
         """`values` as an array of `dtype`."""
@@ -51,8 +50,16 @@ class Framework:
         """A result as float64; whatever cannot be read so raises TypeError or ValueError."""
         return np.array(array, dtype=np.float64)
 
+    def picked(self, array: Any, index: Any) -> Any:
+        """array[..., index[..., k]] for each k, as an array of the library."""
+        return np.take_along_axis(array, index, axis=-1)
+
+    def value(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Any:
+        """loss(scores, labels); `kept` is a place for what was compiled."""
+        return loss(scores, labels)
+
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
-        """d sum(loss(scores, labels)) / d scores; `kept` is a place for what was compiled."""
+        """d sum(loss(scores, labels)) / d scores."""
         raise NotImplementedError(f"{self.name} has no derivatives")
 
     def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
@@ -83,27 +90,59 @@ class PlainPython(Framework):
         """Nested lists of ints."""
         return np.asarray(values).astype(np.int64).tolist()
 
+    def picked(self, array: Any, index: Any) -> Any:
+        """Lists of the chosen entries."""
+        if index and isinstance(index[0], list):
+            return [self.picked(row, places) for row, places in zip(array, index, strict=True)]
+        return [array[place] for place in index]
 
-class CuPy(Framework):
-    """CuPy, on the current device."""
+
+class ArrayLibrary(Framework):
+    """Another library with NumPy's functions: only what crosses from and to NumPy is its own."""
+
+    @property
+    def module(self) -> Any:
+        """The library, imported when it is first needed."""
+        return import_module(self.package)
+
+    def array(self, values: Numbers, dtype: str) -> Any:
+        """`values` on the current device."""
+        return self.module.asarray(super().array(values, dtype))
+
+    def integers(self, values: Numbers) -> Any:
+        """`values` on the current device, as 64-bit integers."""
+        return self.module.asarray(super().integers(values))
+
+    def floats(self, array: Any) -> Numbers:
+        """A result as float64 on the host; a list of arrays one by one."""
+        if isinstance(array, list | tuple):
+            return np.array([self.floats(part) for part in array])
+        return super().floats(self.to_numpy(array))
+
+    def to_numpy(self, array: Any) -> Any:
+        """An array of NumPy; by the protocol of NumPy, unless the library has its own way."""
+        return np.asarray(array)
+
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `take_along_axis`, which NumPy and the array API standard have."""
+        return self.module.take_along_axis(array, index, axis=-1)
+
+
+class CuPy(ArrayLibrary):
+    """CuPy; nothing leaves the device by itself."""
 
     name = package = "cupy"
 
-    def array(self, values: Numbers, dtype: str) -> Any:
-        """`values` on the device."""
-        import cupy
+    def to_numpy(self, array: Any) -> Any:
+        """By `cupy.asnumpy`, which takes numbers and arrays of NumPy as well."""
+        return self.module.asnumpy(array)
 
-        return cupy.asarray(np.asarray(values).astype(dtype))
 
-    def integers(self, values: Numbers) -> Any:
-        """`values` on the device, as 64-bit integers."""
-        import cupy
+class Strict(ArrayLibrary):
+    """The array API standard and nothing else, by array-api-strict."""
 
-        return cupy.asarray(np.asarray(values).astype(np.int64))
-
-    def floats(self, array: Any) -> Numbers:
-        """A result as float64 on the host."""
-        return np.array(array.get() if hasattr(array, "get") else array, dtype=np.float64)
+    name = package = "array_api_strict"
+    dtypes = ("float64", "float32")
 
 
 class Torch(Framework):
@@ -135,6 +174,12 @@ class Torch(Framework):
             return np.array([self.floats(part) for part in array])
         return super().floats(array)
 
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `take_along_dim`."""
+        import torch
+
+        return torch.take_along_dim(array, index, dim=-1)
+
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """By one backward pass; RuntimeError where the result does not depend on the scores."""
         import torch
@@ -148,11 +193,12 @@ class Torch(Framework):
         import torch
 
         point = scores.detach().clone().requires_grad_(True)
-        (slope,) = torch.autograd.grad(loss(point, labels).sum(), point, create_graph=True)
-        if not slope.requires_grad:
-            return np.zeros(tuple(scores.shape))
-        (product,) = torch.autograd.grad((slope * vector).sum(), point, allow_unused=True)
-        return np.zeros(tuple(scores.shape)) if product is None else self.floats(product)
+        # with a history of its own, as in a model: else what cannot be derived twice says nothing
+        one = torch.ones((), dtype=scores.dtype, requires_grad=True)
+        (slope,) = torch.autograd.grad(one * loss(point, labels).sum(), point, create_graph=True)
+        # not `grad`, which leaves out the nodes that only raise: those of once_differentiable
+        (slope * vector).sum().backward()
+        return np.zeros(tuple(scores.shape)) if point.grad is None else self.floats(point.grad)
 
 
 class Jax(Framework):
@@ -161,7 +207,7 @@ class Jax(Framework):
     name = package = "jax"
     dtypes = ("float64", "float32", "float16")
     autograd = True
-    compiles = True
+    compiles = immutable = True
 
     def array(self, values: Numbers, dtype: str) -> Any:
         """`values`, converted before JAX sees them: XLA flushes subnormals."""
@@ -189,43 +235,76 @@ class Jax(Framework):
         """A result as float64."""
         return np.array(np.asarray(array).astype(np.float64))
 
-    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
-        """By `jax.grad`, compiled as a whole where that can be: piece by piece costs ten times."""
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `take_along_axis`."""
         import jax
 
-        def total(s: Any, t: Any) -> Any:
-            return loss(s, t).sum()
-
         with self.scope():
-            if "gradient" not in kept:
-                kept["gradient"] = jax.jit(jax.grad(total))
-            try:
-                return self.floats(kept["gradient"](scores, labels))
-            except Exception:  # code that looks at its numbers cannot be compiled
-                kept["gradient"] = jax.grad(total)
-                return self.floats(kept["gradient"](scores, labels))
+            return jax.numpy.take_along_axis(array, index, axis=-1)
+
+    def value(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Any:
+        """Compiled with its gradient as a whole: operation by operation costs ten times as much."""
+        return self._both(loss, scores, labels, kept)[0]
+
+    def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
+        """By reverse mode, in the same compilation as the value."""
+        import jax
+
+        slope = self._both(loss, scores, labels, kept)[1]
+        if slope is None:  # what has no gradient says so itself
+            with self.scope():
+                slope = jax.grad(lambda s: loss(s, labels).sum())(scores)
+        return self.floats(slope)
+
+    def _both(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> tuple[Any, Any]:
+        """Value and gradient; the value alone of what has none.
+
+        Code that looks at its numbers is not compiled, and what cannot be differentiated is called.
+        """
+        import jax
+
+        def both(s: Any, t: Any) -> tuple[Any, Any]:
+            value, pull = jax.vjp(lambda x: loss(x, t), s)
+            return value, pull(jax.numpy.ones_like(value))[0]
+
+        ways: tuple[Loss, ...] = (jax.jit(both), both, lambda s, t: (loss(s, t), None))
+        known = kept.setdefault("ways", list(ways))
+        with self.scope():
+            while True:
+                try:
+                    found: tuple[Any, Any] = known[0](scores, labels)
+                    return found
+                except TimeoutError:
+                    raise
+                except Exception:
+                    if len(known) == 1:
+                        raise
+                    known[-1](scores, labels)  # raises by itself if the arguments are at fault
+                    known.pop(0)
 
     def hvp(self, loss: Loss, scores: Any, labels: Any, vector: Any) -> Numbers:
         """By forward mode over reverse mode."""
         import jax
 
+        def product(s: Any, t: Any, v: Any) -> Any:
+            return jax.jvp(jax.grad(lambda x: loss(x, t).sum()), (s,), (v,))[1]
+
         with self.scope():
-            slope = jax.grad(lambda s: loss(s, labels).sum())
-            return self.floats(jax.jvp(slope, (scores,), (vector,))[1])
+            return self.floats(jax.jit(product)(scores, labels, vector))
 
 
 class TensorFlow(Framework):
-    """TensorFlow, and Keras on it."""
+    """TensorFlow."""
 
     name = package = "tensorflow"
     dtypes = ("float64", "float32", "float16", "bfloat16")
     autograd = True
 
     def array(self, values: Numbers, dtype: str) -> Any:
-        """`values` as a tensor."""
+        """`values`, converted before TensorFlow sees them: its kernels flush subnormals."""
         import tensorflow as tf
 
-        return tf.cast(tf.constant(np.asarray(values, dtype=np.float64)), dtype)
+        return tf.constant(np.asarray(values).astype(tf.as_dtype(dtype).as_numpy_dtype))
 
     def integers(self, values: Numbers) -> Any:
         """`values` as a tensor of 64-bit integers."""
@@ -237,7 +316,13 @@ class TensorFlow(Framework):
         """A result as float64."""
         import tensorflow as tf
 
-        return np.array(tf.cast(array, tf.float64).numpy())
+        return np.array(tf.convert_to_tensor(array).numpy().astype(np.float64))
+
+    def picked(self, array: Any, index: Any) -> Any:
+        """By `tf.gather`, row by row."""
+        import tensorflow as tf
+
+        return tf.gather(array, index, batch_dims=len(index.shape) - 1)
 
     def gradient(self, loss: Loss, scores: Any, labels: Any, kept: dict[str, Any]) -> Numbers:
         """By a gradient tape."""
@@ -271,80 +356,8 @@ class TensorFlow(Framework):
 
 FRAMEWORKS: dict[str, Framework] = {
     framework.name: framework
-    for framework in (Framework(), Torch(), Jax(), TensorFlow(), CuPy(), PlainPython())
+    for framework in (
+        *(Framework(), Torch(), Jax(), TensorFlow()),
+        *(CuPy(), Strict(), PlainPython()),
+    )
 }
-# Names under which a module of a library may stand in code.
-_PACKAGES = {"numpy": "numpy", "scipy": "numpy", "torch": "torch", "jax": "jax", "optax": "jax"}
-_PACKAGES |= {"tensorflow": "tensorflow", "keras": "tensorflow", "tf_keras": "tensorflow"}
-_PACKAGES |= {"cupy": "cupy", "math": "python", "torchvision": "torch", "flax": "jax"}
-# Where a function uses several: its own arrays are those of the more special one.
-_ORDER = ("torch", "jax", "tensorflow", "cupy", "numpy", "python")
-
-
-def installed(name: str) -> bool:
-    """Whether the library is there; looked up, not imported."""
-    return find_spec(FRAMEWORKS[name].package) is not None
-
-
-def framework_named(name: str) -> Framework:
-    """The library of that name; ValueError with the known names, or if it is not installed."""
-    known = {"keras": "tensorflow"}.get(name, name)
-    if known not in FRAMEWORKS:
-        raise ValueError(f"unknown framework {name!r}: expected one of {', '.join(FRAMEWORKS)}")
-    if not installed(known):
-        raise ValueError(f"{name} is not installed here")
-    return FRAMEWORKS[known]
-
-
-def frameworks_for(target: Target) -> list[Framework]:
-    """The libraries that the code uses, or if none shows, all that are installed, in order."""
-    used = {_PACKAGES[p] for p in _packages(target) if p in _PACKAGES}
-    chosen = [name for name in _ORDER if name in used][:1]
-    if not chosen:
-        chosen = ["numpy", "python", *(name for name in ("torch", "jax") if installed(name))]
-    return [framework_named(name) for name in chosen]
-
-
-def _packages(target: Target) -> set[str]:
-    """The top packages of the modules and functions that the code names, helpers included."""
-    call = target.call
-    names = {c.__module__.split(".")[0] for c in type(call).__mro__} - {"builtins"}
-    functions = [call] if hasattr(call, "__code__") else _methods(call)
-    seen: set[int] = set()
-    while functions:
-        function = functions.pop()
-        function = getattr(function, "__func__", function)
-        code = getattr(function, "__code__", None)
-        if code is None or id(code) in seen:
-            continue
-        seen.add(id(code))
-        scope = getattr(function, "__globals__", {})
-        for name in _names(code):
-            value = scope.get(name)
-            if isinstance(value, ModuleType):
-                names.add(value.__name__.split(".")[0])
-            elif hasattr(value, "__code__") and value.__module__ == scope.get("__name__"):
-                functions.append(value)
-            elif value is not None:
-                names.add(str(getattr(value, "__module__", "") or "").split(".")[0])
-        names |= {p for p in _PACKAGES if p in _imported(code)}
-    return names
-
-
-def _methods(call: Any) -> list[Any]:
-    """What a class defines itself, and what a wrapped function wraps."""
-    own = [x for x in vars(type(call)).values() if hasattr(x, "__code__")]
-    wrapped = getattr(call, "__wrapped__", None)
-    return own if wrapped is None else [*own, wrapped]
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _imported(code: CodeType) -> set[str]:
-    """Top names in a function that imports for itself: an import's name is among its names."""
-    return {name.split(".")[0] for name in _names(code)} & set(_PACKAGES)

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verify.check.discovery import NEAR
 from verify.check.evidence import Evidence, dtypes_of, is_soft
+from verify.check.fit import NEAR
 from verify.check.observation import Observation
 from verify.check.shrink import limit_of_scores
 
 __all__ = ["range_of"]
+
+
+_SIZED = ("ordinary", "large", "confident", "search")
+_NAMES = {"search": "some rows found by search", "probe": "some ordinary rows"}
 
 
 def range_of(evidence: Evidence, verdict: str) -> str:
@@ -21,22 +25,32 @@ def range_of(evidence: Evidence, verdict: str) -> str:
         return ranges.get(evidence.fit.rank, "nothing")
     if not evidence.seen:
         return "batches of ordinary rows in float64"
-    words = []
-    for dtype in dtypes_of(evidence.seen):
-        own = [o for o in evidence.seen if o.dtype == dtype]
-        failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
-        if "ordinary" in failing and len(failing) > 2:
-            words.append(f"{dtype}: {_limit(evidence, own) or _digits(own)}")
-        elif failing:
-            limit = "" if len(failing) < 2 else _limit(evidence, own)
-            masks = [k for k in failing if k.startswith("mask")]
-            without = f", no {', no '.join(masks)}" if masks else ""
-            words.append(
-                f"{dtype}: {limit}{without}" if limit else f"{dtype}: all but {', '.join(failing)}"
-            )
-        else:
-            words.append(f"{dtype}: all")
-    return "; ".join(_merged(words))
+    hard = verdict == "hard-labels-only"
+    judged = [o for o in evidence.all_seen if o.kind != "batch" and not (hard and is_soft(o))]
+    words = [
+        f"{dtype}: {_of_dtype(evidence, [o for o in judged if o.dtype == dtype])}"
+        for dtype in dtypes_of(evidence.seen)
+    ]
+    shown = "; ".join(_merged(words))
+    if evidence.only_bent_wrongly:
+        return f"value and gradient ({shown}); not the Hessian-vector product"
+    return f"labels 0 and 1; {shown}" if hard else shown
+
+
+def _of_dtype(evidence: Evidence, own: Sequence[Observation]) -> str:
+    """Which of these rows are right, by their classes and the size of their scores."""
+    failing = list(dict.fromkeys(o.kind for o in own if not _counts(evidence, o)))
+    if not failing:
+        return "all"
+    if failing == ["mask -inf"]:
+        return "all finite scores"
+    limit = _limit(evidence, own) if len(failing) > 1 else ""
+    if "ordinary" in failing and len(failing) > 2:
+        return limit or _digits(own)
+    masks = [kind for kind in failing if kind.startswith("mask")]
+    if limit:
+        return ", no ".join([limit, *masks])
+    return f"all but {', '.join(_NAMES.get(kind, kind) for kind in failing)}"
 
 
 def _counts(evidence: Evidence, seen: Observation) -> bool:
@@ -51,7 +65,7 @@ def _digits(own: Sequence[Observation]) -> str:
         if o.kind == "ordinary" and o.got is not None
     ]
     worst = max(errors, default=np.inf)
-    return f"ordinary scores to {worst:.1g}" if worst < NEAR else "nothing"
+    return f"ordinary scores, but only to {worst:.1g}" if worst < NEAR else "nothing"
 
 
 def _merged(words: Sequence[str]) -> list[str]:
@@ -65,7 +79,7 @@ def _merged(words: Sequence[str]) -> list[str]:
 
 def _limit(evidence: Evidence, own: Sequence[Observation]) -> str:
     """The largest |score| that is right, where size is what breaks it."""
-    wrong = [o for o in own if o.kind in ("ordinary", "large", "confident") and not o.right]
+    wrong = [o for o in own if o.kind in _SIZED and not o.right]
     if not wrong:
         return ""
     shortest = min(wrong, key=lambda o: o.scores.size)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["VERDICTS", "Finding", "Mismatch", "Result"]
+__all__ = ["UNIT", "VERDICTS", "Finding", "Mismatch", "Result"]
 
 VERDICTS = {
     "equal": "equal",
@@ -32,6 +32,10 @@ VERDICTS = {
     "different": "a different function",
     "does-not-run": "does not run",
 }
+
+
+UNIT = "ulp of max(1, |loss|, |s|)"
+"""What errors of values are counted in: spacings of the dtype at the largest number at work."""
 
 
 class Mismatch(AssertionError):
@@ -64,7 +68,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of a check.  Nothing is raised but by `assert_matches`."""
+    """The outcome of a check.  Nothing is raised but by `assert_matches`.
+
+    ulps: the largest error of the value where it is right, by dtype, in the `unit`.
+    """
 
     target: str
     against: str
@@ -77,6 +84,7 @@ class Result:
     nearest: str = ""
     causes: tuple[str, ...] = ()
     ulps: Mapping[str, float] = field(default_factory=dict)
+    unit: str = UNIT
     rows: int = 0
     seconds: float = 0.0
 
@@ -84,6 +92,18 @@ class Result:
     def equal(self) -> bool:
         """Whether the verdict is `equal`."""
         return self.verdict == "equal"
+
+    @property
+    def equality(self) -> str:
+        """What `equal` means here: to how many ulps of what, and over which rows; '' if it is not.
+
+        >>> Result("f", "zlpr", "equal", "float64: all", ulps={"float64": 0.98}).equality
+        'equal, to 0.98 ulp of max(1, |loss|, |s|), over float64: all'
+        """
+        if not self.equal:
+            return ""
+        worst = max(self.ulps.values(), default=0.0)
+        return f"equal, to {worst:g} {self.unit}, over {self.range}"
 
     @property
     def cause(self) -> str:
@@ -99,7 +119,7 @@ class Result:
         if not self.matches(allow):
             from verify.check.show import as_text
 
-            raise Mismatch("\n" + as_text(self))
+            raise Mismatch(as_text(self))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON: numbers that JSON lacks as text."""

@@ -1,8 +1,9 @@
 r"""Foreign code in a process of its own, with a limit on its time and memory.
 
-The worker (`verify.check.worker`) does the whole check and writes lines of JSON into a pipe: what
+The process (`verify.check.worker`) does the whole check and writes lines of JSON into a pipe: what
 it is at, and at the end the result.  Its own output goes nowhere.  A process that does not end, or
-dies, is a finding: it says what it was at.
+dies, is a finding: it says what it was at.  One may serve for several checks of code that is
+trusted not to meddle with the next, and then libraries are imported once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 from verify.check.result import Result
 from verify.check.verdict import does_not_run
 
-__all__ = ["MEMORY_LIMIT", "TIME_LIMIT", "CallLimit", "check_apart"]
+__all__ = ["MEMORY_LIMIT", "TIME_LIMIT", "CallLimit", "Worker", "check_apart"]
 
 TIME_LIMIT = 90.0
 """Seconds for a check, loading the library included; most take less than ten."""
@@ -45,15 +46,18 @@ def check_apart(
     *,
     time_limit: float = TIME_LIMIT,
     memory_limit: int = MEMORY_LIMIT,
+    worker: Worker | None = None,
 ) -> Result:
     """The result of the check of an address, whatever its code does.
 
+    worker: a process to do it in; one of its own if there is none.
     ValueError for bad input: a loss, a name or an option that there is not.
     """
     begun = time.monotonic()
     request = {"target": target, "against": against, "options": dict(options),
                "time_limit": time_limit, "memory_limit": memory_limit}  # fmt: skip
-    messages, ended = _converse(request, time_limit)
+    with Worker() as own:
+        messages, ended = (worker or own).converse(request, time_limit)
     seconds = time.monotonic() - begun
     last = messages[-1] if messages else {}
     if "problem" in last:
@@ -66,14 +70,66 @@ def check_apart(
     return does_not_run(target, against, words)
 
 
-def _converse(
-    request: Mapping[str, Any], time_limit: float
-) -> tuple[list[dict[str, Any]], int | None]:
-    """The messages of the worker, and its exit status; None if it had to be stopped."""
-    reading, writing = os.pipe()
+class Worker:
+    """A process for one check after another; a new one where the last had to be stopped, or died.
+
+    It is a context, and stops the process at its end.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe = -1
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def converse(
+        self, request: Mapping[str, Any], time_limit: float
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """The messages up to the result; without one the exit status, None if it was stopped."""
+        process = self._running()
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+        text, in_time = _read(self._pipe, time.monotonic() + time_limit)
+        messages = [json.loads(line) for line in text.splitlines() if _is_message(line)]
+        if messages and "stage" not in messages[-1]:
+            return messages, 0
+        ended = _status(process) if in_time else None
+        self.stop()
+        return messages, ended
+
+    def stop(self) -> None:
+        """End the process and all that it has started, if there is one."""
+        if self._process is None:
+            return
+        os.close(self._pipe)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process = None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self.stop()
+        if self._process is None:
+            self._pipe, writing = os.pipe()
+            self._process = _started(writing)
+            os.close(writing)
+        return self._process
+
+
+def _started(writing: int) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "verify.check.worker", str(writing)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -82,20 +138,6 @@ def _converse(
         start_new_session=True,
         env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": path},
     )
-    os.close(writing)
-    try:
-        assert process.stdin is not None
-        with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(request).encode())
-            process.stdin.close()
-        text, in_time = _read(reading, time.monotonic() + time_limit)
-        ended = _status(process) if in_time else None
-    finally:
-        os.close(reading)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return [json.loads(line) for line in text.splitlines() if _is_message(line)], ended
 
 
 def _status(process: subprocess.Popen[bytes]) -> int | None:

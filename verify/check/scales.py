@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from verify.check.discovery import CLOSENESS
+from verify.check.fit import CLOSENESS
 from verify.check.probes import Probe, make_probes, truths
 from verify.check.trial import Failed
 from verify.check.weigh import Weigher

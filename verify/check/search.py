@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from verify.check.cases import Case
+from verify.check.cases import USUAL, Case, largest_logit
 from verify.check.observation import Observation
 from verify.check.specification import Specification
 from verify.check.weigh import Weigher
@@ -19,6 +20,7 @@ from verify.formats import format_of
 
 __all__ = ["search"]
 
+WIDE = ("float64", "float32")
 EXAMPLES = 120
 LARGEST_SCORE = 100.0
 MOST_LABELS = 6
@@ -29,12 +31,16 @@ class _Wrong(Exception):
 
 
 def search(
-    weigher: Weigher, specification: Specification, soft: bool, seconds: float
+    weigher: Weigher,
+    specification: Specification,
+    soft: bool,
+    seconds: float,
+    dtypes: Sequence[str] = WIDE,
 ) -> tuple[Observation, ...]:
     """The smallest failing row of each wide dtype, as far as there is one and time for it."""
-    dtypes = [d for d in ("float64", "float32") if d in weigher.trial.framework.dtypes]
     deadline = time.monotonic() + seconds
-    found = (_search(weigher, specification, soft, dtype, deadline) for dtype in dtypes)
+    wide = [dtype for dtype in WIDE if dtype in dtypes]
+    found = (_search(weigher, specification, soft, dtype, deadline) for dtype in wide)
     return tuple(one for one in found if one is not None)
 
 
@@ -44,6 +50,7 @@ def _search(
     from hypothesis import HealthCheck, Phase, given, seed, settings, target
 
     last: list[Observation] = []
+    bounded = weigher.trial.convention.input != "logits"
 
     @seed(9064)
     @settings(
@@ -54,7 +61,7 @@ def _search(
         phases=(Phase.generate, Phase.target, Phase.shrink),
         print_blob=False,
     )
-    @given(_rows(specification, soft, dtype, weigher.trial.convention.input != "logits"))
+    @given(_rows(specification, soft, dtype, bounded, weigher.trial.framework.compiles))
     def climb(row: Any) -> None:
         if time.monotonic() > deadline and not last:
             return
@@ -73,11 +80,11 @@ def _search(
     return None
 
 
-def _rows(specification: Specification, soft: bool, dtype: str, bounded: bool) -> Any:
-    """Scores and labels of one length, numbers of the dtype."""
+def _rows(specification: Specification, soft: bool, dtype: str, bounded: bool, few: bool) -> Any:
+    """Scores and labels of one length, numbers of the dtype; few: of few lengths."""
     from hypothesis import strategies as st
 
-    largest = 6.0 if bounded else LARGEST_SCORE
+    largest = largest_logit(format_of(dtype)) if bounded else LARGEST_SCORE
     width: Literal[32, 64] = 64 if dtype == "float64" else 32
     score = st.floats(-largest, largest, width=width)
     tiny = max(2.0**-30, format_of(dtype).smallest_normal)
@@ -90,5 +97,5 @@ def _rows(specification: Specification, soft: bool, dtype: str, bounded: bool) -
             return at.map(lambda k: tuple(float(i == k) for i in range(n)))
         return st.tuples(*[label] * n)
 
-    sizes = st.integers(1, MOST_LABELS)
+    sizes = st.sampled_from((1, USUAL)) if few else st.integers(1, MOST_LABELS)
     return sizes.flatmap(lambda n: st.tuples(st.tuples(*[score] * n), labels(n)))

@@ -2,18 +2,18 @@ r"""A result for the terminal: the verdict first, then what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
+from textwrap import fill
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
+from verify.check.causes import CAUSES
 from verify.check.result import VERDICTS, Finding, Result
 
-__all__ = ["as_text", "render"]
+__all__ = ["as_text", "numbers", "show"]
 
 # Longer rows are shown by their ends.
 MOST_NUMBERS = 8
@@ -21,34 +21,15 @@ MOST_NUMBERS = 8
 SHOWN = 4
 _KINDS = {"probe": "small batch of ordinary rows", "search": "found by search"}
 TEXT_WIDTH = 100
+# Narrower screens break the lines themselves.
+LEAST_WIDTH = 40
 
 
-def render(result: Result) -> RenderableType:
-    """What `lossproof check` prints."""
-    colour = "green" if result.equal else "red" if result.verdict in _BAD else "yellow"
-    head = Text.from_markup(
-        f"[bold {colour}]{VERDICTS[result.verdict]}[/]  {escape(result.target)} against "
-        f"[bold]{result.against}[/]"
-    )
-    parts: list[RenderableType] = [head, Text(f"  {result.detail}")]
-    parts += [Text(f"  right for  {result.range}"), _assumed(result)]
-    if result.ulps:
-        figures = ", ".join(f"{name} {x:g}" for name, x in result.ulps.items())
-        parts.append(Text(f"  largest error where it is right, in ulp  {figures}"))
-    failures = [f for f in result.findings if f.severity == "failure"]
-    for number, finding in enumerate(failures[:SHOWN], 1):
-        parts.append(_finding(number, finding))
-    if len(failures) > SHOWN:
-        rest = ", ".join(f.kind for f in failures[SHOWN:])
-        parts.append(Text(f"\nand {len(failures) - SHOWN} more, all in --json: {rest}"))
-    parts += [_finding(0, f) for f in result.findings if f.severity == "note"]
-    parts += _story(result)
-    if result.reproducer:
-        # one line of text a line of code: it is to be pasted
-        code = Text(result.reproducer.rstrip(), no_wrap=True, overflow="ignore")
-        parts += [Text("\nto reproduce", style="bold"), code]
-    parts.append(Text(f"\n{result.rows} calls compared in {result.seconds:g} s", style="dim"))
-    return Group(*parts)
+def show(result: Result, console: Console) -> None:
+    """What `lossproof check` prints; lines break between words, but those of code never."""
+    width = console.width
+    for style, text in _parts(result, width):
+        console.print(Text(text, style), soft_wrap=True)
 
 
 _BAD = ("different", "does-not-run", "value-wrong", "gradient-wrong")
@@ -57,53 +38,101 @@ _BAD = ("different", "does-not-run", "value-wrong", "gradient-wrong")
 def as_text(result: Result, width: int = TEXT_WIDTH) -> str:
     """The same without colour."""
     out = StringIO()
-    Console(file=out, width=width, no_color=True, highlight=False).print(render(result))
+    # Else rich writes to the cell of a notebook, and codes for bold where FORCE_COLOR is set.
+    console = Console(
+        file=out,
+        width=width,
+        no_color=True,
+        highlight=False,
+        force_jupyter=False,
+        force_terminal=False,
+    )
+    show(result, console)
     return out.getvalue()
 
 
-def _assumed(result: Result) -> Text:
-    words = ", ".join(f"{name} {value}" for name, value in result.assumed.items())
-    return Text(f"  called as  {words}") if words else Text("  called as  nothing worked")
+def _parts(result: Result, width: int) -> Iterator[tuple[str, str]]:
+    """Style and text, in order."""
+    colour = "green" if result.equal else "red" if result.verdict in _BAD else "yellow"
+    head = f"{VERDICTS[result.verdict]}: {result.target} against {result.against}"
+    yield f"bold {colour}", _filled("", head, width)
+    yield "", _filled("  ", result.equality or result.detail, width)
+    if result.verdict != "does-not-run":
+        yield from (("", text) for text in _facts(result, width))
+        yield from (part for part in _findings(result, width))
+    yield from _stories(result, width)
+    if result.reproducer:
+        yield "bold", "\nto reproduce"
+        yield "", result.reproducer.rstrip()
+    yield "dim", f"\n{result.rows} calls compared in {result.seconds:g} s"
 
 
-def _finding(number: int, finding: Finding) -> RenderableType:
-    mark = "note" if finding.severity == "note" else f"{number}."
+def _facts(result: Result, width: int) -> Iterator[str]:
+    """Where it is right, how it is called, how near it comes."""
+    if not result.equal:
+        yield _filled("  right for  ", result.range, width)
+    called = ", ".join(f"{name} {value}" for name, value in result.assumed.items())
+    yield _filled("  called as  ", called or "nothing worked", width)
+    if result.ulps:
+        figures = ", ".join(f"{name} {x:g}" for name, x in result.ulps.items())
+        yield _filled("  errors     ", f"{figures} {result.unit}, where it is right", width)
+
+
+def _findings(result: Result, width: int) -> Iterator[tuple[str, str]]:
+    failures = [f for f in result.findings if f.severity == "failure"]
+    for number, finding in enumerate(failures[:SHOWN], 1):
+        yield from _finding(f"{number}.", finding, width)
+    if len(failures) > SHOWN:
+        rest = ", ".join(f.kind for f in failures[SHOWN:])
+        yield "", _filled("", f"and {len(failures) - SHOWN} more, all in --json: {rest}", width)
+    for finding in result.findings:
+        if finding.severity == "note":
+            yield from _finding("note", finding, width)
+
+
+def _finding(mark: str, finding: Finding, width: int) -> Iterator[tuple[str, str]]:
     where = f" [{', '.join(finding.dtypes)}]" if finding.dtypes else ""
-    lines = [
-        Text(
-            f"\n{mark} {_KINDS.get(finding.kind, finding.kind)}{where}: {finding.words}",
-            style="bold",
-        )
-    ]
-    if len(finding.scores):
-        lines.append(Text(f"   scores    {numbers(finding.scores)}"))
-        lines.append(Text(f"   labels    {numbers(finding.labels)}"))
-    if finding.got:
-        off = "" if finding.ulps is None else f"   {_ulps(finding.ulps)}"
-        lines.append(Text(f"   got       {finding.got}{off}"))
-        lines.append(Text(f"   expected  {finding.expected}"))
-    if finding.claim:
-        lines.append(Text(f"   violates  {finding.claim}"))
-    return Group(*lines)
+    kind = _KINDS.get(finding.kind, finding.kind)
+    yield "bold", "\n" + _filled(f"{mark} ", f"{kind}{where}: {finding.words}", width)
+    off = "" if finding.ulps is None else f"   {_ulps(finding.ulps)}"
+    lines = {
+        "scores": numbers(finding.scores) if len(finding.scores) else "",
+        "labels": numbers(finding.labels) if len(finding.scores) else "",
+        "got": f"{finding.got}{off}" if finding.got else "",
+        "expected": finding.expected if finding.got else "",
+        "violates": finding.claim,
+    }
+    for name, text in lines.items():
+        if text:
+            yield "", _filled(f"   {name:8}  ", text, width)
 
 
-def _story(result: Result) -> list[RenderableType]:
+def _stories(result: Result, width: int) -> Iterator[tuple[str, str]]:
     """Cause and cure, each once."""
-    told = dict.fromkeys((f.cause, f.why, f.cure) for f in result.findings if f.cause)
-    return [
-        Group(
-            Text(f"\nlikely cause: {cause}", style="bold"),
-            Padding(Text(why), (0, 2)),
-            Padding(Text(f"Cure: {cure}"), (0, 2)),
-        )
-        for cause, why, cure in told
-    ]
+    for cause, why, cure in dict.fromkeys((f.cause, f.why, f.cure) for f in result.findings):
+        if cause:
+            yield (
+                "bold",
+                "\n" + _filled("likely cause: ", f"{CAUSES[cause].title} ({cause})", width),
+            )
+            yield "", _filled("  ", why, width)
+            yield "", _filled("  cure: ", cure, width)
+
+
+def _filled(begin: str, text: str, width: int) -> str:
+    """The text behind its beginning, broken at blanks, each line under the first."""
+    return fill(
+        text,
+        max(width, LEAST_WIDTH),
+        initial_indent=begin,
+        subsequent_indent=" " * min(len(begin), LEAST_WIDTH // 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _ulps(error: float) -> str:
-    if error == float("inf"):
-        return "no number near"
-    return f"off by {error:.3g} ulp"
+    return "no number near" if error == float("inf") else f"off by {error:.3g} ulp"
 
 
 def numbers(row: Sequence[Any]) -> str:

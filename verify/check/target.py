@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = ["CannotLoad", "Target", "is_address", "load_attribute", "load_target"
 __all__ += ["read_address"]
 
 METHODS = ("forward", "call", "__call__")
+KERAS = ("keras", "tf_keras", "tensorflow")
 
 
 class CannotLoad(ValueError):
@@ -34,6 +35,7 @@ class Target:
 
     call: what is called with scores and labels.  `parameters` are those of the method that does
     the work, without self.  own_gradient: scores, labels -> gradient, where the object brings one.
+    made_with: what the constructor was given, where the target is a class.
     """
 
     call: Callable[..., Any]
@@ -43,6 +45,7 @@ class Target:
     parameters: tuple[inspect.Parameter, ...]
     own_gradient: Callable[..., Any] | None = None
     is_function: bool = True
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -78,11 +81,13 @@ def load_target(target: object, options: Mapping[str, Any] | None = None) -> Tar
     else:
         found = target
         where = f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', target)!s}"
+    taken: Mapping[str, Any] = {}
     if inspect.isclass(found):
-        found = _made(found, options or {})
+        taken = _taken(found, options or {})
+        found = found(**taken)
     if not callable(found):
         raise CannotLoad(f"{where} is {type(found).__name__}: expected a function or a class")
-    return _described(found, where)
+    return _described(found, where, taken)
 
 
 def load_attribute(address: str) -> Any:
@@ -125,18 +130,19 @@ def _attribute(module: ModuleType, name: str, place: str) -> Any:
     return found
 
 
-def _made(cls: type, options: Mapping[str, Any]) -> Any:
-    """An object of the class; the parameters that it must have are named if one is missing."""
+def _taken(cls: type, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options that the constructor takes; one that it must have and lacks is named."""
     try:
         known = inspect.signature(cls).parameters
     except (TypeError, ValueError):
-        return cls()
+        return {}
     missing = [n for n, p in known.items() if _required(p) and n not in options]
     if missing:
         raise CannotLoad(
-            f"{cls.__name__} needs {', '.join(missing)}: give it as an option, {missing[0]}=..."
+            f"{cls.__name__} needs {', '.join(missing)}: give it as an argument, "
+            f"-a {missing[0]}=... or arguments={{{missing[0]!r}: ...}}"
         )
-    return cls(**{name: value for name, value in options.items() if name in known})
+    return {name: value for name, value in options.items() if name in known}
 
 
 def _required(parameter: inspect.Parameter) -> bool:
@@ -144,7 +150,7 @@ def _required(parameter: inspect.Parameter) -> bool:
     return plain and parameter.default is parameter.empty
 
 
-def _described(found: Any, where: str) -> Target:
+def _described(found: Any, where: str, made_with: Mapping[str, Any]) -> Target:
     function = _function(found)
     try:
         parameters = tuple(inspect.signature(function).parameters.values())
@@ -156,20 +162,28 @@ def _described(found: Any, where: str) -> Target:
     gradient = (lambda *a, **k: pair(*a, **k)[1]) if callable(pair) else None
     name = getattr(found, "__qualname__", type(found).__name__)
     source, plain = _source(found, function), hasattr(found, "__qualname__")
-    return Target(found, name, where, source, parameters, gradient, plain)
+    return Target(found, name, where, source, parameters, gradient, plain, made_with)
 
 
 def _function(found: Any) -> Any:
     """The function that does the work: the method of an object, or what it is itself."""
     if inspect.isroutine(found) or inspect.isclass(found):
         return found
+    if any(_is_loss_of_keras(c) for c in type(found).__mro__):
+        return (
+            found.__call__
+        )  # Keras hands (y_true, y_pred) on by place, whatever `call` names them
     own = [m for m in METHODS if any(m in vars(c) for c in _own_classes(type(found)))]
     return getattr(found, own[0]) if own else found
 
 
+def _is_loss_of_keras(cls: type) -> bool:
+    return cls.__name__ == "Loss" and cls.__module__.split(".")[0] in KERAS
+
+
 def _own_classes(cls: type) -> list[type]:
     """The class and its bases, without those of the libraries, whose methods only pass on."""
-    libraries = ("torch", "keras", "tensorflow", "builtins", "abc", "functools")
+    libraries = ("torch", *KERAS, "builtins", "abc", "functools")
     return [c for c in cls.__mro__ if c.__module__.split(".")[0] not in libraries] or [cls]
 
 

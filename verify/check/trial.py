@@ -9,17 +9,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from verify.check.convention import PER_ROW, Convention, gradient_by_logits
+from verify.check.convention import PER_ROW, SIDES, Convention, gradient_by_logits
 from verify.check.frameworks import FRAMEWORKS, Framework, Numbers
 from verify.check.target import Target
 
 __all__ = ["Failed", "Result", "Trial"]
 
+_ROLES = ("scores", "labels")
 # A message of an exception is shown up to here.
 LONGEST_MESSAGE = 300
 
@@ -59,6 +60,10 @@ class Trial:
     gradient_of: Callable[..., Any] | None = None
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def anew(self) -> Trial:
+        """The same, with nothing compiled: its code runs again."""
+        return replace(self, kept={})
+
     @property
     def framework(self) -> Framework:
         """The library of the arrays."""
@@ -69,12 +74,13 @@ class Trial:
         made = self._array(scores, dtype)
         return self.convention.rows(self.framework.floats(made), scores.shape)
 
-    def run(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Result:
-        """The target on logits and labels (b, n); Failed if it cannot."""
-        arguments = self._array(scores, dtype), self._labels(labels, dtype)
-        return self._guarded(lambda: self._result(*arguments))
+    def run(self, scores: Numbers, labels: Numbers, dtype: str = "") -> Result:
+        """The target on logits and labels (b, n), of its widest dtype by default; or Failed."""
+        dtype = dtype or self.convention.widest
+        array, encoded = self._array(scores, dtype), self._labels(labels, dtype)
+        return self._guarded(lambda: self._result(array, encoded))
 
-    def totals(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Numbers:
+    def totals(self, scores: Numbers, labels: Numbers, dtype: str = "") -> Numbers:
         """The loss of each row where the reduction leaves rows apart, else that of the batch."""
         return self.reduced(self.run(scores, labels, dtype).raw, scores.shape)
 
@@ -98,12 +104,13 @@ class Trial:
         """Whether there is any way to a gradient."""
         return self.framework.autograd or self._own() is not None
 
-    def gradient(self, scores: Numbers, labels: Numbers, dtype: str = "float64") -> Numbers:
+    def gradient(self, scores: Numbers, labels: Numbers, dtype: str = "") -> Numbers:
         """The gradient of the sum over the rows by the logits, (b, n)."""
+        dtype = dtype or self.convention.widest
         array, encoded = self._array(scores, dtype), self._labels(labels, dtype)
         own = self._own()
         if own is not None:
-            slope = self._guarded(lambda: self.framework.floats(self._call(own, array, encoded)))
+            slope = self._guarded(lambda: self._own_slope(own, array, encoded))
         elif self.framework.autograd:
             slope = self._guarded(
                 lambda: self.framework.gradient(self._loss, array, encoded, self.kept)
@@ -115,16 +122,20 @@ class Trial:
     def hvp(self, scores: Numbers, labels: Numbers, vector: Numbers) -> Numbers:
         """The Hessian-vector product in float64, of a target on logits."""
         array, encoded = self._array(scores, "float64"), self._labels(labels, "float64")
-        along = self.framework.array(self.convention.laid_out(vector), "float64")
+        along = self.framework.array(self.convention.scores(vector), "float64")
         product = self._guarded(lambda: self.framework.hvp(self._loss, array, encoded, along))
         return self.convention.rows(product, scores.shape) * self._count(scores)
 
     def changed(self, scores: Numbers, labels: Numbers) -> str:
         """What a call writes into: scores, labels, both (`scores and labels`) or nothing."""
-        array, encoded = self._array(scores, "float64"), self._labels(labels, "float64")
-        names = {"scores": array, "labels": encoded}
+        if self.framework.immutable:
+            return ""
+        encoded = self._labels(labels, self.convention.widest)
+        arguments = self._parted(self._array(scores, self.convention.widest), encoded)
+        roles = ("positives", "negatives") if self.convention.labels == SIDES else _ROLES
+        names = dict(zip(roles, arguments, strict=True))
         before = {name: self.framework.floats(x).copy() for name, x in names.items()}
-        self._guarded(lambda: self._result(array, encoded))
+        self._guarded(lambda: self._call(self.target.call, *arguments))
         after = {name: self.framework.floats(x) for name, x in names.items()}
         return " and ".join(n for n in names if not np.array_equal(before[n], after[n]))
 
@@ -150,15 +161,30 @@ class Trial:
     def _labels(self, labels: Numbers, dtype: str) -> Any:
         return self.convention.encode(labels, self.framework, dtype)
 
+    def _parted(self, scores: Any, labels: Any) -> tuple[Any, Any]:
+        """What the target is given: scores and labels, or the scores of either side."""
+        if self.convention.labels != SIDES:
+            return scores, labels
+        positive, negative = (self.framework.picked(scores, index) for index in labels)
+        return positive, negative
+
+    def _own_slope(self, own: Callable[..., Any], scores: Any, labels: Any) -> Numbers:
+        """The target's own gradient; those by two sides are put into one array."""
+        returned = self._call(own, *self._parted(scores, labels))
+        if self.convention.labels != SIDES:
+            return self.framework.floats(returned)
+        slope = self.framework.floats(scores)
+        for index, part in zip(labels, returned, strict=True):
+            places = self.framework.floats(index).astype(np.intp)
+            np.put_along_axis(slope, places, self.framework.floats(part), axis=-1)
+        return slope
+
     def _loss(self, scores: Any, labels: Any) -> Any:
-        return _first(self._call(self.target.call, scores, labels))
+        return _first(self._call(self.target.call, *self._parted(scores, labels)))
 
     def _result(self, scores: Any, labels: Any) -> Result:
-        with self.framework.scope():
-            returned = self._call(self.target.call, scores, labels)
-        value = _first(returned)
-        raw = self.framework.floats(value)
-        return Result(raw, self.framework.dtype_of(value))
+        value = self.framework.value(self._loss, scores, labels, self.kept)
+        return Result(self.framework.floats(value), self.framework.dtype_of(value))
 
     def _call(self, function: Callable[..., Any], scores: Any, labels: Any) -> Any:
         way = self.convention

@@ -9,11 +9,11 @@ import numpy as np
 
 from verify.check.cases import CLASSES
 from verify.check.causes import CAUSES, likely_causes
-from verify.check.discovery import NEAR, Fit
 from verify.check.evidence import Evidence, dtypes_of, is_soft
+from verify.check.fit import NEAR, Fit
 from verify.check.observation import Observation
 from verify.check.ranges import range_of
-from verify.check.relations import Relation
+from verify.check.relations import CURVATURE, Relation
 from verify.check.reproducer import reproducer
 from verify.check.result import Finding, Result
 from verify.check.shrink import shrunk
@@ -25,7 +25,7 @@ def does_not_run(target: str, against: str, words: str, tried: int = 0) -> Resul
     """The result for what gives no number at all."""
     ways = f" in any of {tried} ways of calling it" if tried > 1 else ""
     empty = Observation("probe", "call", "float64", np.zeros((1, 0)), np.zeros((1, 0)), error=words)
-    causes = likely_causes([empty], against, "")
+    causes = likely_causes([empty], against)
     finding = _with_cause(
         Finding("call", "call", (), f"it gives no number{ways}: {words}"), causes[:1]
     )
@@ -38,8 +38,7 @@ def conclude(target: str, evidence: Evidence, strict: bool = False) -> Result:
     """The verdict on the evidence."""
     verdict, detail = _verdict(evidence, strict)
     specification = evidence.weigher.specification
-    source = evidence.weigher.trial.target.source
-    causes = () if verdict == "equal" else _causes(evidence, verdict, source)
+    causes = () if verdict == "equal" else _causes(evidence)
     findings = _findings(evidence, verdict, causes, strict)
     way = evidence.fit.convention
     parameters = ", ".join(
@@ -68,6 +67,7 @@ def conclude(target: str, evidence: Evidence, strict: bool = False) -> Result:
         nearest=evidence.fit.nearest,
         causes=causes,
         ulps=_ulps(evidence.seen),
+        unit=evidence.weigher.unit,
         rows=len(evidence.all_seen),
     )
 
@@ -112,6 +112,8 @@ def _over_the_range(evidence: Evidence, strict: bool) -> tuple[str, str]:
         return "limited-range", "the gradient is not right where labels are masked"
     if slope_wrong or evidence.broken:
         return "gradient-wrong", "the value is right, the gradient is not everywhere"
+    if evidence.only_bent_wrongly:
+        return "limited-range", "value and gradient are right, the Hessian-vector product is not"
     if strict and any(o.tiny for o in judged):
         return "limited-range", "digits of small losses are lost"
     return "equal", "value and gradient are right" if evidence.weigher.trial.has_gradient else (
@@ -151,13 +153,16 @@ def _soft_finding(finding: Finding) -> bool:
     return bool(((np.array(finding.labels) > 0) & (np.array(finding.labels) < 1)).any())
 
 
-def _causes(evidence: Evidence, verdict: str, source: str) -> tuple[str, ...]:
+def _causes(evidence: Evidence) -> tuple[str, ...]:
     """Those that the numbers show, and before them what a relation shows by itself."""
     own = [r.cause for r in evidence.broken if r.cause in CAUSES]
+    own += ["second-derivative"] if evidence.only_bent_wrongly else []
     own += ["swapped-arguments"] if evidence.fit.swapped else []
     own += ["padding-counted"] if evidence.fit.rank == "lists" else []
-    shown = likely_causes(evidence.all_seen, evidence.weigher.specification.name, source)
-    return tuple(dict.fromkeys([*own, *shown]))
+    specification = evidence.weigher.specification
+    shown = likely_causes(evidence.all_seen, specification.name, specification.parameters)
+    mixed = ["rows-mixed"] if evidence.fit.rank == "one row" and not shown else []
+    return tuple(dict.fromkeys([*own, *shown, *mixed]))
 
 
 # --- findings -------------------------------------------------------------------------------------
@@ -171,6 +176,8 @@ def _findings(
     found: list[Finding] = []
     if verdict == "equal-up-to-constant" or evidence.scale_of_scores is not None:
         judged = [o for o in judged if o.kind != "probe"]
+    if evidence.fit.rank == "one row":  # it takes several to see that they are mixed
+        judged = [o for o in judged if len(o.scores) > 1 and not is_soft(o)] or judged
     wrong = [
         o for o in judged if not (o.gradient_right if evidence.fit.rank == "constant" else o.right)
     ]
@@ -181,21 +188,42 @@ def _findings(
         own = [o for o in wrong if o.kind == kind]
         found.append(_with_cause(_finding(evidence, own, shrink=len(found) < 4), causes))
     for broken in (r for r in evidence.relations if not r.holds):
+        if broken.name == CURVATURE and broken.severity == "failure" and found:
+            continue  # as wrong as the gradient that it comes of
         if broken.seen is not None and _follows(broken.seen, found):
             continue  # it is wrong as single rows are: nothing is shared
         found.append(_with_cause(_of_relation(evidence, broken), causes))
     tiny = [o for o in judged if o.tiny and o.right]
     if tiny:
-        words = (
-            "a small loss has lost its digits (code by log-sum-exp keeps only its absolute size)"
-        )
+        words = f"small losses lose digits: {_lost(tiny)} (log-sum-exp keeps their absolute size)"
         severity = "failure" if strict else "note"
         shown_tiny = _shown(evidence, _clearest(tiny), "value", dtypes_of(tiny), words)
         found.append(replace(shown_tiny, severity=severity, ulps=None))
+    for dtype, words in evidence.refused.items():
+        found.append(
+            Finding("call", "dtype", (dtype,), f"it takes no {dtype}: {words}", severity="note")
+        )
     if evidence.left:
-        words = f"{evidence.left} rows were left out: no time, or a dtype that is not taken"
+        words = f"{evidence.left} rows were left out: there was no time"
         found.append(Finding("call", "time", (), words, severity="note"))
     return found
+
+
+def _lost(tiny: Sequence[Observation]) -> str:
+    """Below which loss digits are lost, and below which none is left, by dtype."""
+    some: dict[str, float] = {}
+    none: dict[str, float] = {}
+    for dtype in dtypes_of(tiny):
+        pairs = [(o.got, o.truth) for o in tiny if o.dtype == dtype and o.got is not None]
+        some[dtype] = max(float(truth.max()) for _, truth in pairs)
+        gone = [float(x.max()) for got, x in pairs if (np.abs(got - x) >= np.abs(x) / 2).any()]
+        none |= {dtype: max(gone)} if gone else {}
+    listed = [
+        f"{words} {', '.join(f'{loss:.0e} in {dtype}' for dtype, loss in found.items())}"
+        for words, found in (("some below", some), ("all below", none))
+        if found
+    ]
+    return "; ".join(listed)
 
 
 def _follows(seen: Observation, found: Sequence[Finding]) -> bool:
@@ -243,6 +271,8 @@ def _shown(
     ulps = seen.ulps
     if what == "gradient" and seen.gradient_truth is not None:
         got, truth, ulps = seen.gradient, seen.gradient_truth, seen.gradient_ulps
+    # as many as tell the two apart
+    digits = 17 if _numbers(got) == _numbers(truth) else 9
     return Finding(
         what=what,
         kind=seen.kind,
@@ -250,8 +280,8 @@ def _shown(
         words=words,
         scores=_rows(seen.scores),
         labels=_rows(seen.labels),
-        got=_numbers(got),
-        expected=_numbers(truth),
+        got=_numbers(got, digits),
+        expected=_numbers(truth, digits),
         ulps=ulps if what != "call" else None,
         claim=f"{evidence.weigher.specification.name}.{'value' if what == 'call' else what}",
     )
@@ -261,7 +291,7 @@ def _of_relation(evidence: Evidence, broken: Relation) -> Finding:
     return Finding(
         what="relation",
         kind=broken.name,
-        dtypes=("float64",),
+        dtypes=(evidence.fit.convention.widest,),
         words=broken.words,
         scores=_rows(broken.scores) if broken.scores is not None else (),
         labels=_rows(broken.labels) if broken.labels is not None else (),
@@ -284,11 +314,11 @@ def _rows(array: np.ndarray) -> list[object]:
     return array[0].tolist() if len(array) == 1 else array.tolist()
 
 
-def _numbers(array: np.ndarray | None) -> str:
+def _numbers(array: np.ndarray | None, digits: int = 9) -> str:
     if array is None or not array.size:
         return "no number"
     flat = array.ravel().tolist()
-    shown = ", ".join(f"{x:.9g}" for x in flat[:8]) + (", ..." if len(flat) > 8 else "")
+    shown = ", ".join(f"{x:.{digits}g}" for x in flat[:8]) + (", ..." if len(flat) > 8 else "")
     return shown if len(flat) == 1 else f"({shown})"
 
 

@@ -24,6 +24,7 @@ from verify.check.convention import logits_of
 from verify.check.frameworks import Numbers
 from verify.check.observation import Observation
 from verify.check.probes import Probe
+from verify.check.result import UNIT
 from verify.check.specification import LARGEST_SCORE, Specification
 from verify.check.trial import Failed, Trial
 from verify.formats import format_of
@@ -61,9 +62,10 @@ class Weigher:
         return self._weigh(empty, gradient)
 
     def probe(self, probe: Probe, kind: str, gradient: bool = True) -> Observation:
-        """A batch in float64."""
+        """A batch in the widest dtype that the target takes."""
         name = f"{kind}/{probe.rows}x{probe.scores.shape[1]}"
-        empty = Observation(kind, name, "float64", probe.scores, probe.labels)
+        widest = self.trial.convention.widest
+        empty = Observation(kind, name, widest, probe.scores, probe.labels)
         if self.trial.convention.layout == "row" and probe.rows > 1:
             empty = replace(empty, scores=probe.scores[:1], labels=probe.labels[:1])
         return self._weigh(empty, gradient)
@@ -102,7 +104,8 @@ class Weigher:
         excess = _excess(got, truth, BOUNDS[seen.dtype] * eps * size, self._largest(seen))
         off, finite = np.abs(got - truth), np.isfinite(got) & np.isfinite(truth)
         relative = max(TINY_RELATIVE, BOUNDS[seen.dtype] * eps)
-        small = finite & (np.abs(truth) < 1) & (truth != 0) & (off > relative * np.abs(truth))
+        small = finite & (np.abs(truth) < 1) & (off > relative * np.abs(truth))
+        small &= off > format_of(seen.dtype).smallest_subnormal  # the nearest number there is
         with np.errstate(over="ignore"):
             ulps = np.where(finite, off / (eps * size), np.where(excess > 1, np.inf, 0.0))
         return replace(
@@ -144,6 +147,12 @@ class Weigher:
         except Failed:
             return 0.0
         return format_of("float32").epsilon if returned == "float32" else 0.0
+
+    @property
+    def unit(self) -> str:
+        """What the errors of values are counted in."""
+        larger = self.specification.name in _WORKS_ON
+        return "ulp of the largest number that the formula works on" if larger else UNIT
 
     def _works_on(self, scores: Numbers) -> float:
         kept = np.abs(scores[np.isfinite(scores) & (np.abs(scores) < LARGEST_SCORE)])

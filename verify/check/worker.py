@@ -1,4 +1,4 @@
-"""The process that foreign code runs in: a request on stdin, lines of JSON into a pipe.
+"""The process that foreign code runs in: requests on stdin, a line each; lines of JSON into a pipe.
 
 {"stage": "..."}       what it is at
 {"result": {...}}      the end of a check
@@ -11,20 +11,29 @@ import json
 import os
 import resource
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from verify.check.examine import Options, examine
+from verify.check.libraries import settle_keras
 from verify.check.sandbox import CallLimit
 
 MEGABYTE = 1 << 20
 
 
 def main() -> None:
-    """Read the request, limit this process, check, answer."""
+    """Answer requests until there are no more."""
     pipe = os.fdopen(os.dup(int(sys.argv[1])), "w", encoding="utf-8")
     os.close(int(sys.argv[1]))
-    request = json.loads(sys.stdin.read())
     sys.path.append(os.getcwd())
+    settle_keras()
+    for line in sys.stdin:
+        _answer(json.loads(line), pipe)
+    pipe.close()
+    os._exit(0)  # what foreign code left to be done at exit is not done
+
+
+def _answer(request: dict[str, Any], pipe: TextIO) -> None:
+    """Limit this process, check, say what came out."""
     _limit(request["memory_limit"])
 
     def say(**message: Any) -> None:
@@ -43,8 +52,6 @@ def main() -> None:
         say(result=result.as_dict())
     except (ValueError, ImportError) as error:
         say(problem=str(error))
-    pipe.close()
-    os._exit(0)  # what foreign code left to be done at exit is not done
 
 
 def _limit(megabytes: int) -> None:

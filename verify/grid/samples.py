@@ -226,16 +226,8 @@ def _sample(
     vector: str,
     components: Sequence[int] | None = None,
 ) -> GridSample:
-    rng = generator(form, f"grid/{pattern.name}/{kind}/{vector}")
-    labels = np.minimum(form.round(GRID_LABELS[loss][kind](pattern, form, rng)), 1.0)
-    return GridSample(
-        id=f"{form.name}/{pattern.name}/{kind}/{vector}",
-        dtype=form.name,
-        scores=pattern.scores,
-        labels=labels,
-        vector=form.round(GRID_VECTORS[vector](pattern, form, rng)),
-        components=components,
-    )
+    name, draw = f"{pattern.name}/{kind}/{vector}", (GRID_LABELS[loss][kind], GRID_VECTORS[vector])
+    return GridSample.drawn(form, pattern, name, draw, components, stream="grid/")
 
 
 def _long_sample(

@@ -14,7 +14,7 @@ from typing import Protocol
 from verify.mutation import Trial
 
 __all__ = ["DEMANDED_MUTANTS", "TRUE", "Entry", "Evidence", "Finding", "Verdict"]
-__all__ += ["entry_at", "weakest"]
+__all__ += ["entry_at", "own_entry", "weakest"]
 
 # Every true statement is changed in so many places at least, each change refuted or proved to be
 # true as well.
@@ -49,13 +49,15 @@ def weakest(verdicts: list[Verdict]) -> Verdict:
 class Finding:
     """What came of weighing: the verdict, how it was reached in lines, and the mutants tried.
 
-    ``counterexample`` is one line with numbers, empty where there is none.
+    ``counterexample`` is one line with numbers, empty where there is none; ``bounds`` say why what
+    was weighed is decided at some inputs only.
     """
 
     verdict: Verdict
     lines: tuple[str, ...]
     counterexample: str = ""
     trials: tuple[Trial, ...] = ()
+    bounds: tuple[str, ...] = ()
 
 
 class Evidence(Protocol):
@@ -112,3 +114,20 @@ def entry_at(
     """An entry in the order in which it is read, its id ``document-number``."""
     rest = (verdict, evidence, assumptions, correction, note)
     return Entry(f"{document}-{number}", document, place, says, statement, *rest)
+
+
+def own_entry(
+    topic: str,
+    place: str,
+    number: str,
+    says: str,
+    statement: str,
+    evidence: Evidence,
+    assumptions: tuple[str, ...] = (),
+    note: str = "",
+    verdict: Verdict = Verdict.PROVED,
+    correction: str = "",
+) -> Entry:
+    """A result of our own, its id ``own-topic-number``; most of them are proved."""
+    rest = (verdict, evidence, assumptions, correction, note)
+    return entry_at("own", place, f"{topic}-{number}", says, statement, *rest)

@@ -24,7 +24,7 @@ from verify.ledger.statement import Statement, of_step
 from verify.mutation import Trial
 
 __all__ = ["All", "Contrary", "Decided", "Derived", "Empirical", "IllPosed"]
-__all__ += ["Outcome", "Tried", "Unsupported", "Witnessed"]
+__all__ += ["OF_FLOATS", "OF_NUMBERS", "Outcome", "Tried", "Unsupported", "Witnessed", "in_floats"]
 
 
 #: Subjects and topics as ``lossproof derive`` has them.
@@ -117,12 +117,17 @@ class Derived:
         return [(rule, of_step(step)) for rule, step in pairs]
 
 
+# Why a statement is decided at its inputs and not for every length.
+OF_NUMBERS = "for these numbers: it is they that the statement is about"
+OF_FLOATS = "at these inputs: it is about floats, whose rounding has no formula in n"
+
+
 class Witnessed:
     """Numbers in balls at stated inputs: an inequality is decided there, an equality confirmed."""
 
-    def __init__(self, example: Callable[[], list[Enclosure]]) -> None:
-        """The numbers are computed when the statement is weighed."""
-        self.example = example
+    def __init__(self, example: Callable[[], list[Enclosure]], bound: str = OF_NUMBERS) -> None:
+        """The numbers are computed when weighed; ``bound`` says why no more can be decided."""
+        self.example, self.bound = example, bound
 
     derivations: Topics = ()
 
@@ -134,7 +139,7 @@ class Witnessed:
             lines = tuple(enclosure.describe() for enclosure in found)
             against = next((e.describe() for e in found if e.fails), "")
             trials = tuple(_trial_of(e, *mutant) for e in found for mutant in e.mutants())
-        return Finding(verdict, lines, against, trials if verdict in TRUE else ())
+        return Finding(verdict, lines, against, trials if verdict in TRUE else (), (self.bound,))
 
     @staticmethod
     def _verdict(enclosure: Enclosure) -> Verdict:
@@ -143,6 +148,11 @@ class Witnessed:
         if not enclosure.holds:
             return Verdict.UNDECIDED
         return Verdict.CONFIRMED if enclosure.relation == "=" else Verdict.PROVED_FOR
+
+
+def in_floats(example: Callable[[], list[Enclosure]]) -> Witnessed:
+    """Of code that was run in floats, or of their range."""
+    return Witnessed(example, OF_FLOATS)
 
 
 def _trial_of(enclosure: Enclosure, change: str, mutant: Enclosure) -> Trial:
@@ -169,6 +179,7 @@ class All:
             tuple(chain.from_iterable(finding.lines for finding in found)),
             next((f.counterexample for f in found if f.counterexample), ""),
             tuple(chain.from_iterable(finding.trials for finding in found)),
+            tuple(dict.fromkeys(chain.from_iterable(finding.bounds for finding in found))),
         )
 
 

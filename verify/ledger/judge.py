@@ -94,7 +94,9 @@ def judge(entry: Entry, most: int | None = MUTANTS_A_FORMULA) -> Judgement:
         found = Finding(Verdict.UNDECIDED, ())
         failure = f"broke with {type(error).__name__}: {error}"
     trials = tuple(replace(trial, derivation=entry.id) for trial in found.trials)
-    lines, seconds = found.lines, perf_counter() - start
+    bounds = found.bounds if found.verdict is Verdict.PROVED_FOR else ()
+    lines = (*found.lines, *(f"decided {bound}" for bound in bounds))
+    seconds = perf_counter() - start
     parts = (found.verdict, lines, found.counterexample, trials, seconds, failure)
     return Judgement(entry.id, entry.verdict, *parts)
 

@@ -7,28 +7,21 @@ is wrong; those of another function are wrong on any rows.
 
 from __future__ import annotations
 
+from verify.museum.other_functions import OTHER_FUNCTIONS
 from verify.museum.piece import Piece, Takes, Witness
+from verify.museum.witnesses import (
+    ANY,
+    DISTRIBUTIONS,
+    HARD,
+    MEAN,
+    ROW,
+    ROWS,
+    SIDES,
+    SOFT,
+    gradient_of,
+)
 
 __all__ = ["FAULTY"]
-
-ROWS = ((0.5, -1.0, 2.0, -0.25), (1.5, 0.25, -0.75, 1.0))
-HARD = ((1.0, 0.0, 1.0, 0.0), (0.0, 0.0, 1.0, 0.0))
-ONE_HOT = ((0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0))
-SOFT = ((0.9, 0.1, 0.75, 0.25), (0.5, 0.0, 1.0, 0.125))
-DISTRIBUTIONS = ((0.5, 0.25, 0.125, 0.125), (0.75, 0.25, 0.0, 0.0))
-FROM_1 = ((0.0, 0.0, 1.0, 1.0), (0.0, 1.0, 0.0, 0.0))
-
-ANY = Witness(ROWS, HARD)
-MEAN = Takes(gives="mean")
-ROW = Takes(one_row=True)
-FILLED = Takes(labels="index list", filler=0)
-
-
-def _gradient(
-    scores: tuple[tuple[float, ...], ...], labels: tuple[tuple[float, ...], ...]
-) -> Witness:
-    return Witness(scores, labels, of="gradient")
-
 
 LIMITED = (
     Piece(
@@ -198,6 +191,40 @@ LIMITED = (
             ((20.0, 19.0, 0.0, -1.0, 1.0, 0.5),), ((1.0, 0.0, 1.0, 0.0, 1.0, 1.0),), "float64"
         ),
     ),
+    Piece(
+        "torch_single_inside",
+        "zlpr",
+        "zlpr",
+        "float64 scores are cast to float32, and the result is cast back",
+        "limited-range",
+        "single-inside",
+        "https://github.com/krumo/Domain-Adaptive-Faster-RCNN-PyTorch/issues/11",
+        witness=ANY,
+    ),
+)
+
+CURVED = (
+    Piece(
+        "torch_circle_no_softplus",
+        "CircleLoss",
+        "circle",
+        "similarities of either side as two tensors; without the 1 it falls below 0",
+        "limited-range",
+        "one-left-out",
+        "https://github.com/cavalleria/cavaface/issues/12",
+        SIDES,
+        witness=Witness(((0.875, -0.125, 0.125),), ((1.0, 0.0, 0.0),)),
+    ),
+    Piece(
+        "torch_backward_of_saved",
+        "zlpr",
+        "zlpr",
+        "a backward pass from what the forward pass saved: its own derivative is 0, and no error",
+        "limited-range",
+        "second-derivative",
+        "https://github.com/pytorch/pytorch/issues/76185",
+        witness=Witness(ROWS, HARD, of="hvp"),
+    ),
 )
 
 LABELS = (
@@ -241,7 +268,7 @@ SCALED = (
         "a tenth of the loss: the step size of another paper",
         "equal-up-to-scale",
         "constant-factor",
-        "https://github.com/search?q=LogSumExpPairwiseLoss&type=code",
+        "https://github.com/wutong16/DistributionBalancedLoss/issues/8",
         witness=ANY,
     ),
     Piece(
@@ -295,7 +322,7 @@ GRADIENT = (
         "gradient-wrong",
         "detached-shift",
         "https://github.com/allenai/allennlp/issues/635",
-        witness=_gradient(ROWS, HARD),
+        witness=gradient_of(ROWS, HARD),
     ),
     Piece(
         "torch_backward_sign",
@@ -305,7 +332,7 @@ GRADIENT = (
         "gradient-wrong",
         "backward-sign",
         "https://github.com/zimenglan-sysu-512/Focal-Loss/issues/2",
-        witness=_gradient(ROWS, HARD),
+        witness=gradient_of(ROWS, HARD),
     ),
     Piece(
         "torch_focal_root",
@@ -316,7 +343,7 @@ GRADIENT = (
         "root-at-zero",
         "https://github.com/kornia/kornia/issues/918",
         parameters={"gamma": 0.5},
-        witness=_gradient(((50.0, 1.0),), ((1.0, 0.0),)),
+        witness=gradient_of(((50.0, 1.0),), ((1.0, 0.0),)),
     ),
     Piece(
         "torch_circle_detached",
@@ -326,276 +353,8 @@ GRADIENT = (
         "gradient-wrong",
         "detached-weights",
         "https://github.com/TinyZeaMays/CircleLoss",
-        witness=_gradient(((0.5, -0.25, 0.75),), ((1.0, 0.0, 0.0),)),
+        witness=gradient_of(((0.5, -0.25, 0.75),), ((1.0, 0.0, 0.0),)),
     ),
 )
 
-DIFFERENT = (
-    Piece(
-        "torch_one_log_a_batch",
-        "zlpr_loss",
-        "zlpr",
-        "boolean masks flatten the batch: one log for all rows",
-        "different",
-        "one-log-a-batch",
-        "https://github.com/askforalfred/alfred/issues/16",
-        Takes(gives="sum"),
-        witness=ANY,
-    ),
-    Piece(
-        "torch_every_row_with_every_row",
-        "ZLPRLoss",
-        "zlpr",
-        "an inner product of two batches: each row's labels with each row's scores",
-        "different",
-        "rows-mixed",
-        "https://github.com/manzilzaheer/DeepSets/pull/1",
-        MEAN,
-        witness=ANY,
-    ),
-    Piece(
-        "torch_labels_counted_twice",
-        "sparse_multilabel_crossentropy",
-        "zlpr",
-        "scores are put behind themselves: each label from 1 on is twice among the negatives",
-        "different",
-        "counted-twice",
-        "https://github.com/taishan1994/pytorch_GlobalPointer_triple_extraction/issues/7",
-        FILLED,
-        witness=Witness(ROWS, FROM_1),
-    ),
-    Piece(
-        "torch_padding_counted",
-        "sparse_multilabel_crossentropy",
-        "zlpr",
-        "1e-12 is written for 1e12: the filling counts as a positive of score 0",
-        "limited-range",
-        "padding-counted",
-        "https://github.com/Tongjilibo/bert4torch/issues/95",
-        FILLED,
-        witness=Witness(ROWS, FROM_1),
-    ),
-    Piece(
-        "torch_labels_as_rows",
-        "global_pointer_crossentropy",
-        "zlpr",
-        "flattened by an axis too many: each label is a row of its own, which is cross-entropy",
-        "different",
-        "labels-as-rows",
-        "https://github.com/JunnYu/GPLinker_pytorch/issues/11",
-        Takes(gives="sum"),
-        witness=ANY,
-    ),
-    Piece(
-        "torch_swapped_arguments",
-        "Criterion",
-        "zlpr",
-        "(scores, labels) handed on to a function of (labels, scores)",
-        "different",
-        "swapped-arguments",
-        "https://github.com/gaohongkui/GlobalPointer_pytorch/issues/25",
-        witness=ANY,
-    ),
-    Piece(
-        "numpy_missing_minus",
-        "zlpr_loss",
-        "zlpr",
-        "positives without their minus: they are pushed down",
-        "different",
-        "missing-minus",
-        "https://github.com/google-deepmind/optax/issues/1040",
-        witness=ANY,
-    ),
-    Piece(
-        "python_absolute_value",
-        "sigmoid_cross_entropy",
-        "binary_cross_entropy",
-        "e^|x| for e^-|x|",
-        "different",
-        "missing-minus",
-        "https://github.com/pytorch/pytorch/pull/2221",
-        ROW,
-        witness=ANY,
-    ),
-    Piece(
-        "torch_wrong_axis",
-        "cross_entropy",
-        "softmax_cross_entropy",
-        "the softmax runs over the batch",
-        "different",
-        "wrong-axis",
-        "https://github.com/fxia22/pointnet.pytorch/issues/27",
-        Takes(labels="class index", gives="mean"),
-        witness=Witness(ROWS, ONE_HOT),
-    ),
-    Piece(
-        "torch_one_left_out",
-        "zlpr",
-        "zlpr",
-        "without the 1 in the sums there is no threshold to learn",
-        "different",
-        "one-left-out",
-        "https://github.com/cavalleria/cavaface/issues/12",
-        witness=ANY,
-    ),
-    Piece(
-        "python_negatives_only",
-        "zlpr",
-        "zlpr",
-        "the positives are nowhere",
-        "different",
-        "side-left-out",
-        "https://github.com/amazon-science/sccl/issues/27",
-        ROW,
-        witness=ANY,
-    ),
-    Piece(
-        "numpy_one_not_shifted",
-        "zlpr",
-        "zlpr",
-        "the sum is shifted by its largest term, the 1 beside it is not",
-        "different",
-        "one-not-shifted",
-        "https://github.com/leeesangwon/PyTorch-Image-Retrieval/pull/16",
-        witness=ANY,
-    ),
-    Piece(
-        "torch_sigmoid_twice",
-        "bce",
-        "binary_cross_entropy",
-        "a sigmoid before a function that begins with one",
-        "different",
-        "sigmoid-twice",
-        "https://github.com/itakurah/focal-loss-pytorch/pull/5",
-        Takes(gives="mean of labels"),
-        witness=ANY,
-    ),
-    Piece(
-        "torch_softmax_twice",
-        "ClassificationLoss",
-        "softmax_cross_entropy",
-        "a softmax before a function that begins with one",
-        "different",
-        "softmax-twice",
-        "https://github.com/PaddlePaddle/models/issues/2909",
-        Takes(labels="class index", gives="mean"),
-        witness=Witness(ROWS, ONE_HOT),
-    ),
-    Piece(
-        "torch_softmax_for_sigmoid",
-        "multilabel_bce",
-        "binary_cross_entropy",
-        "probabilities that sum to 1 over the labels",
-        "different",
-        "softmax-for-sigmoid",
-        "https://github.com/appvision-ai/fast-bert/issues/187",
-        witness=ANY,
-    ),
-    Piece(
-        "torch_max_for_sum",
-        "MultiClassHinge",
-        "hinge",
-        "the largest lead, not their sum",
-        "different",
-        "max-for-sum",
-        "https://github.com/fairyshine/TableEE",
-        Takes(labels="class index"),
-        {"margin": 1.0},
-        Witness(ROWS, ((0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))),
-    ),
-    Piece(
-        "torch_focal_negative_weight",
-        "focal_loss",
-        "focal",
-        "negatives are weighted with 1 - p, which is for positives",
-        "different",
-        "focal-weight",
-        "https://github.com/yqyao/SSD_Pytorch/issues/32",
-        witness=ANY,
-    ),
-    Piece(
-        "numpy_focal_gamma_factor",
-        "focal_loss",
-        "focal",
-        "gamma times 1 - p, not 1 - p to the gamma",
-        "different",
-        "factor-for-exponent",
-        "https://github.com/fudannlp16/focal-loss/issues/2",
-        witness=ANY,
-    ),
-    Piece(
-        "numpy_circle_sign",
-        "circle_loss",
-        "circle",
-        "the margins with the sign of their weights",
-        "different",
-        "margin-sign",
-        "https://github.com/xiangli13/circle-loss/issues/3",
-        witness=Witness(((0.5, -0.25, 0.75),), ((1.0, 0.0, 0.0),)),
-    ),
-    Piece(
-        "torch_asymmetric_shift",
-        "asymmetric_loss",
-        "asymmetric",
-        "p is shifted up where 1 - p should be",
-        "different",
-        "margin-sign",
-        "https://github.com/Alibaba-MIIL/ASL/issues/58",
-        witness=ANY,
-    ),
-    Piece(
-        "numpy_mean_inside_log",
-        "zlpr",
-        "zlpr",
-        "means for sums beside the 1: another threshold for each length of row",
-        "different",
-        "mean-inside-log",
-        "https://github.com/KevinMusgrave/pytorch-metric-learning/issues/21",
-        witness=ANY,
-    ),
-    Piece(
-        "numpy_changes_its_input",
-        "zlpr",
-        "zlpr",
-        "the scores are turned in place: the second call sees others",
-        "value-wrong",
-        "input-modified",
-        "https://github.com/epfl-lts2/pygsp/issues/71",
-        witness=Witness(ROWS, HARD, of="input"),
-    ),
-)
-
-STOPPED = (
-    Piece(
-        "torch_cuda_inside",
-        "zlpr",
-        "zlpr",
-        "a tensor is made on the graphics card, wherever the scores are",
-        "does-not-run",
-        "device",
-        "https://github.com/liun-online/HeCo/issues/15",
-        witness=Witness(ROWS, HARD, of="run"),
-    ),
-    Piece(
-        "numpy_removed_alias",
-        "zlpr",
-        "zlpr",
-        "np.float went with NumPy 1.24",
-        "does-not-run",
-        "removed-name",
-        "https://github.com/thuml/Transfer-Learning-Library/issues/253",
-        witness=Witness(ROWS, HARD, of="run"),
-    ),
-    Piece(
-        "python_never_ends",
-        "zlpr",
-        "zlpr",
-        "an iteration that waits for two floats to be equal",
-        "does-not-run",
-        "never-ends",
-        "https://github.com/abelfunctions/abelfunctions/pull/149",
-        ROW,
-    ),
-)
-
-FAULTY: tuple[Piece, ...] = (*LIMITED, *LABELS, *SCALED, *GRADIENT, *DIFFERENT, *STOPPED)
+FAULTY: tuple[Piece, ...] = (*LIMITED, *CURVED, *LABELS, *SCALED, *GRADIENT, *OTHER_FUNCTIONS)

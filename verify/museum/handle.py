@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib.util
 import math
 import warnings
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from verify.check.libraries import framework_named, settle_keras
 from verify.museum.piece import Piece, Takes
 
 __all__ = ["Got", "load", "play"]
@@ -42,6 +43,7 @@ def _load(path: Path, name: str) -> Callable[..., Any]:
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be loaded")
     module: ModuleType = importlib.util.module_from_spec(spec)
+    settle_keras()
     spec.loader.exec_module(module)
     function: Callable[..., Any] = getattr(module, name)
     return function() if isinstance(function, type) else function
@@ -54,6 +56,8 @@ def play(piece: Piece, scores: Any, labels: Any, dtype: str = "float64") -> Got:
     if takes.one_row:
         rows = zip(s.tolist(), _labels(t, takes).tolist(), strict=True)
         return Got(np.array([function(a, b) for a, b in rows]), None)
+    if takes.labels == "sides":
+        return _sides(function, s, t, dtype)
     if takes.labels_on_axis == 0:
         s, t = s.T, t.T
     return _RUN[piece.framework](function, s, _labels(t, takes), dtype, takes)
@@ -101,6 +105,18 @@ def _torch(function: Callable[..., Any], s: Floats, t: Any, dtype: str, takes: T
     return Got(values.detach().double().numpy(), gradient)
 
 
+def _sides(function: Callable[..., Any], s: Floats, t: Floats, dtype: str) -> Got:
+    """PyTorch, row by row, the positives' scores and the others as two tensors."""
+    import torch
+
+    scores = torch.from_numpy(np.array(s)).to(getattr(torch, dtype)).requires_grad_()
+    present = torch.from_numpy(t > 0)
+    rows = zip(scores, present, strict=True)
+    values = torch.stack([function(row[chosen], row[~chosen]) for row, chosen in rows])
+    (gradient,) = torch.autograd.grad(values.sum(), scores)
+    return Got(values.detach().double().numpy(), gradient.double().numpy())
+
+
 def _jax(function: Callable[..., Any], s: Floats, t: Any, dtype: str, takes: Takes) -> Got:
     import jax
 
@@ -126,13 +142,39 @@ def _compiled(function: Callable[..., Any], labels_first: bool) -> Callable[...,
     return jax.jit(both)
 
 
-_RUN = {"numpy": _numpy, "torch": _torch, "jax": _jax}
+def _by_name(
+    name: str, function: Callable[..., Any], s: Floats, t: Any, dtype: str, takes: Takes
+) -> Got:
+    """On the library of that name, or the one below it."""
+    library = framework_named(name)
+    whole = t.dtype == np.int64
+    scores, labels = library.array(s, dtype), library.array(t, dtype)
+    labels = library.integers(t) if whole else labels
+
+    def value(x: Any, y: Any) -> Any:
+        return function(*_arguments(x, y, takes))
+
+    with library.scope():
+        values = library.floats(value(scores, labels))
+    try:
+        return Got(values, library.gradient(value, scores, labels, {}))
+    except RuntimeError:  # it does not depend on the scores
+        return Got(values, None)
+
+
+_RUN: Mapping[str, Callable[..., Got]] = {
+    "numpy": _numpy,
+    "torch": _torch,
+    "jax": _jax,
+    "tensorflow": partial(_by_name, "tensorflow"),
+    "keras": partial(_by_name, "keras"),
+}
 
 
 def reduced(rows: Floats, takes: Takes, size: int) -> Floats:
     """Values of rows of `size` labels, reduced as the piece reduces them."""
-    if takes.gives == "rows":
-        return rows
+    if takes.gives in ("rows", "row means"):
+        return rows if takes.gives == "rows" else rows / size
     total = math.fsum(rows)
     count = {"mean": len(rows), "sum": 1, "mean of labels": len(rows) * size}[takes.gives]
     return np.array(total / count)

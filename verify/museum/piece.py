@@ -14,8 +14,8 @@ from typing import Literal
 
 __all__ = ["Labels", "Piece", "Reduction", "Takes", "Witness"]
 
-Labels = Literal["multi-hot", "signs", "class index", "index list"]
-Reduction = Literal["rows", "mean", "sum", "mean of labels"]
+Labels = Literal["multi-hot", "signs", "class index", "index list", "sides"]
+Reduction = Literal["rows", "mean", "sum", "mean of labels", "row means"]
 Room = Literal["faulty", "right"]
 Rows = Sequence[Sequence[float]]
 
@@ -27,10 +27,11 @@ class Takes:
     """What a piece takes and gives; the defaults are the commonest.
 
     labels: multi-hot (or soft) rows; signs -1 and +1; the index of one class a row; a list of
-    indices a row.  filler: what fills lists up to one length; 0 means that class 0 is no label and
-    that its score is not looked at.  one_row: lists of one row.  labels_on_axis: 0 where scores
-    are (labels, batch).  gives: a value for each row, or the mean or sum of these, or the mean over
-    all labels of all rows.
+    indices a row; sides, where the scores of positives and of negatives come as two tensors.
+    filler: what fills lists up to one length; 0 means that class 0 is no label and that its score
+    is not looked at.  one_row: lists of one row.  labels_on_axis: 0 where scores are (labels,
+    batch).  gives: a value for each row, or the mean or sum of these, or the mean over all labels
+    of all rows, or over those of each row.  single: it computes in float32 whatever it is given.
     """
 
     labels: Labels = "multi-hot"
@@ -40,6 +41,7 @@ class Takes:
     labels_on_axis: int = -1
     one_row: bool = False
     gives: Reduction = "rows"
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,17 @@ class Witness:
     scores: Rows
     labels: Rows
     dtype: str = "float64"
-    of: Literal["value", "gradient", "run", "input"] = "value"
+    of: Literal["value", "gradient", "hvp", "run", "input"] = "value"
 
 
 @dataclass(frozen=True)
 class Piece:
     """One file, `room/name.py`, and what is known of it.
 
-    framework: numpy, torch, jax or python, the beginning of the name.  function: what the file is
-    called by.  against, parameters: the loss, by its public name.  verdict: what a check must say.
-    cause: the id of the likely cause, None for a right piece.  seen_at: a public thread or file
-    with such code.  what: in words.
+    framework: numpy, torch, jax, tensorflow, keras or python, the beginning of the name.
+    function: what the file is called by.  against, parameters: the loss, by its public name.
+    verdict: what a check must say.  cause: the id of the likely cause, None for a right piece.
+    seen_at: a public thread or file with such code.  what: in words.
     """
 
     name: str

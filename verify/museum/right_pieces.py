@@ -108,6 +108,12 @@ RIGHT: tuple[Piece, ...] = (
         takes=Takes(labels="index list", filler=0),
     ),
     Piece("torch_backward_by_hand", "zlpr", "zlpr", "an autograd.Function with its own backward"),
+    Piece(
+        "torch_backward_of_inputs",
+        "binary_cross_entropy",
+        "binary_cross_entropy",
+        "a backward pass by hand that has a derivative of its own",
+    ),
     Piece("torch_soft_zlpr", "soft_zlpr", "soft_zlpr", "s + log(1 - t) where t < 1"),
     Piece(
         "torch_cross_entropy",
@@ -125,6 +131,13 @@ RIGHT: tuple[Piece, ...] = (
     ),
     Piece("torch_focal", "sigmoid_focal_loss", "focal", "from logs of sigmoids alone"),
     Piece("torch_circle", "CircleLoss", "circle", "the weights take part in the gradient"),
+    Piece(
+        "torch_circle_sides",
+        "CircleLoss",
+        "circle",
+        "the similarities of either side as two tensors",
+        takes=Takes(labels="sides"),
+    ),
     Piece(
         "torch_max_hinge",
         "max_hinge",

@@ -7,19 +7,23 @@ is not installed are left out, and counted.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from verify.museum.faulty_pieces import FAULTY
+from verify.check import check_apart, libraries
+from verify.check.sandbox import Worker
+from verify.museum import faulty_pieces, keras_pieces, right_pieces
 from verify.museum.piece import Piece
-from verify.museum.right_pieces import RIGHT
 from verify.work import each_in_threads
 
-__all__ = ["PIECES", "Outcome", "Tour", "Visit", "tour"]
+__all__ = ["FAULTY", "PIECES", "RIGHT", "Guide", "Outcome", "Tour", "Visit", "alone", "tour"]
 
+FAULTY: tuple[Piece, ...] = (*faulty_pieces.FAULTY, *keras_pieces.FAULTY)
+RIGHT: tuple[Piece, ...] = (*right_pieces.RIGHT, *keras_pieces.RIGHT)
 PIECES: tuple[Piece, ...] = (*FAULTY, *RIGHT)
 
 
@@ -146,11 +150,12 @@ def tour(
 ) -> Tour:
     """Visit the pieces with `check`, which takes a piece to its outcome.
 
-    jobs: so many at a time, in threads; for a check that works in a process of its own. Inside
-    `verify.work.on_cluster` its workers check.
+    jobs: so many at a time, in threads; for a check that works in a process of its own.  Those of
+    one library come one after another.  Inside `verify.work.on_cluster` its workers check.
     """
     chosen = tuple(pieces)
     there = [piece for piece in chosen if installed(piece.framework)]
+    there.sort(key=lambda piece: piece.framework)
 
     def visit(piece: Piece) -> Visit:
         begun = time.monotonic()
@@ -165,7 +170,46 @@ def tour(
     return Tour(tuple(visits), tuple(piece for piece in chosen if piece not in there))
 
 
+def alone(piece: Piece, worker: Worker | None = None) -> Outcome:
+    """The result of the check that a user would run on the file, in a process of its own."""
+    options = {"parameters": dict(piece.parameters)}
+    return check_apart(piece.address, piece.against, options, worker=worker)
+
+
+class Guide:
+    """`check` on pieces in processes: one for each thread, a new one for each library.
+
+    It is a context; at its end the processes are stopped.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._workers: list[Worker] = []
+
+    def __enter__(self) -> Guide:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def __call__(self, piece: Piece) -> Outcome:
+        """The result for a piece, in the process of its library."""
+        return alone(piece, self._worker(piece.framework))
+
+    def _worker(self, framework: str) -> Worker:
+        if not hasattr(self._own, "worker"):
+            self._own.worker, self._own.framework = Worker(), framework
+            self._workers.append(self._own.worker)
+        if self._own.framework != framework:
+            self._own.worker.stop()
+            self._own.framework = framework
+        worker: Worker = self._own.worker
+        return worker
+
+
 def installed(framework: str) -> bool:
     """Whether the pieces of a library can run; NumPy's take functions from SciPy."""
-    needed = {"numpy": ("numpy", "scipy"), "python": ()}.get(framework, (framework,))
-    return all(find_spec(name) is not None for name in needed)
+    return libraries.installed(framework) and (
+        framework != "numpy" or find_spec("scipy") is not None
+    )

@@ -160,13 +160,23 @@ FOCAL = SymbolicLoss(
 
 # Soft focal -----------------------------------------------------------------------------------
 
-r = p - t[i]
+#: ``p - t``, with the digits of whichever of p and q is small.
+r = (1 - t[i]) * p - t[i] * q
 w = p * q
 entropy = t[i] * up_cost + (1 - t[i]) * down_cost
 #: ``|r|^(b - 2)``.
 _power = Abs(r) ** (BETA - 2)
 SOFT_SLOPE = _power * r * (BETA * w * entropy + r**2)
 SOFT_BEND = _power * w * (BETA * ((BETA - 1) * w + r * (q - p)) * entropy + (2 * BETA + 1) * r**2)
+
+
+def derive_soft_focal_value() -> Derivation:
+    """As printed, with ``p - t``; without its weight binary cross-entropy."""
+    printed = total(at_index(Abs(p - t[i]) ** BETA * entropy, k), k)
+    chain = SOFT_FOCAL.begin("value", "Soft focal loss", printed)
+    chain = chain.to("p - t = (1 - t) p - t q, as p + q = 1", SOFT_FOCAL.value)
+    plain = SOFT_FOCAL.value.xreplace({BETA: S.Zero})
+    return chain.lemma("at beta = 0 binary cross-entropy", plain, bce_value(t))
 
 
 def derive_soft_focal_hard() -> Derivation:
@@ -213,6 +223,7 @@ SOFT_FOCAL = SymbolicLoss(
     names=NAMES,
     parameters=((BETA, 2.0),),
     own_topics={
+        "value": derive_soft_focal_value,
         "hard-labels": derive_soft_focal_hard,
         "optimum": derive_soft_focal_optimum,
         "convexity": derive_soft_focal_convexity,

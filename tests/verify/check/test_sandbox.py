@@ -7,6 +7,7 @@ import time
 import pytest
 
 from verify.check import check_apart
+from verify.check.sandbox import Worker
 
 OPTIONS = {"budget": 5.0, "convention": {"framework": "numpy", "scores_first": True}}
 
@@ -51,3 +52,10 @@ def test_a_file_that_raises_does_not_run(tmp_path):
     result = check_apart(f"{path}:f", "zlpr", OPTIONS)
     assert result.verdict == "does-not-run"
     assert "a_module_that_nobody_has" in result.detail
+
+
+def test_a_worker_answers_one_request_after_another_and_is_started_anew(place):
+    with Worker() as worker:
+        for name, verdict in (("zlpr", "equal"), ("leaves", "does-not-run"), ("zlpr", "equal")):
+            made = check_apart(f"{place}:{name}", "zlpr", OPTIONS, worker=worker)
+            assert made.verdict == verdict, str(made)

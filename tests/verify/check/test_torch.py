@@ -76,3 +76,60 @@ def test_a_detached_value_has_no_gradient():
         return F.binary_cross_entropy_with_logits(scores.detach(), labels)
 
     assert examine(loss, BCE, FINITE).verdict == "gradient-wrong"
+
+
+class Saved(torch.autograd.Function):
+    """BCE whose backward pass uses what the forward pass saved; or the scores again."""
+
+    @staticmethod
+    def forward(ctx, scores, labels, again):
+        ctx.save_for_backward(scores, labels)
+        ctx.slope, ctx.again = torch.sigmoid(scores) - labels, again
+        return F.binary_cross_entropy_with_logits(scores, labels, reduction="none").sum(-1)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        scores, labels = ctx.saved_tensors
+        slope = torch.sigmoid(scores) - labels if ctx.again else ctx.slope
+        return upstream[..., None] * slope, None, None
+
+
+def test_a_lost_second_derivative_limits_the_range():
+    lost = examine(lambda scores, labels: Saved.apply(scores, labels, False), BCE, FINITE)
+    assert (lost.verdict, lost.cause) == ("limited-range", "second-derivative"), str(lost)
+    assert lost.range.endswith("not the Hessian-vector product")
+    assert lost.findings[0].expected != "0" and lost.findings[0].got == "0"
+    whole = examine(lambda scores, labels: Saved.apply(scores, labels, True), BCE, FINITE)
+    assert whole.verdict == "equal", str(whole)
+
+
+def test_a_second_derivative_that_raises_is_a_note():
+    class Once(Saved):
+        backward = staticmethod(torch.autograd.function.once_differentiable(Saved.backward))
+
+    result = examine(lambda scores, labels: Once.apply(scores, labels, False), BCE, FINITE)
+    assert result.verdict == "equal", str(result)
+    assert any(f.kind == "Hessian-vector product" and f.severity == "note" for f in result.findings)
+
+
+def test_two_sides_of_circle_loss():
+    def circle(sim_ap, sim_an, scale=16, margin=0):
+        energy = torch.logsumexp(-scale * (sim_ap - margin), 1) + torch.logsumexp(
+            scale * (sim_an + margin), 1
+        )
+        return -F.logsigmoid(-energy)
+
+    options = Options(
+        parameters={"scale": 16}, excluding=("mask -inf", "mask minimum"), dtypes=["float64"]
+    )
+    result = examine(circle, "unified", options)
+    assert result.equal, str(result)
+    assert result.assumed["shape"] == "(batch, k) and (batch, n - k)"
+
+
+def test_a_dtype_that_is_refused_is_a_note():
+    hinge = torch.nn.MultiMarginLoss(margin=1.0)  # its kernel has no half precision on the CPU
+    result = examine(hinge, "hinge", Options(parameters={"margin": 1.0}, budget=5))
+    assert result.verdict == "equal", str(result)
+    assert "float16" not in result.range
+    assert any(f.words.startswith("it takes no float16") for f in result.findings)

@@ -30,6 +30,9 @@ from verify.check import Options, examine
         ("zlpr_swapped", "zlpr", "different"),
         ("only_negatives", "zlpr", "different"),
         ("binary_mean", "zlpr", "different"),
+        ("zlpr_of_sides", "zlpr", "equal"),
+        ("zlpr_of_sides", "binary_cross_entropy", "different"),
+        ("clipped_probabilities", "binary_cross_entropy", "limited-range"),
     ],
 )
 def test_verdict(toys, name, against, verdict):
@@ -51,6 +54,9 @@ def test_verdict(toys, name, against, verdict):
         ("binary_of_probabilities", "binary_cross_entropy", {"scores": "sigmoid"}),
         ("binary_mean", "binary_cross_entropy", {"reduction": "mean over all"}),
         ("one_row", "binary_cross_entropy", {"shape": "(n,)"}),
+        ("zlpr_of_sides", "zlpr", {"arguments": "(positives' scores, negatives' scores)"}),
+        ("unified_of_lists", "unified", {"arguments": "(negatives' scores, positives' scores)"}),
+        ("unified_of_lists", "unified", {"shape": "(k,) and (n - k,)", "library": "python"}),
     ],
 )
 def test_what_was_assumed(toys, name, against, assumed):
@@ -111,6 +117,15 @@ def test_a_gradient_of_its_own_is_checked(toys):
     assert right.verdict == "limited-range" and "gradient" not in right.assumed
 
 
+def test_gradients_by_two_sides_are_put_together(toys):
+    small = {"excluding": ("large", "huge", "wide"), "budget": 5, "dtypes": ["float64"]}
+    right = examine(toys.Sides(), "zlpr", Options(**small))
+    assert right.verdict == "equal", str(right)
+    wrong = examine(toys.Sides(2.0), "zlpr", Options(**small))
+    assert wrong.verdict == "gradient-wrong"
+    assert "positives = np.array" in wrong.reproducer and "negatives = np.array" in wrong.reproducer
+
+
 def test_options_are_obeyed(toys):
     masks = ("mask -inf",)
     options = Options(excluding=masks, dtypes=["float64"], budget=5)
@@ -141,3 +156,45 @@ def test_unknown_choices_are_answered_with_the_known(toys):
         examine(toys.zlpr, "zlpr", Options(convention={"framework": "abacus"}))
     with pytest.raises(ValueError, match="unknown loss 'zlprr'"):
         examine(toys.zlpr, "zlprr")
+
+
+def test_float32_is_asked_where_float64_is_not_taken(toys):
+    result = examine(
+        toys.binary_of_single,
+        "binary_cross_entropy",
+        Options(budget=5, excluding=("mask -inf",)),
+    )
+    assert result.verdict == "equal", str(result)
+    assert result.range == "float32: all"
+    assert result.assumed["scores"] == "logits of float32 or less"
+    refused = {d for f in result.findings if f.kind == "dtype" for d in f.dtypes}
+    assert refused == {"float64", "float16"}
+
+
+def test_another_loss_is_named_with_the_parameters_that_both_have(toys):
+    result = examine(toys.energy_of_sides, "circle", Options(budget=5))
+    assert (result.verdict, result.nearest) == ("different", "unified"), str(result)
+
+
+def test_two_sides_of_one_row_are_a_way_of_calling(toys):
+    result = examine(toys.sides_of_one_row, "zlpr", Options(budget=5))
+    assert result.assumed["shape"] == "(k,) and (n - k,)"
+    assert result.verdict == "limited-range", str(result)  # exp of plain scores
+
+
+def test_a_clip_of_probabilities_is_named(toys):
+    result = examine(toys.clipped_probabilities, "binary_cross_entropy", Options(budget=5))
+    assert result.causes[:1] == ("epsilon-in-log",)
+
+
+def test_the_range_of_hard_labels_is_that_of_hard_rows(toys):
+    result = examine(toys.zlpr, "soft_zlpr", Options(budget=5))
+    assert result.range.startswith("labels 0 and 1; float64")
+    assert "ordinary" not in result.range
+
+
+def test_rows_that_are_mixed_are_shown_as_a_batch(toys):
+    result = examine(toys.zlpr_of_the_batch, "zlpr", Options(budget=5))
+    (finding,) = [f for f in result.findings if f.severity == "failure"]
+    assert np.shape(finding.scores)[0] > 1
+    assert set(np.unique(finding.labels)) == {0.0, 1.0}

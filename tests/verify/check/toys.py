@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 
@@ -160,3 +161,53 @@ def talks(scores, labels):
 
 
 not_callable = 7
+
+
+def zlpr_of_sides(positive_scores, negative_scores):
+    """A loss for each row, of two arrays (batch, k) and (batch, n - k)."""
+    pair = (-positive_scores, negative_scores)
+    return sum(np.logaddexp.reduce(x, axis=-1, initial=0.0) for x in pair)
+
+
+def unified_of_lists(neg, pos):
+    """One row as two lists of numbers."""
+    return math.log1p(sum(math.exp(n - p) for n in neg for p in pos))
+
+
+class Sides:
+    """ZLPR of two sides, with a gradient by each; that by the negatives times a factor."""
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def __call__(self, sp, sn):
+        return zlpr_of_sides(sp, sn)
+
+    def value_and_grad(self, sp, sn):
+        up, down = np.exp(sn), np.exp(-sp)
+        by_positives = -down / (1 + down.sum(-1, keepdims=True))
+        by_negatives = self.factor * up / (1 + up.sum(-1, keepdims=True))
+        return self(sp, sn), (by_positives, by_negatives)
+
+
+def binary_of_single(scores, labels):
+    """As code with constants of float32 on a library that mixes no dtypes."""
+    if scores.dtype != np.float32:
+        raise TypeError(f"expected a float tensor, got {scores.dtype}")
+    return binary(scores, labels)
+
+
+def clipped_probabilities(probabilities, labels):
+    p = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    return -(labels * np.log(p) + (1 - labels) * np.log(1 - p)).sum(axis=-1)
+
+
+def energy_of_sides(pos, neg, scale=16.0, margin=0.0):
+    pairs = np.logaddexp.reduce(scale * neg, axis=-1)
+    pairs = pairs + np.logaddexp.reduce(-scale * (pos - margin), axis=-1)
+    return np.logaddexp(0, pairs)
+
+
+def sides_of_one_row(s_p, s_n):
+    """It reduces over all axes: right for two rows of numbers, and mixes batches."""
+    return np.log1p(np.exp(s_n).sum()) + np.log1p(np.exp(-s_p).sum())

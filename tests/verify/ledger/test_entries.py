@@ -12,6 +12,7 @@ from survivors import false_survivors
 
 from verify.ledger import DOCUMENTS, ENTRIES, select
 from verify.ledger.entry import DEMANDED_MUTANTS, TRUE, Verdict
+from verify.ledger.evidence import OF_FLOATS
 from verify.ledger.judge import judge
 
 FINISHED = ("7359", "9064", "9158", "SCE", "SURVEY")
@@ -34,6 +35,11 @@ def test_statement(name: str) -> None:
         assert len(judgement.trials) >= DEMANDED_MUTANTS
     if entry.verdict is Verdict.REFUTED:
         assert any(letter.isdigit() for letter in judgement.counterexample)
+    if entry.verdict is Verdict.PROVED_FOR:
+        why = [line for line in judgement.lines if line.startswith("decided ")]
+        assert why, "says at which inputs, and not why not for every n"
+        rounded = r"\mathrm{fl}" in entry.statement or r"\mathrm{code}" in entry.statement
+        assert not rounded or f"decided {OF_FLOATS}" in why
 
 
 @pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.correction])

@@ -19,6 +19,7 @@ from verify.ledger import judge as judging
 from verify.ledger.balls import Enclosure
 from verify.ledger.entry import Finding, Verdict
 from verify.ledger.evidence import (
+    OF_NUMBERS,
     All,
     Contrary,
     Decided,
@@ -126,6 +127,10 @@ def test_several_parts_are_as_weak_as_the_weakest() -> None:
     certain = Witnessed(lambda: toys.numbers("1", "<", "2"))
     assert computed(All(TRUE, certain)) is Verdict.PROVED_FOR
     assert computed(All(TRUE, FALSE, certain)) is Verdict.REFUTED
+    weighed = judge(toys.entry(Verdict.PROVED_FOR, All(TRUE, certain)))
+    assert weighed.lines[-1] == f"decided {OF_NUMBERS}"
+    refuted = judge(toys.entry(Verdict.REFUTED, All(FALSE, certain)))
+    assert not any(line.startswith("decided ") for line in refuted.lines)
     assert computed(All(TRUE, Empirical("try"))) is Verdict.EMPIRICAL
 
 

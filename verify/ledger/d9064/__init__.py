@@ -1,12 +1,13 @@
 """Document 9064, the multi-label loss for soft labels: each statement with a verdict.
 
 Formulas are in :mod:`~verify.ledger.d9064.equations`, what is said about them in
-:mod:`~verify.ledger.d9064.conclusions`, remarks and what follows after section 11 in the others.
+:mod:`~verify.ledger.d9064.original` and :mod:`~verify.ledger.d9064.conclusions`, remarks and what
+follows after section 11 in the others.
 """
 
 from __future__ import annotations
 
-from verify.ledger.d9064 import conclusions, equations, information, remarks, views
+from verify.ledger.d9064 import conclusions, equations, information, original, remarks, views
 
 __all__ = ["ENTRIES"]
 
@@ -18,7 +19,7 @@ a b c d e f g h i1 i2 j k l m n o p q r s t u v w 1 2 3 4 5 6 6b 7 7b 8 8b 9 10 
 S13a S13b 50 S14a S14b S14c S15a S15b S15c S15d 51 S16a 52 53 S16b 54 55 S17a 56 S17b S17c
 57 S18a S18b 58 59 S19a S19b S19c S19d S19e S20a S20b REF
 """
-_PARTS = (equations, conclusions, remarks, views, information)
+_PARTS = (equations, original, conclusions, remarks, views, information)
 _READ = {f"9064-{number}": place for place, number in enumerate(IN_ORDER.split())}
 
 ENTRIES = tuple(

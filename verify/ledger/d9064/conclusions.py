@@ -18,7 +18,6 @@ from verify.ledger.d9064.equations import (
     HARD,
     LEAST,
     LINKED,
-    OF_LINK,
     OPEN,
     SUMS,
     TRUNCATED,
@@ -26,23 +25,21 @@ from verify.ledger.d9064.equations import (
 )
 from verify.ledger.entry import Verdict, entry_at
 from verify.ledger.evidence import (
-    All,
     Contrary,
     Decided,
     Derived,
     IllPosed,
     Unsupported,
     Witnessed,
+    in_floats,
 )
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas import d9064_code as code
-from verify.ledger.own.labels import SIGN_SEEN
 from verify.ledger.statement import at_least, equation
 
 __all__ = ["ENTRIES"]
 
 _at = with_place(entry_at, "9064")
-_orig, _impl = with_place(_at, "orig."), with_place(_at, "orig. impl.")
 _one, _two, _three, _four, _five, _six = (with_place(_at, f"s{n}") for n in range(1, 7))
 _seven, _eight, _nine = (with_place(_at, f"s{n}") for n in (7, 8, 9))
 _ten, _eleven = (with_place(_at, f"s{n}") for n in (10, 11))
@@ -58,70 +55,6 @@ EXPONENTIAL = GRADE * exp(-s[i])
 BINOMIAL = Decided(
     equation(first_order(of.BINOMIAL), 1 + t[i] * exp(-s[i]), UNIT),
     equation(second_order(of.BINOMIAL), t[i] * (t[i] - 1) / 2 * exp(-2 * s[i]), UNIT),
-)
-
-ORIGINAL = (
-    _orig(
-        "f",
-        "dropping the high orders does not change what the loss does",
-        r"e^l - 1 \ge e^{-s_i} \text{ for positives}, \; e^l - 1 \ge e^{s_i} \text{ for negatives}",
-        Verdict.PROVED,
-        SIGN_SEEN,
-        GIVEN_HARD,
-        note="Below log 2 every sign is right, as for binary cross-entropy. What the minimum says "
-        "of soft labels does change: t = sigma(2s) in place of sigma(s).",
-    ),
-    _orig(
-        "l",
-        "the minimum is where all derivatives vanish",
-        r"\nabla l(s^*) = 0 \Leftrightarrow l(s^*) = \min l",
-        Verdict.PROVED,
-        All(CONVEX, Decided(equation(of.at_link(of.GRADIENT), S.Zero))),
-        GIVEN_OPEN,
-        note="As the loss is convex. With a label 0 or 1 no derivative vanishes, and there is no "
-        "minimum.",
-    ),
-    _orig(
-        "o",
-        "the scores rebuild the labels",
-        r"t_i = \sigma(2 s_i) \text{ where } \nabla L = 0",
-        Verdict.PROVED,
-        OF_LINK,
-    ),
-    _orig(
-        "p",
-        "the probability is sigma(2s), not sigma(s)",
-        r"\arg\min_s l: \; \sigma(2 s_i) = t_i",
-        Verdict.PROVED,
-        LEAST,
-        GIVEN,
-        note="For soft labels. Of a model that was trained on hard labels of noisy inputs a score "
-        "stands for another probability.",
-    ),
-    _impl(
-        "u",
-        "for eps = 1e-7 the log is about -16",
-        r"-16.2 < \log 10^{-7} < -16.1",
-        Verdict.PROVED_FOR,
-        Witnessed(of.log_of_epsilon),
-    ),
-    _impl(
-        "v",
-        "after the clip a masked score of -1e7 still contributes about 1e7",
-        r"-s + \log \varepsilon > 9.99 \cdot 10^6 \text{ at } s = -10^7, \; \varepsilon"
-        r" = 10^{-7}",
-        Verdict.PROVED_FOR,
-        Witnessed(of.clipped_mask),
-    ),
-    _impl(
-        "w",
-        "asking the labels as they were before the clip repairs it",
-        r"\mathrm{code}(0, -10^7) < 10^{-9}, \; \mathrm{code}(1, 20) < 3 \cdot 10^{-9}",
-        Verdict.PROVED_FOR,
-        Witnessed(code.original_labels_asked),
-        note="Set, as the text has it, the mask works at -inf too: own-code-set. Subtracted, as in "
-        "the pseudo-code, it does not: own-code-asked.",
-    ),
 )
 
 FIRST_SECTIONS = (
@@ -316,7 +249,7 @@ LATER = (
         "for large scores e^s overflows and e^-s underflows",
         r"e^{750} > 2^{1024}, \; e^{-750} < 2^{-1075}",
         Verdict.PROVED_FOR,
-        Witnessed(of.exponentials_in_floats),
+        in_floats(of.exponentials_in_floats),
     ),
     _eight(
         "37",
@@ -406,4 +339,4 @@ LATER = (
     ),
 )
 
-ENTRIES = (*ORIGINAL, *FIRST_SECTIONS, *LINK, *LATER)
+ENTRIES = (*FIRST_SECTIONS, *LINK, *LATER)

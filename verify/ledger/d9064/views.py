@@ -22,7 +22,16 @@ from verify.ledger.d9064.equations import (
     UNIT,
 )
 from verify.ledger.entry import Verdict, entry_at
-from verify.ledger.evidence import All, Contrary, Decided, Derived, Empirical, IllPosed, Witnessed
+from verify.ledger.evidence import (
+    All,
+    Contrary,
+    Decided,
+    Derived,
+    Empirical,
+    IllPosed,
+    Witnessed,
+    in_floats,
+)
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas import d9064_views as views
 from verify.ledger.own.soft import (
@@ -62,7 +71,7 @@ POINTER = (
         "an invalid pair gets -inf, in practice -1e7",
         r"e^{-10^7} < 2^{-1075}",
         Verdict.PROVED_FOR,
-        Witnessed(views.mask_in_floats),
+        in_floats(views.mask_in_floats),
         note="In float64, with a label 0. In half precision -1e7 is -inf.",
     ),
     _twelve(
@@ -93,7 +102,10 @@ COMPARED = (
         r"L = -(1 - p)^\gamma \log p, \; \frac{dL}{ds} = (1 - p)^\gamma (\gamma p \log"
         r" p - (1 - p))",
         Verdict.PROVED,
-        Decided(equation(partial(views.FOCAL, s[i]), views.FOCAL_SLOPE)),
+        All(
+            Decided(equation(partial(views.FOCAL, s[i]), views.FOCAL_SLOPE)),
+            Derived("focal", "value", "open the sigmoids"),
+        ),
         (r"p = \sigma(s), \; \gamma > 0",),
         note="A definition, that of arXiv:1708.02002; alpha is a factor of it.",
     ),
@@ -205,12 +217,15 @@ OTHERS = (
         r"L = -\sum_{pos} (1 - p_i)^{\gamma_+} \log p_i - \sum_{neg} p_i^{\gamma_-}"
         r" \log(1 - p_i), \; L = \mathrm{BCE} \text{ for } \gamma_\pm = 0",
         Verdict.PROVED,
-        Decided(
-            equation(
-                views.ASYMMETRIC.xreplace({views.GAMMA: S.Zero, views.BETA: S.Zero}),
-                of.HARD_BCE,
-                HARD,
-            )
+        All(
+            Decided(
+                equation(
+                    views.ASYMMETRIC.xreplace({views.GAMMA: S.Zero, views.BETA: S.Zero}),
+                    of.HARD_BCE,
+                    HARD,
+                )
+            ),
+            Derived("asymmetric", "value", "without exponents and margin"),
         ),
         (*GIVEN_HARD, r"m = 0"),
         note="A definition: the loss of arXiv:2009.14119 at its margin m = 0. The paper takes "
@@ -226,6 +241,7 @@ OTHERS = (
             "Circle loss (arXiv:2002.10857, eq. 4) is log(1 + N P), with weights for each score",
             Witnessed(views.circle_of_two),
             ITS_PRODUCT,
+            Derived("circle", "value", "the double sum factors"),
         ),
         GIVEN_HARD,
         "own-soft-two-logs",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial as with_subject
+from functools import partial as given
 
 from sympy import KroneckerDelta, S
 
@@ -10,35 +10,19 @@ from derive.axis import total
 from derive.facts import distribution, hard, soft
 from derive.labels.smoothing import among
 from derive.losses.symbols import LABELS, c, i, k, t
-from verify.ledger.entry import Entry, Evidence, Verdict, entry_at
-from verify.ledger.evidence import All, Decided, Derived, Witnessed
+from verify.ledger.entry import Verdict, own_entry
+from verify.ledger.evidence import All, Decided, Derived, Witnessed, in_floats
 from verify.ledger.formulas import around as of
 from verify.ledger.statement import equation
 
 __all__ = ["ENTRIES"]
 
-_labels = with_subject(Derived, "labels")
-_spans = with_subject(Derived, "spans")
+_labels = given(Derived, "labels")
+_spans = given(Derived, "spans")
 TARGET = KroneckerDelta(i, c)
 EPSILON = (r"0 < \varepsilon < 1",)
 
-
-def _entry(
-    number: str,
-    place: str,
-    says: str,
-    statement: str,
-    evidence: Evidence,
-    assumptions: tuple[str, ...] = (),
-    note: str = "",
-    verdict: Verdict = Verdict.PROVED,
-) -> Entry:
-    return entry_at(
-        "own", place, f"around-{number}", says, statement, verdict, evidence, assumptions, "", note
-    )
-
-
-_smoothing = with_subject(_entry, place="label smoothing")
+_smoothing = given(own_entry, "around", "label smoothing")
 
 SMOOTHING = (
     _smoothing(
@@ -92,6 +76,7 @@ SMOOTHING = (
         says="the gap at eps = 0.1 for 10, 1000 and 30 000 classes",
         statement=r"4.5 < \log(1 + 9 n) < 4.55, \; 9.1 < \cdot < 9.15, \; 12.5 < \cdot < 12.55",
         evidence=Witnessed(of.gaps_of_smoothed_labels),
+        note="For every eps and n: own-around-smoothing-gap.",
         verdict=Verdict.PROVED_FOR,
     ),
     _smoothing(
@@ -125,10 +110,11 @@ SMOOTHING = (
     ),
 )
 
+_mixup = given(own_entry, "around", "mixup")
+
 MIXING = (
-    _entry(
+    _mixup(
         "mixup-linear",
-        "mixup",
         "in both cross-entropies mixing labels is mixing losses, values and gradients",
         r"L(s, \lambda t + (1 - \lambda) u) = \lambda L(s, t) + (1 - \lambda) L(s, u)",
         _labels(
@@ -140,9 +126,8 @@ MIXING = (
         (r"0 < \lambda < 1", *distribution(t).describe()),
         "So code may mix either. Binary cross-entropy needs no labels that sum to 1.",
     ),
-    _entry(
+    _mixup(
         "mixup-zlpr",
-        "mixup",
         "in soft ZLPR the arguments of the logs are mixed, not the logs",
         r"A(\lambda t + (1 - \lambda) u) = \lambda A(t) + (1 - \lambda) A(u)",
         _labels("mixup-zlpr", "the arguments are affine in the labels", "the same labels twice"),
@@ -152,7 +137,7 @@ MIXING = (
     ),
 )
 
-_teacher = with_subject(_entry, place="distillation")
+_teacher = given(own_entry, "around", "distillation")
 _STEPS = (
     "student less teacher",
     "nothing is left at the scores of the teacher",
@@ -207,7 +192,7 @@ TEACHER = (
     ),
 )
 
-_span = with_subject(_entry, place="GlobalPointer")
+_span = given(own_entry, "around", "GlobalPointer")
 
 SPANS = (
     _span(
@@ -247,32 +232,32 @@ SPANS = (
     ),
 )
 
-_code = with_subject(_entry, verdict=Verdict.PROVED_FOR)
+_code = given(own_entry, "around", verdict=Verdict.PROVED_FOR)
 
 CODE = (
     _code(
+        "lossproof.labels",
         "code-labels",
-        place="lossproof.labels",
         says="smoothed and distilled labels of this library keep their digits",
         statement=r"|\mathrm{fl}(t) - t| < 5 \cdot 10^{-15} \, t",
-        evidence=Witnessed(of.library_labels),
+        evidence=in_floats(of.library_labels),
         note="In float64, at these rows: labels down to 1e-5 among them.",
     ),
     _code(
+        "lossproof.spans",
         "code-spans",
-        place="lossproof.spans",
         says="a span score of this library at positions 150 and 190",
         statement=r"|\mathrm{fl}(s) - \tfrac54 \sum_e \cos(40 \, \theta_e)| < 10^{-13}",
-        evidence=Witnessed(of.library_spans),
+        evidence=in_floats(of.library_spans),
         note="In float64. Its two rotations are computed apart, the sum of cosines is what their "
         "product is: the score of the length 40.",
     ),
     _code(
+        "GlobalPointer",
         "code-angles",
-        place="GlobalPointer",
         says="rotary angles that are computed in float32 are wrong far into a text",
         statement=r"|\cos(\mathrm{fl}_{32}(i \theta)) - \cos(i \theta)| > 10^{-5}",
-        evidence=Witnessed(of.angles_of_float32),
+        evidence=in_floats(of.angles_of_float32),
         note="As in code that multiplies float32 positions and frequencies: the angle i theta has "
         "i theta 2^-24 of rounding error. This library has its tables from float64.",
     ),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial as with_topic
+
 from sympy import S
 
 from derive.facts import distribution, soft, strictly_soft
 from derive.losses.symbols import t
-from verify.ledger.entry import Entry, Evidence, Verdict, entry_at
+from verify.ledger.entry import Verdict, own_entry
 from verify.ledger.evidence import All, Decided, Derived, Witnessed
 from verify.ledger.formulas import d9064
 from verify.ledger.formulas import floors as of
@@ -16,19 +18,7 @@ __all__ = ["ENTRIES"]
 
 UNIT, OPEN = soft(t), strictly_soft(t)
 
-
-def _entry(
-    number: str,
-    says: str,
-    statement: str,
-    evidence: Evidence,
-    assumptions: tuple[str, ...],
-    note: str = "",
-    verdict: Verdict = Verdict.PROVED,
-) -> Entry:
-    rest = (verdict, evidence, assumptions, "", note)
-    return entry_at("own", "least values", f"floor-{number}", says, statement, *rest)
-
+_entry = with_topic(own_entry, "floor", "least values")
 
 ENTRIES = (
     _entry(
@@ -126,6 +116,7 @@ ENTRIES = (
         r" \quad l < 7 \cdot 10^{-5} \text{ with hard labels}",
         Witnessed(of.smoothed_loss_stalls),
         (r"10\,000 \text{ labels}",),
+        note="For every n: own-floor-soft-zlpr.",
         verdict=Verdict.PROVED_FOR,
     ),
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial as with_topic
+
 from sympy import Expr, Rational, S, exp
 
 from derive.axis import Index, array, total
 from derive.facts import hard_rows, soft
 from derive.grid.sums import SOFT, STRICTLY_SOFT, h, i, j, k, l, p, s, t
 from derive.losses.grid.common import FIRST, LABEL, SECOND, at_two_classes, soft_zlpr_of
-from verify.ledger.entry import Entry, Evidence, Verdict
+from verify.ledger.entry import own_entry
 from verify.ledger.evidence import All, Decided, Derived
 from verify.ledger.formulas import d9158 as of
 from verify.ledger.statement import equation
@@ -17,19 +19,7 @@ __all__ = ["BLIND", "CONSTANT_SUM", "ENTRIES", "MIRRORED", "PLAIN_SHARE", "SOLUT
 
 POSITIVE_ROWS, ROWS = STRICTLY_SOFT.describe(), SOFT.describe()
 
-
-def _entry(
-    name: str,
-    place: str,
-    says: str,
-    statement: str,
-    evidence: Evidence,
-    assumptions: tuple[str, ...] = (),
-    note: str = "",
-) -> Entry:
-    rest = (Verdict.PROVED, evidence, assumptions, "", note)
-    return Entry(f"own-grid-{name}", "own", place, says, statement, *rest)
-
+_entry = with_topic(own_entry, "grid")
 
 # Samples that share their scores: weights of any sum in place of labels ---------------------------
 
@@ -86,8 +76,8 @@ MIRRORED = Derived("grid", "mirrored-optimum", "Lagrange's identity", "there the
 
 ENTRIES = (
     _entry(
-        "solution",
         "for 9158-d, 9158-j2",
+        "solution",
         "the scores that minimise loss 1 for soft labels",
         r"t_{ij} = \mathrm{softmax}_j(2 s_{ij} + \log D_j), \;"
         r" s_{ij} = \tfrac12 \log t_{ij} + \log y_j + c_i, \; y_j (K y)_j = 1,"
@@ -99,8 +89,8 @@ ENTRIES = (
         "arrays of labels for which the same scores are optimal.",
     ),
     _entry(
-        "general-form",
         "for 9158-4",
+        "general-form",
         "the general form, with an f of the whole row",
         r"l = \sum_j \log(1 + \sum_i t_{ij} e^{-f_j(s_{i1}, \dots, s_{im})})",
         Decided(
@@ -116,8 +106,8 @@ ENTRIES = (
         "f_ij = -log sum_{k != j} e^(s_ik - s_ij) is loss 1, the centred score loss 3.",
     ),
     _entry(
-        "constant-sum",
         "for 9158-f",
+        "constant-sum",
         "t = softmax(f) is stationary, and then a minimum, exactly where the sum of f is constant",
         r"t = \mathrm{softmax}(f) \text{ minimises loss 2 } \Leftrightarrow"
         r" \textstyle\sum_j f_{ij} = c_i",
@@ -127,8 +117,8 @@ ENTRIES = (
         "is at least m log(1 + sum_i e^-xbar_i), whatever f is.",
     ),
     _entry(
-        "centred-blind",
         "for 9158-j1",
+        "centred-blind",
         "with hard labels no loss with a constant sum of f tells the other classes apart",
         r"l = \sum_j \log(1 + e^{-A} n_j) \le n e^{-A} \text{ for } f_{i c_i} = A"
         r" \text{ and any other } f_{ij}",
@@ -137,8 +127,8 @@ ENTRIES = (
         "From three classes on a wrong class leads at no cost.",
     ),
     _entry(
-        "plain-share",
         "for 9158-m",
+        "plain-share",
         "the share of a class in the plain sum is its count times its mean loss",
         r"\sum_i t_{ij} \log m = n_j \log m \text{ for equal scores}",
         PLAIN_SHARE,
@@ -146,8 +136,8 @@ ENTRIES = (
         "Proportional to the count where the classes have equal mean losses, as at the start.",
     ),
     _entry(
-        "load",
         "for 9158-n, 9158-o",
+        "load",
         "share and pull of a class in loss 1, by its load N_j = sum_i t_ij u_ij",
         r"\frac{N_j}{1 + N_j} \le \log(1 + N_j) \le N_j, \;"
         r" 0 \le \log(1 + N_j) - \log N_j \le 1/N_j",
@@ -164,8 +154,8 @@ ENTRIES = (
         "itself for small ones, where the labels are fitted.",
     ),
     _entry(
-        "mirrored",
         "for 9158-p",
+        "mirrored",
         "a loss with one log a class and a known minimum",
         r"l = \tfrac12 \sum_j \log D_j + \tfrac12 \sum_k \log E_k \ge"
         r" \sum_j \log(1 + \sum_{k \ne j} G_{jk}),"
@@ -176,8 +166,8 @@ ENTRIES = (
         "balances on the way there.",
     ),
     _entry(
-        "decoding",
         "for 9158-q",
+        "decoding",
         "what loss 1 estimates is softmax(2s + log D), with labels that are counts too",
         r"\nabla l = 0 \text{ where } c_{ij} = w_i \, \mathrm{softmax}_j(2 s_{ij} + \log D_j)",
         Decided(equation(GRADIENT_AT_LINK, S.Zero)),

@@ -40,6 +40,7 @@ ENTRIES = (
         r" \quad t = p: 0",
         Verdict.PROVED,
         All(
+            Derived("soft_focal", "value", "p - t = (1 - t) p - t q, as p + q = 1"),
             Derived("soft_focal", "hard-labels", "|p - y| is 1 - p or p", "and so is the gradient"),
             Derived(
                 "soft_focal",

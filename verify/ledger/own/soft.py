@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial as with_topic
+
 from sympy import S, exp, log
 
 from derive.axis import total
 from derive.calculus import partial
 from derive.facts import hard, soft, strictly_soft
 from derive.losses.symbols import LABELS, at_index, i, k, s, t, y
-from verify.ledger.entry import Entry, Evidence, Verdict, entry_at
-from verify.ledger.evidence import Decided, Witnessed
+from verify.ledger.entry import Verdict, own_entry
+from verify.ledger.evidence import Decided, in_floats
 from verify.ledger.formulas import d9064 as of
 from verify.ledger.formulas import d9064_remarks as remarks
 from verify.ledger.formulas import d9064_views as views
@@ -50,122 +52,108 @@ SOFT_CIRCLE = Decided(
         UNIT,
     )
 )
-NO_CLIP = Witnessed(remarks.infinities_are_handled)
+NO_CLIP = in_floats(remarks.infinities_are_handled)
 
-
-def _entry(
-    number: str,
-    place: str,
-    says: str,
-    statement: str,
-    evidence: Evidence,
-    verdict: Verdict = Verdict.PROVED,
-    assumptions: tuple[str, ...] = (),
-    note: str = "",
-) -> Entry:
-    return entry_at(
-        "own", place, f"soft-{number}", says, statement, verdict, evidence, assumptions, "", note
-    )
-
+_entry = with_topic(own_entry, "soft")
 
 ENTRIES = (
     _entry(
-        "mixed-losses",
         "for 9064-b",
+        "mixed-losses",
         "hard losses mixed with the weights of the labels: of one label the slope is that of "
         "binary cross-entropy, zero at sigma(s) = t",
         r"\partial_s (t \log(1 + e^{-s}) + (1 - t) \log(1 + e^s)) = \sigma(s) - t",
         MIXED_HARD,
-        assumptions=UNIT.describe(),
-        note="Of several labels the slopes are mixed too, but where they vanish has no closed form "
+        UNIT.describe(),
+        "Of several labels the slopes are mixed too, but where they vanish has no closed form "
         "then.",
     ),
     _entry(
-        "parts",
         "for 9064-g",
+        "parts",
         "with scores 0 the two logs of ZLPR are those of the counts, at most log(n + 1) apart",
         r"\log(1 + |pos|), \; \log(1 + |neg|), \; 1 + |neg| \le (1 + n)(1 + |pos|)",
         PARTS_AT_ZERO,
-        assumptions=HARD.describe(),
+        HARD.describe(),
     ),
     _entry(
-        "bce-slope",
         "for 9064-7b",
+        "bce-slope",
         "the slope of binary cross-entropy by a score has nothing of the other labels",
         r"\partial_i \mathrm{BCE} = \sigma(s_i) - y_i",
         BCE_SLOPE,
-        assumptions=HARD.describe(),
+        HARD.describe(),
     ),
     _entry(
-        "eq-5",
         "for 9064-16b",
+        "eq-5",
         "eq. 16 is eq. 5 of the original",
         r"\log(1 + \sum_i t_i e^{-s_i}) + \log(1 + \sum_i (1 - t_i) e^{s_i})",
         SAME_AS_EQ_5,
-        assumptions=UNIT.describe(),
+        UNIT.describe(),
     ),
     _entry(
-        "no-clip",
         "for 9064-s, 9064-S15a",
+        "no-clip",
         "eq. 39 with log 0 = -inf is computed as it is",
         r"|\mathrm{fl}(l) - l| < 10^{-15} \text{ at } t = (1, 0), \; s = (1, -2)",
         NO_CLIP,
-        Verdict.PROVED_FOR,
         note="In float64, with the zero among the exponents: the largest is finite. A score "
         "-inf with a label 0 needs care: -s + log t is inf - inf.",
+        verdict=Verdict.PROVED_FOR,
     ),
     _entry(
-        "terms",
         "for 9064-S14c",
+        "terms",
         "of hard labels n terms are under the logs, of soft ones up to 2n",
         r"|pos| + |neg| = n, \; n + n = 2n",
         LINEAR,
-        assumptions=HARD.describe(),
-        note="The same order, and twice the exponentials.",
+        HARD.describe(),
+        "The same order, and twice the exponentials.",
     ),
     _entry(
-        "flow",
         "for 9064-S15c",
+        "flow",
         "straight down the gradient the loss does not rise, whatever comes of a longer step",
         r"\frac{dL}{d\tau} = -\sum_i g_i^2 \le 0 \text{ for } \frac{ds}{d\tau} = -g",
         FLOW,
-        assumptions=UNIT.describe(),
+        UNIT.describe(),
     ),
     _entry(
-        "cross-entropy",
         "for 9064-S16a, 9064-52, 9064-S16b, 9064-S18a",
+        "cross-entropy",
         "binary cross-entropy is the entropy of the label, which no score changes, and KL",
         r"-t \log \sigma(s) - (1 - t) \log(1 - \sigma(s)) = H(t) + \mathrm{KL}(t \| \sigma(s))",
         KL_AND_ENTROPY,
-        assumptions=strictly_soft(t).describe(),
-        note="KL is a Bregman divergence, that of -H.",
+        strictly_soft(t).describe(),
+        "KL is a Bregman divergence, that of -H.",
     ),
     _entry(
-        "likelihood",
         "for 9064-54, 9064-S17b",
+        "likelihood",
         "of one hard label the loss is a negative log-likelihood",
         r"e^{-L(s, 1)} + e^{-L(s, 0)} = \sigma(s) + \sigma(-s) = 1",
         ONE_LIKELIHOOD,
         note="So binary cross-entropy is one for any number of labels, each by itself.",
     ),
     _entry(
-        "two-logs",
         "for 9064-59",
+        "two-logs",
         "eq. 59 has the log of all pairs, and of the sums by themselves",
         r"e^{(59)} = 1 + N P + N + P, \; N = \sum_{neg} e^{\gamma (s_i - \Delta_n)},"
         r" \; P = \sum_{pos} e^{\gamma (\Delta_p - s_j)}",
         ITS_PRODUCT,
-        assumptions=HARD.describe(),
-        note="ZLPR of scaled scores with margins.",
+        HARD.describe(),
+        "ZLPR of scaled scores with margins.",
     ),
     _entry(
-        "circle",
         "for 9064-S19e",
+        "circle",
         "eq. 59 with soft labels gives them back",
         r"t e^{\gamma (\Delta_p - s)} = (1 - t) e^{\gamma (s - \Delta_n)}"
         r" \Leftrightarrow t = \sigma(\gamma (2 s - \Delta_n - \Delta_p))",
         SOFT_CIRCLE,
-        assumptions=UNIT.describe(),
-        note="Where it holds for every label both sums are equal, and the gradient vanishes.",
+        UNIT.describe(),
+        "Where it holds for every label both sums are equal, and the gradient vanishes.",
     ),
 )

@@ -83,7 +83,10 @@ DEFINITION = (
                     sigmoid(log(of.ODDS) + log(of.SUM) - log(of.SUM)), of.ODDS / (1 + of.ODDS)
                 ),
             ),
-            Witnessed(of.score_for_that_share),
+            Witnessed(
+                of.score_for_that_share,
+                "at these numbers: the formulas hold for all q and B, how far above is differs",
+            ),
         ),
         note="Above 742 in place of 10: the odds q multiply a score, under softmax their log is "
         "added to it.",
@@ -94,6 +97,7 @@ DEFINITION = (
         r"\frac{e^{10}}{e^{10} + e^5 + e^5} = 98.7\,\%",
         Verdict.PROVED_FOR,
         Witnessed(of.softmax_of_ten),
+        note="The share of any scores by their leads: SURVEY-8.",
     ),
     _one(
         "8",

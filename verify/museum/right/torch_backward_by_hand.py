@@ -1,6 +1,7 @@
 """ZLPR with its backward pass written down: e^s / A for a negative, -e^-s / B for a positive."""
 
 import torch
+from torch.autograd.function import once_differentiable
 
 
 class ZLPRFunction(torch.autograd.Function):
@@ -15,6 +16,7 @@ class ZLPRFunction(torch.autograd.Function):
         return negative.logsumexp(dim=-1) + positive.logsumexp(dim=-1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_output):
         (shares,) = ctx.saved_tensors
         return grad_output.unsqueeze(-1) * shares, None
