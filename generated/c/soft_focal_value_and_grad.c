@@ -4,11 +4,12 @@
  *
  * Value and gradient of soft_focal, row by row.
  *
- *     value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k - 1/(1 +
- *         e^(-s_k))))^beta)
- *     gradient_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i))
- *         (e^(s_i) + 1)) + (-t_i + 1/(1 + e^(-s_i)))^2) (-t_i + 1/(1 + e^(-s_i))) (Abs(t_i -
- *         1/(1 + e^(-s_i))))^(beta - 2)
+ *     value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k/(e^(s_k) +
+ *         1) + (t_k - 1)/(1 + e^(-s_k))))^beta)
+ *     gradient_i = (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i))) (beta ((1 - t_i)
+ *         log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i)) (e^(s_i) + 1)) +
+ *         (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i)))^2) (Abs(t_i/(e^(s_i) + 1) + (t_i -
+ *         1)/(1 + e^(-s_i))))^(beta - 2)
  *
  * Arrays hold row after row of n entries; value has one entry a row. Results do not depend on
  * the number of threads (compile with -fopenmp for any, with -march=native for vectors). For
@@ -121,26 +122,27 @@ struct pass_1_float32 { double sum_1; };
 
 static struct pass_1_float32 pass_1_float32(
     const size_t begin, const size_t end, const float *restrict s, const float *restrict t,
-    const float beta, const float term_18, float *restrict gradient)
+    const float beta, const float term_22, float *restrict gradient)
 {
     double sum_1 = 0.0;
     SIMD(reduction(+ : sum_1))
     for (size_t j = begin; j < end; ++j) {
         const float exp_1 = exp_float32(-fabsf(s[j]));
-        const float term_4 = 1 + exp_1;
-        const float ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_4;
-        const float term_6 = fabsf(ratio_1 - t[j]);
-        const float term_8 = 1 - t[j];
+        const float term_5 = 1 + exp_1;
+        const float ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_5;
+        const float ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_5;
+        const float term_8 = t[j] != 0 ? t[j] * ratio_2 : 0;
+        const float term_10 = fabsf((t[j] - 1) * ratio_1 + term_8);
+        const float term_12 = 1 - t[j];
         const float log_1 = log1pf(exp_1);
-        const float term_11 = term_8 != 0 ? term_8 * (larger_float(s[j], 0) + log_1) : 0;
-        const float term_15 = t[j] != 0 ? t[j] * (larger_float(-s[j], 0) + log_1) : 0;
-        const float term_16 = term_11 + term_15;
-        const float ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_4;
-        const float term_23 = (term_8 != 0 ? term_8 * ratio_1 : 0) - (t[j] != 0 ? t[j] * ratio_2 : 0);
-        const float term_27 = powf(term_23, 2) + beta * (term_16 * ratio_2 * ratio_1);
-        const float term_28 = powf(term_6, term_18) * term_27 * term_23;
-        sum_1 += powf(term_6, beta) * term_16;
-        gradient[j] = term_28;
+        const float term_15 = term_12 != 0 ? term_12 * (larger_float(s[j], 0) + log_1) : 0;
+        const float term_19 = t[j] != 0 ? t[j] * (larger_float(-s[j], 0) + log_1) : 0;
+        const float term_20 = term_15 + term_19;
+        const float term_25 = (term_12 != 0 ? term_12 * ratio_1 : 0) - term_8;
+        const float term_29 = powf(term_25, 2) + beta * (term_20 * ratio_2 * ratio_1);
+        const float term_30 = powf(term_10, term_22) * term_29 * term_25;
+        sum_1 += powf(term_10, beta) * term_20;
+        gradient[j] = term_30;
     }
     return (struct pass_1_float32){sum_1};
 }
@@ -150,16 +152,16 @@ static void row_float32(
     float *restrict value, float *restrict gradient)
 {
     const size_t pieces = pieces_of(n), length = (n + pieces - 1) / pieces;
-    const double term_18 = beta - 2.0;
+    const double term_22 = beta - 2.0;
     struct pass_1_float32 parts_1[MOST_PIECES];
     if (pieces == 1)
-        parts_1[0] = pass_1_float32(0, n, s, t, (float)beta, (float)term_18, gradient);
+        parts_1[0] = pass_1_float32(0, n, s, t, (float)beta, (float)term_22, gradient);
     else {
         PARALLEL()
         for (size_t k = 0; k < pieces; ++k)
             parts_1[k] = pass_1_float32(
                 smaller(n, k * length), smaller(n, (k + 1) * length), s, t, (float)beta,
-                (float)term_18, gradient);
+                (float)term_22, gradient);
     }
     double sum_1 = 0.0;
     double sum_1_low = 0.0;
@@ -218,7 +220,7 @@ struct pass_1_float64 { double sum_1; };
 
 static struct pass_1_float64 pass_1_float64(
     const size_t begin, const size_t end, const double *restrict s, const double *restrict t,
-    const double beta, const double term_18, double *restrict gradient)
+    const double beta, const double term_22, double *restrict gradient)
 {
     double sum_1 = 0.0;
     double sum_1_low = 0.0;
@@ -228,20 +230,21 @@ static struct pass_1_float64 pass_1_float64(
         SIMD(reduction(+ : sum_1_part))
         for (size_t j = block; j < stop; ++j) {
             const double exp_1 = exp_float64(-fabs(s[j]));
-            const double term_4 = 1 + exp_1;
-            const double ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_4;
-            const double term_6 = fabs(ratio_1 - t[j]);
-            const double term_8 = 1 - t[j];
+            const double term_5 = 1 + exp_1;
+            const double ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_5;
+            const double ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_5;
+            const double term_8 = t[j] != 0 ? t[j] * ratio_2 : 0;
+            const double term_10 = fabs((t[j] - 1) * ratio_1 + term_8);
+            const double term_12 = 1 - t[j];
             const double log_1 = log1p(exp_1);
-            const double term_11 = term_8 != 0 ? term_8 * (larger_double(s[j], 0) + log_1) : 0;
-            const double term_15 = t[j] != 0 ? t[j] * (larger_double(-s[j], 0) + log_1) : 0;
-            const double term_16 = term_11 + term_15;
-            const double ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_4;
-            const double term_23 = (term_8 != 0 ? term_8 * ratio_1 : 0) - (t[j] != 0 ? t[j] * ratio_2 : 0);
-            const double term_27 = pow(term_23, 2) + beta * (term_16 * ratio_2 * ratio_1);
-            const double term_28 = pow(term_6, term_18) * term_27 * term_23;
-            sum_1_part += pow(term_6, beta) * term_16;
-            gradient[j] = term_28;
+            const double term_15 = term_12 != 0 ? term_12 * (larger_double(s[j], 0) + log_1) : 0;
+            const double term_19 = t[j] != 0 ? t[j] * (larger_double(-s[j], 0) + log_1) : 0;
+            const double term_20 = term_15 + term_19;
+            const double term_25 = (term_12 != 0 ? term_12 * ratio_1 : 0) - term_8;
+            const double term_29 = pow(term_25, 2) + beta * (term_20 * ratio_2 * ratio_1);
+            const double term_30 = pow(term_10, term_22) * term_29 * term_25;
+            sum_1_part += pow(term_10, beta) * term_20;
+            gradient[j] = term_30;
         }
         add_exactly(&sum_1, &sum_1_low, sum_1_part);
     }
@@ -253,15 +256,15 @@ static void row_float64(
     double *restrict value, double *restrict gradient)
 {
     const size_t pieces = pieces_of(n), length = (n + pieces - 1) / pieces;
-    const double term_18 = beta - 2.0;
+    const double term_22 = beta - 2.0;
     struct pass_1_float64 parts_1[MOST_PIECES];
     if (pieces == 1)
-        parts_1[0] = pass_1_float64(0, n, s, t, beta, term_18, gradient);
+        parts_1[0] = pass_1_float64(0, n, s, t, beta, term_22, gradient);
     else {
         PARALLEL()
         for (size_t k = 0; k < pieces; ++k)
             parts_1[k] = pass_1_float64(
-                smaller(n, k * length), smaller(n, (k + 1) * length), s, t, beta, term_18,
+                smaller(n, k * length), smaller(n, (k + 1) * length), s, t, beta, term_22,
                 gradient);
     }
     double sum_1 = 0.0;

@@ -4,11 +4,12 @@
  *
  * Value and gradient of soft_focal, row by row.
  *
- *     value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k - 1/(1 +
- *         e^(-s_k))))^beta)
- *     gradient_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i))
- *         (e^(s_i) + 1)) + (-t_i + 1/(1 + e^(-s_i)))^2) (-t_i + 1/(1 + e^(-s_i))) (Abs(t_i -
- *         1/(1 + e^(-s_i))))^(beta - 2)
+ *     value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k/(e^(s_k) +
+ *         1) + (t_k - 1)/(1 + e^(-s_k))))^beta)
+ *     gradient_i = (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i))) (beta ((1 - t_i)
+ *         log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i)) (e^(s_i) + 1)) +
+ *         (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i)))^2) (Abs(t_i/(e^(s_i) + 1) + (t_i -
+ *         1)/(1 + e^(-s_i))))^(beta - 2)
  *
  * Kernels soft_focal_value_and_grad_float32, soft_focal_value_and_grad_float64,
  * soft_focal_value_and_grad_float16, soft_focal_value_and_grad_bfloat16, to be launched with
@@ -98,26 +99,27 @@ struct pass_1_float_result { double sum_1; };
 
 template <typename Stored> __device__ inline pass_1_float_result pass_1_float(
     const long long n, const Row<Stored> s, const Row<Stored> t, const float beta,
-    const float term_18, Stored *gradient)
+    const float term_22, Stored *gradient)
 {
     pass_1_float_result mine;
     float sum_1 = 0, sum_1_low = 0;
     for (long long j = threadIdx.x; j < n; j += blockDim.x) {
         const float exp_1 = expf(-fabsf(s[j]));
-        const float term_4 = 1 + exp_1;
-        const float ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_4;
-        const float term_6 = fabsf(ratio_1 - t[j]);
-        const float term_8 = 1 - t[j];
+        const float term_5 = 1 + exp_1;
+        const float ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_5;
+        const float ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_5;
+        const float term_8 = t[j] != 0 ? t[j] * ratio_2 : 0;
+        const float term_10 = fabsf((t[j] - 1) * ratio_1 + term_8);
+        const float term_12 = 1 - t[j];
         const float log_1 = log1pf(exp_1);
-        const float term_11 = term_8 != 0 ? term_8 * (larger_float(s[j], 0) + log_1) : 0;
-        const float term_15 = t[j] != 0 ? t[j] * (larger_float(-s[j], 0) + log_1) : 0;
-        const float term_16 = term_11 + term_15;
-        const float ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_4;
-        const float term_23 = (term_8 != 0 ? term_8 * ratio_1 : 0) - (t[j] != 0 ? t[j] * ratio_2 : 0);
-        const float term_27 = powf(term_23, 2) + beta * (term_16 * ratio_2 * ratio_1);
-        const float term_28 = powf(term_6, term_18) * term_27 * term_23;
-        add_exactly<float>(sum_1, sum_1_low, powf(term_6, beta) * term_16);
-        put(gradient + j, term_28);
+        const float term_15 = term_12 != 0 ? term_12 * (larger_float(s[j], 0) + log_1) : 0;
+        const float term_19 = t[j] != 0 ? t[j] * (larger_float(-s[j], 0) + log_1) : 0;
+        const float term_20 = term_15 + term_19;
+        const float term_25 = (term_12 != 0 ? term_12 * ratio_1 : 0) - term_8;
+        const float term_29 = powf(term_25, 2) + beta * (term_20 * ratio_2 * ratio_1);
+        const float term_30 = powf(term_10, term_22) * term_29 * term_25;
+        add_exactly<float>(sum_1, sum_1_low, powf(term_10, beta) * term_20);
+        put(gradient + j, term_30);
     }
     mine.sum_1 = (double)sum_1 + (double)sum_1_low;
     return mine;
@@ -127,16 +129,16 @@ template <typename Stored> __device__ void run_float(
     const long long rows, const long long n, const Stored *s_rows, const Stored *t_rows,
     const double beta, Stored *value, Stored *gradient)
 {
-    __shared__ double term_18, sum_1;
+    __shared__ double term_22, sum_1;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
         const Row<Stored> s{s_rows + row * n};
         const Row<Stored> t{t_rows + row * n};
         if (threadIdx.x == 0) {
-            term_18 = beta - 2.0;
+            term_22 = beta - 2.0;
         }
         __syncthreads();
         const pass_1_float_result mine_1 = pass_1_float(
-            n, s, t, (float)beta, (float)term_18, gradient + row * n);
+            n, s, t, (float)beta, (float)term_22, gradient + row * n);
         const double sum_1_merged = over_block<Sum>(mine_1.sum_1);
         if (threadIdx.x == 0) {
             sum_1 = sum_1_merged;
@@ -154,26 +156,27 @@ struct pass_1_double_result { double sum_1; };
 
 template <typename Stored> __device__ inline pass_1_double_result pass_1_double(
     const long long n, const Row<Stored> s, const Row<Stored> t, const double beta,
-    const double term_18, Stored *gradient)
+    const double term_22, Stored *gradient)
 {
     pass_1_double_result mine;
     double sum_1 = 0, sum_1_low = 0;
     for (long long j = threadIdx.x; j < n; j += blockDim.x) {
         const double exp_1 = exp(-fabs(s[j]));
-        const double term_4 = 1 + exp_1;
-        const double ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_4;
-        const double term_6 = fabs(ratio_1 - t[j]);
-        const double term_8 = 1 - t[j];
+        const double term_5 = 1 + exp_1;
+        const double ratio_1 = (s[j] >= 0 ? 1 : exp_1) / term_5;
+        const double ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_5;
+        const double term_8 = t[j] != 0 ? t[j] * ratio_2 : 0;
+        const double term_10 = fabs((t[j] - 1) * ratio_1 + term_8);
+        const double term_12 = 1 - t[j];
         const double log_1 = log1p(exp_1);
-        const double term_11 = term_8 != 0 ? term_8 * (larger_double(s[j], 0) + log_1) : 0;
-        const double term_15 = t[j] != 0 ? t[j] * (larger_double(-s[j], 0) + log_1) : 0;
-        const double term_16 = term_11 + term_15;
-        const double ratio_2 = (s[j] <= 0 ? 1 : exp_1) / term_4;
-        const double term_23 = (term_8 != 0 ? term_8 * ratio_1 : 0) - (t[j] != 0 ? t[j] * ratio_2 : 0);
-        const double term_27 = pow(term_23, 2) + beta * (term_16 * ratio_2 * ratio_1);
-        const double term_28 = pow(term_6, term_18) * term_27 * term_23;
-        add_exactly<double>(sum_1, sum_1_low, pow(term_6, beta) * term_16);
-        put(gradient + j, term_28);
+        const double term_15 = term_12 != 0 ? term_12 * (larger_double(s[j], 0) + log_1) : 0;
+        const double term_19 = t[j] != 0 ? t[j] * (larger_double(-s[j], 0) + log_1) : 0;
+        const double term_20 = term_15 + term_19;
+        const double term_25 = (term_12 != 0 ? term_12 * ratio_1 : 0) - term_8;
+        const double term_29 = pow(term_25, 2) + beta * (term_20 * ratio_2 * ratio_1);
+        const double term_30 = pow(term_10, term_22) * term_29 * term_25;
+        add_exactly<double>(sum_1, sum_1_low, pow(term_10, beta) * term_20);
+        put(gradient + j, term_30);
     }
     mine.sum_1 = (double)sum_1 + (double)sum_1_low;
     return mine;
@@ -183,16 +186,16 @@ template <typename Stored> __device__ void run_double(
     const long long rows, const long long n, const Stored *s_rows, const Stored *t_rows,
     const double beta, Stored *value, Stored *gradient)
 {
-    __shared__ double term_18, sum_1;
+    __shared__ double term_22, sum_1;
     for (long long row = blockIdx.x; row < rows; row += gridDim.x) {
         const Row<Stored> s{s_rows + row * n};
         const Row<Stored> t{t_rows + row * n};
         if (threadIdx.x == 0) {
-            term_18 = beta - 2.0;
+            term_22 = beta - 2.0;
         }
         __syncthreads();
         const pass_1_double_result mine_1 = pass_1_double(
-            n, s, t, beta, term_18, gradient + row * n);
+            n, s, t, beta, term_22, gradient + row * n);
         const double sum_1_merged = over_block<Sum>(mine_1.sum_1);
         if (threadIdx.x == 0) {
             sum_1 = sum_1_merged;

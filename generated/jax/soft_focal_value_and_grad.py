@@ -12,11 +12,12 @@ from jax.custom_derivatives import SymbolicZero
 def soft_focal_value_and_grad(s, t, beta=2.0):
     """Value and gradient of soft_focal, row by row.
 
-        value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k - 1/(1 +
-            e^(-s_k))))^beta)
-        gradient_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i))
-            (e^(s_i) + 1)) + (-t_i + 1/(1 + e^(-s_i)))^2) (-t_i + 1/(1 + e^(-s_i))) (Abs(t_i -
-            1/(1 + e^(-s_i))))^(beta - 2)
+        value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k/(e^(s_k) +
+            1) + (t_k - 1)/(1 + e^(-s_k))))^beta)
+        gradient_i = (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i))) (beta ((1 - t_i)
+            log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i)) (e^(s_i) + 1)) +
+            (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i)))^2) (Abs(t_i/(e^(s_i) + 1) + (t_i -
+            1)/(1 + e^(-s_i))))^(beta - 2)
 
     Shapes: s (*batch, n), t (*batch, n); value (*batch), gradient (*batch, n). All arrays of
     one floating-point dtype.
@@ -24,14 +25,15 @@ def soft_focal_value_and_grad(s, t, beta=2.0):
     exp_1 = jnp.exp(-jnp.abs(s))
     term_1 = 1 + exp_1
     ratio_1 = jnp.where(s >= 0, 1, exp_1) / term_1
-    term_2 = jnp.abs(ratio_1 - t)
-    term_3 = 1 - t
-    log_1 = jnp.log1p(exp_1)
-    term_4 = term_3 * (jnp.clip(s, 0, None) + log_1) + t * (jnp.clip(-s, 0, None) + log_1)
-    value = jnp.sum(term_2**beta * term_4, axis=-1, keepdims=True)[..., 0]
     ratio_2 = jnp.where(s <= 0, 1, exp_1) / term_1
-    term_5 = term_3 * ratio_1 - t * ratio_2
-    gradient = term_2**(beta - 2) * (term_5**2 + beta * (term_4 * ratio_2 * ratio_1)) * term_5
+    term_2 = t * ratio_2
+    term_3 = jnp.abs((t - 1) * ratio_1 + term_2)
+    term_4 = 1 - t
+    log_1 = jnp.log1p(exp_1)
+    term_5 = term_4 * (jnp.clip(s, 0, None) + log_1) + t * (jnp.clip(-s, 0, None) + log_1)
+    value = jnp.sum(term_3**beta * term_5, axis=-1, keepdims=True)[..., 0]
+    term_6 = term_4 * ratio_1 - term_2
+    gradient = term_3**(beta - 2) * (term_6**2 + beta * (term_5 * ratio_2 * ratio_1)) * term_6
     return value, gradient
 
 
@@ -39,9 +41,10 @@ def soft_focal_hvp(s, t, v, beta=2.0):
     """Hvp of soft_focal, row by row.
 
         soft_focal_hvp_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)
-            ((1/(e^(s_i) + 1) - 1/(1 + e^(-s_i))) (-t_i + 1/(1 + e^(-s_i))) + (beta - 1)/((1 +
-            e^(-s_i)) (e^(s_i) + 1))) + (2 beta + 1) (-t_i + 1/(1 + e^(-s_i)))^2) (Abs(t_i -
-            1/(1 + e^(-s_i))))^(beta - 2) v_i/((1 + e^(-s_i)) (e^(s_i) + 1))
+            ((-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i))) (1/(e^(s_i) + 1) - 1/(1 +
+            e^(-s_i))) + (beta - 1)/((1 + e^(-s_i)) (e^(s_i) + 1))) + (2 beta + 1)
+            (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i)))^2) (Abs(t_i/(e^(s_i) + 1) + (t_i -
+            1)/(1 + e^(-s_i))))^(beta - 2) v_i/((1 + e^(-s_i)) (e^(s_i) + 1))
 
     Shapes: s (*batch, n), t (*batch, n), v (*batch, n); the result (*batch, n). All arrays of
     one floating-point dtype.
@@ -49,14 +52,15 @@ def soft_focal_hvp(s, t, v, beta=2.0):
     exp_1 = jnp.exp(-jnp.abs(s))
     term_1 = 1 + exp_1
     ratio_1 = jnp.where(s >= 0, 1, exp_1) / term_1
-    term_2 = 1 - t
     ratio_2 = jnp.where(s <= 0, 1, exp_1) / term_1
-    term_3 = term_2 * ratio_1 - t * ratio_2
+    term_2 = t * ratio_2
+    term_3 = 1 - t
+    term_4 = term_3 * ratio_1 - term_2
     log_1 = jnp.log1p(exp_1)
-    term_4 = term_2 * (jnp.clip(s, 0, None) + log_1) + t * (jnp.clip(-s, 0, None) + log_1)
-    term_5 = (ratio_2 - ratio_1) * term_3 + (beta - 1) * (ratio_2 * ratio_1)
-    term_6 = (1 + 2 * beta) * term_3**2 + beta * (term_4 * term_5)
-    return jnp.abs(ratio_1 - t)**(beta - 2) * term_6 * v * ratio_2 * ratio_1
+    term_5 = term_3 * (jnp.clip(s, 0, None) + log_1) + t * (jnp.clip(-s, 0, None) + log_1)
+    term_6 = (ratio_2 - ratio_1) * term_4 + (beta - 1) * (ratio_2 * ratio_1)
+    term_7 = (1 + 2 * beta) * term_4**2 + beta * (term_5 * term_6)
+    return jnp.abs((t - 1) * ratio_1 + term_2)**(beta - 2) * term_7 * v * ratio_2 * ratio_1
 
 
 @partial(soft_focal_value_and_grad.defjvp, symbolic_zeros=True)

@@ -63,41 +63,41 @@ def exp_float32(exponent):
 
 
 @njit(**EXACT)
-def pass_1_float32(begin, s, t, beta, term_18, gradient):
+def pass_1_float32(begin, s, t, beta, term_22, gradient):
     sum_1 = 0.0
     for j in range(s.size):
         exp_1 = exp_float32(-np.abs(s[j]))
-        term_4 = float32(1) + exp_1
-        ratio_1 = (float32(1) if s[j] >= float32(0) else exp_1) / term_4
-        term_6 = np.abs(ratio_1 - t[j])
-        term_8 = float32(1) - t[j]
+        term_5 = float32(1) + exp_1
+        ratio_1 = (float32(1) if s[j] >= float32(0) else exp_1) / term_5
+        ratio_2 = (float32(1) if s[j] <= float32(0) else exp_1) / term_5
+        term_8 = t[j] * ratio_2 if t[j] != float32(0) else float32(0)
+        term_10 = np.abs((t[j] - float32(1)) * ratio_1 + term_8)
+        term_12 = float32(1) - t[j]
         log_1 = np.log1p(exp_1)
-        term_11 = term_8 * (larger(s[j], float32(0)) + log_1) if term_8 != float32(0) else float32(0)
-        term_15 = t[j] * (larger(-s[j], float32(0)) + log_1) if t[j] != float32(0) else float32(0)
-        term_16 = term_11 + term_15
-        term_20 = term_8 * ratio_1 if term_8 != float32(0) else float32(0)
-        ratio_2 = (float32(1) if s[j] <= float32(0) else exp_1) / term_4
-        term_22 = t[j] * ratio_2 if t[j] != float32(0) else float32(0)
-        term_23 = term_20 - term_22
-        term_27 = float32((term_23) ** (float32(2))) + beta * (term_16 * ratio_2 * ratio_1)
-        term_28 = float32((term_6) ** (term_18)) * term_27 * term_23
-        sum_1 = add_any_order(sum_1, float64(float32((term_6) ** (beta)) * term_16))
-        gradient[j] = term_28
+        term_15 = term_12 * (larger(s[j], float32(0)) + log_1) if term_12 != float32(0) else float32(0)
+        term_19 = t[j] * (larger(-s[j], float32(0)) + log_1) if t[j] != float32(0) else float32(0)
+        term_20 = term_15 + term_19
+        term_24 = term_12 * ratio_1 if term_12 != float32(0) else float32(0)
+        term_25 = term_24 - term_8
+        term_29 = float32((term_25) ** (float32(2))) + beta * (term_20 * ratio_2 * ratio_1)
+        term_30 = float32((term_10) ** (term_22)) * term_29 * term_25
+        sum_1 = add_any_order(sum_1, float64(float32((term_10) ** (beta)) * term_20))
+        gradient[j] = term_30
     return sum_1
 
 
 def row_float32(n, s, t, beta, value, gradient):
     pieces = pieces_of(n)
     length = (n + pieces - 1) // pieces
-    term_18 = beta - 2.0
+    term_22 = beta - 2.0
     if pieces == 1:
-        sum_1 = pass_1_float32(0, s, t, float32(beta), float32(term_18), gradient)
+        sum_1 = pass_1_float32(0, s, t, float32(beta), float32(term_22), gradient)
     else:
         parts_1 = np.empty((pieces, 1))
         for k in prange(pieces):
             begin, end = k * length, min(n, (k + 1) * length)
             parts_1[k, 0] = pass_1_float32(
-                begin, s[begin:end], t[begin:end], float32(beta), float32(term_18),
+                begin, s[begin:end], t[begin:end], float32(beta), float32(term_22),
                 gradient[begin:end],
             )
         sum_1 = 0.0
@@ -160,37 +160,37 @@ def exp_float64(exponent):
 
 
 @njit(**EXACT)
-def block_1_float64(begin, s, t, beta, term_18, gradient):
+def block_1_float64(begin, s, t, beta, term_22, gradient):
     sum_1 = 0.0
     for j in range(s.size):
         exp_1 = exp_float64(-np.abs(s[j]))
-        term_4 = float64(1) + exp_1
-        ratio_1 = (float64(1) if s[j] >= float64(0) else exp_1) / term_4
-        term_6 = np.abs(ratio_1 - t[j])
-        term_8 = float64(1) - t[j]
+        term_5 = float64(1) + exp_1
+        ratio_1 = (float64(1) if s[j] >= float64(0) else exp_1) / term_5
+        ratio_2 = (float64(1) if s[j] <= float64(0) else exp_1) / term_5
+        term_8 = t[j] * ratio_2 if t[j] != float64(0) else float64(0)
+        term_10 = np.abs((t[j] - float64(1)) * ratio_1 + term_8)
+        term_12 = float64(1) - t[j]
         log_1 = np.log1p(exp_1)
-        term_11 = term_8 * (larger(s[j], float64(0)) + log_1) if term_8 != float64(0) else float64(0)
-        term_15 = t[j] * (larger(-s[j], float64(0)) + log_1) if t[j] != float64(0) else float64(0)
-        term_16 = term_11 + term_15
-        term_20 = term_8 * ratio_1 if term_8 != float64(0) else float64(0)
-        ratio_2 = (float64(1) if s[j] <= float64(0) else exp_1) / term_4
-        term_22 = t[j] * ratio_2 if t[j] != float64(0) else float64(0)
-        term_23 = term_20 - term_22
-        term_27 = float64((term_23) ** (float64(2))) + beta * (term_16 * ratio_2 * ratio_1)
-        term_28 = float64((term_6) ** (term_18)) * term_27 * term_23
-        sum_1 = add_any_order(sum_1, float64(float64((term_6) ** (beta)) * term_16))
-        gradient[j] = term_28
+        term_15 = term_12 * (larger(s[j], float64(0)) + log_1) if term_12 != float64(0) else float64(0)
+        term_19 = t[j] * (larger(-s[j], float64(0)) + log_1) if t[j] != float64(0) else float64(0)
+        term_20 = term_15 + term_19
+        term_24 = term_12 * ratio_1 if term_12 != float64(0) else float64(0)
+        term_25 = term_24 - term_8
+        term_29 = float64((term_25) ** (float64(2))) + beta * (term_20 * ratio_2 * ratio_1)
+        term_30 = float64((term_10) ** (term_22)) * term_29 * term_25
+        sum_1 = add_any_order(sum_1, float64(float64((term_10) ** (beta)) * term_20))
+        gradient[j] = term_30
     return sum_1
 
 
 @njit(**EXACT)
-def pass_1_float64(begin, s, t, beta, term_18, gradient):
+def pass_1_float64(begin, s, t, beta, term_22, gradient):
     sum_1 = 0.0
     sum_1_low = 0.0
     for first in range(0, s.size, BLOCK):
         last = min(first + BLOCK, s.size)
         sum_1_part = block_1_float64(
-            begin + first, s[first:last], t[first:last], beta, term_18, gradient[first:last],
+            begin + first, s[first:last], t[first:last], beta, term_22, gradient[first:last],
         )
         sum_1, sum_1_low = add_exactly(sum_1, sum_1_low, sum_1_part)
     return sum_1 + sum_1_low
@@ -199,15 +199,15 @@ def pass_1_float64(begin, s, t, beta, term_18, gradient):
 def row_float64(n, s, t, beta, value, gradient):
     pieces = pieces_of(n)
     length = (n + pieces - 1) // pieces
-    term_18 = beta - 2.0
+    term_22 = beta - 2.0
     if pieces == 1:
-        sum_1 = pass_1_float64(0, s, t, float64(beta), float64(term_18), gradient)
+        sum_1 = pass_1_float64(0, s, t, float64(beta), float64(term_22), gradient)
     else:
         parts_1 = np.empty((pieces, 1))
         for k in prange(pieces):
             begin, end = k * length, min(n, (k + 1) * length)
             parts_1[k, 0] = pass_1_float64(
-                begin, s[begin:end], t[begin:end], float64(beta), float64(term_18),
+                begin, s[begin:end], t[begin:end], float64(beta), float64(term_22),
                 gradient[begin:end],
             )
         sum_1 = 0.0
@@ -242,11 +242,12 @@ def run_float64(s, t, beta, value, gradient):
 def soft_focal_value_and_grad(s, t, beta=2.0):
     """Value and gradient of soft_focal, row by row.
 
-        value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k - 1/(1 +
-            e^(-s_k))))^beta)
-        gradient_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i))
-            (e^(s_i) + 1)) + (-t_i + 1/(1 + e^(-s_i)))^2) (-t_i + 1/(1 + e^(-s_i))) (Abs(t_i -
-            1/(1 + e^(-s_i))))^(beta - 2)
+        value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k/(e^(s_k) +
+            1) + (t_k - 1)/(1 + e^(-s_k))))^beta)
+        gradient_i = (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i))) (beta ((1 - t_i)
+            log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i)) (e^(s_i) + 1)) +
+            (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i)))^2) (Abs(t_i/(e^(s_i) + 1) + (t_i -
+            1)/(1 + e^(-s_i))))^(beta - 2)
 
     Shapes: arrays (*batch, n) of one dtype, float32 or float64. Compiled at the first call;
     results do not depend on the number of threads.

@@ -7,11 +7,12 @@ import torch
 def soft_focal_value_and_grad(s, t, beta=2.0):
     """Value and gradient of soft_focal, row by row.
 
-        value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k - 1/(1 +
-            e^(-s_k))))^beta)
-        gradient_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i))
-            (e^(s_i) + 1)) + (-t_i + 1/(1 + e^(-s_i)))^2) (-t_i + 1/(1 + e^(-s_i))) (Abs(t_i -
-            1/(1 + e^(-s_i))))^(beta - 2)
+        value = sum_k (((1 - t_k) log(e^(s_k) + 1) + log(1 + e^(-s_k)) t_k) (Abs(t_k/(e^(s_k) +
+            1) + (t_k - 1)/(1 + e^(-s_k))))^beta)
+        gradient_i = (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i))) (beta ((1 - t_i)
+            log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)/((1 + e^(-s_i)) (e^(s_i) + 1)) +
+            (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i)))^2) (Abs(t_i/(e^(s_i) + 1) + (t_i -
+            1)/(1 + e^(-s_i))))^(beta - 2)
 
     Shapes: s (*batch, n), t (*batch, n); value (*batch), gradient (*batch, n). All arrays of
     one floating-point dtype.
@@ -19,14 +20,15 @@ def soft_focal_value_and_grad(s, t, beta=2.0):
     exp_1 = torch.exp(-torch.abs(s))
     term_1 = 1 + exp_1
     ratio_1 = torch.where(s >= 0, 1, exp_1) / term_1
-    term_2 = torch.abs(ratio_1 - t)
-    term_3 = 1 - t
-    log_1 = torch.log1p(exp_1)
-    term_4 = term_3 * (torch.clip(s, 0, None) + log_1) + t * (torch.clip(-s, 0, None) + log_1)
-    value = torch.sum(term_2**beta * term_4, axis=-1, keepdims=True)[..., 0]
     ratio_2 = torch.where(s <= 0, 1, exp_1) / term_1
-    term_5 = term_3 * ratio_1 - t * ratio_2
-    gradient = term_2**(beta - 2) * (term_5**2 + beta * (term_4 * ratio_2 * ratio_1)) * term_5
+    term_2 = t * ratio_2
+    term_3 = torch.abs((t - 1) * ratio_1 + term_2)
+    term_4 = 1 - t
+    log_1 = torch.log1p(exp_1)
+    term_5 = term_4 * (torch.clip(s, 0, None) + log_1) + t * (torch.clip(-s, 0, None) + log_1)
+    value = torch.sum(term_3**beta * term_5, axis=-1, keepdims=True)[..., 0]
+    term_6 = term_4 * ratio_1 - term_2
+    gradient = term_3**(beta - 2) * (term_6**2 + beta * (term_5 * ratio_2 * ratio_1)) * term_6
     return value, gradient
 
 
@@ -34,9 +36,10 @@ def soft_focal_hvp(s, t, v, beta=2.0):
     """Hvp of soft_focal, row by row.
 
         soft_focal_hvp_i = (beta ((1 - t_i) log(e^(s_i) + 1) + log(1 + e^(-s_i)) t_i)
-            ((1/(e^(s_i) + 1) - 1/(1 + e^(-s_i))) (-t_i + 1/(1 + e^(-s_i))) + (beta - 1)/((1 +
-            e^(-s_i)) (e^(s_i) + 1))) + (2 beta + 1) (-t_i + 1/(1 + e^(-s_i)))^2) (Abs(t_i -
-            1/(1 + e^(-s_i))))^(beta - 2) v_i/((1 + e^(-s_i)) (e^(s_i) + 1))
+            ((-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i))) (1/(e^(s_i) + 1) - 1/(1 +
+            e^(-s_i))) + (beta - 1)/((1 + e^(-s_i)) (e^(s_i) + 1))) + (2 beta + 1)
+            (-t_i/(e^(s_i) + 1) + (1 - t_i)/(1 + e^(-s_i)))^2) (Abs(t_i/(e^(s_i) + 1) + (t_i -
+            1)/(1 + e^(-s_i))))^(beta - 2) v_i/((1 + e^(-s_i)) (e^(s_i) + 1))
 
     Shapes: s (*batch, n), t (*batch, n), v (*batch, n); the result (*batch, n). All arrays of
     one floating-point dtype.
@@ -44,14 +47,16 @@ def soft_focal_hvp(s, t, v, beta=2.0):
     exp_1 = torch.exp(-torch.abs(s))
     term_1 = 1 + exp_1
     ratio_1 = torch.where(s >= 0, 1, exp_1) / term_1
-    term_2 = 1 - t
     ratio_2 = torch.where(s <= 0, 1, exp_1) / term_1
-    term_3 = term_2 * ratio_1 - t * ratio_2
+    term_2 = t * ratio_2
+    term_3 = torch.abs((t - 1) * ratio_1 + term_2)**(beta - 2)
+    term_4 = 1 - t
+    term_5 = term_4 * ratio_1 - term_2
     log_1 = torch.log1p(exp_1)
-    term_4 = term_2 * (torch.clip(s, 0, None) + log_1) + t * (torch.clip(-s, 0, None) + log_1)
-    term_5 = (ratio_2 - ratio_1) * term_3 + (beta - 1) * (ratio_2 * ratio_1)
-    term_6 = (1 + 2 * beta) * term_3**2 + beta * (term_4 * term_5)
-    return torch.abs(ratio_1 - t)**(beta - 2) * term_6 * v * ratio_2 * ratio_1
+    term_6 = term_4 * (torch.clip(s, 0, None) + log_1) + t * (torch.clip(-s, 0, None) + log_1)
+    term_7 = (ratio_2 - ratio_1) * term_5 + (beta - 1) * (ratio_2 * ratio_1)
+    term_8 = (1 + 2 * beta) * term_5**2 + beta * (term_6 * term_7)
+    return term_3 * term_8 * v * ratio_2 * ratio_1
 
 
 class SoftFocalFunction(torch.autograd.Function):
