@@ -18,6 +18,13 @@ ROOT = Path(lossproof.__file__).parents[1]
 PACKAGES = ("derive", "numeric_core", "verify", "lossproof")
 # Longer than the first judgements take on a busy machine.
 PATIENCE = 120.0
+# `python -m lossproof`.  A shell without job control makes what it starts with & deaf to Ctrl-C,
+# and all that this starts in turn.
+HEARING = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("lossproof", run_name="__main__", alter_sys=True)
+"""
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def checkout(tmp_path: Path) -> Path:
 def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """`lossproof verify` in the copy, in a process group of its own, with its own cache."""
     return subprocess.Popen(
-        [sys.executable, "-m", "lossproof", "verify", *arguments],
+        [sys.executable, "-c", HEARING, "verify", *arguments],
         cwd=folder,
         env={**os.environ, "LOSSPROOF_CACHE": str(folder.parent / "cache"), "COLUMNS": "120"},
         stdout=subprocess.PIPE,

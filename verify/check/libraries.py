@@ -52,8 +52,9 @@ def frameworks_for(target: Target) -> list[Framework]:
     """The libraries that the code uses, or if none shows, all that are installed, in order."""
     used = {_PACKAGES[p] for p in _packages(target) if p in _PACKAGES}
     chosen = [name for name in _ORDER if name in used][:1]
-    if not chosen:
-        chosen = ["numpy", "python", *(name for name in ("torch", "jax") if installed(name))]
+    if not chosen or chosen == ["python"]:  # math alone: for numbers, or for arrays of any library
+        first = ["python", "numpy"] if chosen else ["numpy", "python"]
+        chosen = [*first, *(name for name in ("torch", "jax") if installed(name))]
     return [framework_named(name) for name in chosen]
 
 

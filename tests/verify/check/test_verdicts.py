@@ -198,3 +198,9 @@ def test_rows_that_are_mixed_are_shown_as_a_batch(toys):
     (finding,) = [f for f in result.findings if f.severity == "failure"]
     assert np.shape(finding.scores)[0] > 1
     assert set(np.unique(finding.labels)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", ["focal", "circle", "asymmetric", "soft_zlpr", "hinge"])
+def test_our_own_losses_are_equal(name):
+    result = examine(f"lossproof:{name}", name, Options(budget=5))
+    assert result.verdict == "equal", str(result)
