@@ -12,6 +12,7 @@ import lossproof
 from benchmarks import frameworks, grid_contenders, subset_contenders
 from benchmarks.by_hand import HANDS
 from benchmarks.cases import Case, Data
+from numeric_core.loss import Loss
 
 __all__ = ["OURS", "Contender", "contenders_of", "left_out"]
 
@@ -58,10 +59,14 @@ def left_out(contenders: list[Contender]) -> list[str]:
 def _ours(name: str) -> list[Contender]:
     """The plain version, and the compiled one where the loss has it."""
     plain = Contender(OURS, "numpy", partial(_lossproof, kernels=False))
-    kernel = getattr(getattr(lossproof, name), "_kernel", lambda: None)()
-    if kernel is None:
+    if not _has_kernel(getattr(lossproof, name)):
         return [plain]
     return [plain, Contender("lossproof fast", "numba", partial(_lossproof, kernels=True))]
+
+
+def _has_kernel(loss: Any) -> bool:
+    """Losses of tables have none."""
+    return isinstance(loss, Loss) and loss.kernel() is not None
 
 
 def _lossproof(case: Case, data: Data, kernels: bool) -> Call:

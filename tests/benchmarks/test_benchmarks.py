@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import lossproof
 from benchmarks import contenders, run
 from benchmarks.__main__ import INTERRUPTED, bytes_of, main
 from benchmarks.by_hand import HANDS
@@ -22,7 +23,8 @@ from benchmarks.measure import Limits, interleaved, peak_of
 from benchmarks.run import Row, plan_of
 from benchmarks.show import draw
 from lossproof import use_kernels
-from lossproof.cli import main as lossproof
+from lossproof.cli import main as front_door
+from numeric_core import kernels
 
 LITTLE = ("numpy", "scipy", "torch")
 """Compilers take their time to start."""
@@ -93,9 +95,9 @@ def test_what_was_measured_before_an_interrupt_is_kept(
 
 
 def test_the_front_door() -> None:
-    result = CliRunner().invoke(lossproof, ["bench", "--help"])
+    result = CliRunner().invoke(front_door, ["bench", "--help"])
     assert result.exit_code == 0 and "--quick" in result.output
-    result = CliRunner().invoke(lossproof, ["bench", "--only", "nothing"])
+    result = CliRunner().invoke(front_door, ["bench", "--only", "nothing"])
     assert result.exit_code == 2 and "no case is named nothing" in result.output
 
 
@@ -127,6 +129,21 @@ def test_contenders_compute_the_loss(name: str) -> None:
     for other in results.values():
         np.testing.assert_allclose(np.asarray(other[0]), value, atol=1e-12)
         np.testing.assert_allclose(np.asarray(other[1]), gradient, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax_cross_entropy"])
+def test_the_compiled_kernel_takes_part(name: str) -> None:
+    """What has a kernel is measured with it and without, and each says which it is."""
+    pytest.importorskip("numba")
+    case = Case(name, (1024, 64), "float32")
+    data, loss = data_of(case), getattr(lossproof, name)
+    ours = [c for c in contenders_of(name) if c.name.startswith("lossproof")]
+    assert [c.name for c in ours] == ["lossproof", "lossproof fast"]
+    assert all(c.runs(case) for c in ours)
+    for contender, fast in zip(ours, (False, True), strict=True):
+        contender.make(case, data)()
+        taken = kernels.compiled(loss.kernel(), data.scores, data.labels, -1) is not None
+        assert taken is fast
 
 
 def test_all_take_turns() -> None:
