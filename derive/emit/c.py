@@ -16,8 +16,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from textwrap import indent
 
-from derive.emit.c_exp import exponential
-from derive.emit.c_language import PRECISIONS, C, Precision, arguments_on_lines, comment
+from derive.emit.c_language import (
+    PRECISIONS,
+    C,
+    Precision,
+    arguments_on_lines,
+    comment,
+    own_functions,
+)
 from derive.emit.formula import Formula
 from derive.emit.loops import LoopForm, Pass, loop_form
 from derive.emit.program import Op
@@ -144,10 +150,8 @@ class _Functions:
             own += self._pass(run, place)
             steps += self._step(run, place)
             steps += self.writer.after(run)
-        if any(op.kind == "exp" and op.frame for op in self.form.ops):
-            name = f"exp_{self.precision.suffix}"
-            own.insert(0, "\n".join(exponential(name, self.precision.exponential)))
-        return [*own, self._row(steps), f"{self.declaration()}\n{self._batch()}"]
+        brought = own_functions(self.form, self.precision)
+        return [*brought, *own, self._row(steps), f"{self.declaration()}\n{self._batch()}"]
 
     # --- the function that is called ---
 

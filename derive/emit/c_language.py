@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from textwrap import wrap
 
-from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
+from derive.emit.c_exp import DOUBLE, SINGLE, Exponential, exponential
+from derive.emit.c_log1p import log1p, log1p_of
 from derive.emit.formula import Formula
+from derive.emit.loops import LoopForm
 from derive.emit.text import WIDTH, equation, header
 
 
@@ -24,17 +26,31 @@ class Precision:
 LINE = 98
 FLOAT = Precision("float32", "float", "f", SINGLE)
 PRECISIONS = (FLOAT, Precision("float64", "double", "", DOUBLE))
+# What files bring along, so that loops over entries run in vectors.
+OWN = ("exp", "log1p")
+
+
+def own_functions(form: LoopForm, precision: Precision) -> list[str]:
+    """The functions of :data:`OWN` that entries call, as C11."""
+    called = {op.kind for op in form.ops if op.frame}
+    kind, suffix = precision.exponential, precision.suffix
+    texts = {
+        "exp": exponential(f"exp_{suffix}", kind),
+        "log1p": log1p(f"log1p_{suffix}", log1p_of(kind)),
+    }
+    return ["\n".join(texts[name]) for name in OWN if name in called]
 
 
 @dataclass(frozen=True)
 class C:
     """C as the writer of scalars needs it (:class:`derive.emit.scalars.Language`).
 
-    Entries use the exponential of the file if there is ``own_exp``, everything else the library.
+    Entries use the functions of :data:`OWN` that the file brings along, if ``own`` says so; all else
+    is the library's.
     """
 
     precision: Precision
-    own_exp: bool = True
+    own: bool = True
     name: str = "c"
     index: str = "j"
     place: str = "j"
@@ -55,8 +71,8 @@ class C:
     def call(self, function: str, arguments: list[str], entry: bool) -> str:
         """A function of the precision of entries, or of doubles."""
         name = {"abs": "fabs"}.get(function, function)
-        if entry and function == "exp" and self.own_exp:
-            name = f"exp_{self.precision.suffix}"
+        if entry and function in OWN and self.own:
+            name = f"{function}_{self.precision.suffix}"
         elif entry:
             name += self.precision.f
         return f"{name}({', '.join(arguments)})"

@@ -111,9 +111,9 @@ MERGES = {"sum": "Sum", "prod": "Product", "max": "Largest", "first": "First"}
 
 @dataclass(frozen=True)
 class Cuda(C):
-    """C, with the numbers of the row in shared memory and the library's exponential."""
+    """C, with the numbers of the row in shared memory and the library's functions."""
 
-    own_exp: bool = False
+    own: bool = False
     name: str = "cuda"
 
     def line(self, name: str, text: str, entry: bool) -> str:

@@ -19,7 +19,7 @@ from textwrap import indent
 from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
 from derive.emit.formula import Formula
 from derive.emit.loops import LoopForm, Pass, loop_form
-from derive.emit.numba_language import EXP, PRELUDE, Numba
+from derive.emit.numba_language import PRELUDE, Numba, own_functions
 from derive.emit.scalars import Writer
 from derive.emit.text import documentation, header
 
@@ -109,7 +109,7 @@ class _Functions:
         """Each function, those that it calls before it."""
         steps = ["pieces = pieces_of(n)", "length = (n + pieces - 1) // pieces"]
         steps += self.writer.before()
-        own = [self._exponential()] * any(op.kind == "exp" and op.frame for op in self.form.ops)
+        own = own_functions(self.form, self._real, self.kind)
         for place, run in enumerate(self.form.passes, start=1):
             own += self._pass(run, place)
             steps += self._step(run, place)
@@ -118,23 +118,6 @@ class _Functions:
             value = self.writer.row_operand(number)
             steps.append(f"{self.form.output(number)}[0] = {value}")
         return [*own, self._row(steps), self._run()]
-
-    def _exponential(self) -> str:
-        kind = self.kind
-        steps = (f"    q = q * r + {self._real}({c})" for c in reversed(kind.q[:-1]))
-        return EXP.substitute(
-            real=self._real,
-            integer=kind.integer.removesuffix("_t"),
-            low=f"{kind.low:.1f}",
-            high=f"{kind.high:.1f}",
-            magic=f"{3 * 2 ** (kind.fraction_bits - 1)}.0",
-            minus_high=f"-{kind.log2_high}",
-            minus_low=f"-{kind.log2_low}".removeprefix("--"),
-            top=kind.q[-1],
-            steps="\n".join(steps),
-            bias=127 if kind is SINGLE else 1023,
-            fraction=kind.fraction_bits,
-        )
 
     # --- one pass ---
 

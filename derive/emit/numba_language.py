@@ -1,15 +1,20 @@
-"""Numba's Python as text: what every file begins with, the exponential, how scalars are written."""
+"""Numba's Python as text: what every file begins with, exp and log1p, how scalars are written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from string import Template
 
+from derive.emit.c_exp import SINGLE, Exponential
+from derive.emit.c_language import OWN
+from derive.emit.c_log1p import constants, log1p_of
+from derive.emit.loops import LoopForm
+
 # As in emitted C: pieces that fill a core for microseconds, blocks of 8 additions to a lane of 8
 # doubles, fewer than SMALL entries done before threads have started.
 PRELUDE = '''\
 import numpy as np
-from numba import float32, float64, int32, int64, njit, prange
+from numba import float32, float64, int32, int64, njit, prange, uint32, uint64
 from numba.extending import intrinsic
 
 PIECE, MOST_PIECES, BLOCK, SMALL, MANY_ROWS = 16384, 128, 64, 32768, 64
@@ -67,6 +72,67 @@ $steps
     return $real(0) if vanishes else result
 ''')
 
+LOG1P = Template('''\
+@njit(**FUSED)
+def log1p_$real(x):
+    """log(1 + x) without a branch: 1 + x = 2^k (1 + g) with what the sum rounds away."""
+    one = $real(1)
+    u = one + x
+    part = u - one
+    c = (one - (u - part)) + (x - part)
+    bits = u$integer(np.$real(u).view(np.u$integer) + u$integer($bits_up))
+    raised = u$integer(bits >> u$integer($fraction))  # k + $bias
+    f_bits = u$integer((bits & u$integer($below)) + u$integer($bits_of_root))
+    f = np.u$integer(f_bits).view(np.$real)
+    down = u$integer(u$integer(u$integer($below_one) - raised) << u$integer($fraction))
+    lost = c * ($real($half) * np.u$integer(down).view(np.$real))
+    g = (f - one) + lost
+    low = ((f - one) - g) + lost
+    k = np.u$integer(u$integer(raised | u$integer($magic_bits))).view(np.$real) - $real($magic)
+    s = g / ($real(2) + g)
+    z = s * s
+    half = $real($half) * g * g
+    q = $real($top)
+$steps
+    rest = k * $real($log2_low) + (s * (z * q + half) + low)
+    result = k * $real($log2_high) + (g - (half - rest))
+    least = $real(np.nan) if x < -one else $real(-np.inf)
+    inside = result if x < $real(np.inf) else x
+    return inside if x > -one else (least if x <= -one else x)
+''')
+
+
+def own_functions(form: LoopForm, real: str, kind: Exponential) -> list[str]:
+    """The functions of :data:`derive.emit.c_language.OWN` that entries call."""
+    called = {op.kind for op in form.ops if op.frame}
+    texts = {"exp": lambda: _exponential(real, kind), "log1p": lambda: _log1p(real, kind)}
+    return [texts[name]() for name in OWN if name in called]
+
+
+def _exponential(real: str, kind: Exponential) -> str:
+    steps = (f"    q = q * r + {real}({c})" for c in reversed(kind.q[:-1]))
+    return EXP.substitute(
+        real=real,
+        integer=kind.integer.removesuffix("_t"),
+        low=f"{kind.low:.1f}",
+        high=f"{kind.high:.1f}",
+        magic=f"{3 * 2 ** (kind.fraction_bits - 1)}.0",
+        minus_high=f"-{kind.log2_high}",
+        minus_low=f"-{kind.log2_low}".removeprefix("--"),
+        top=kind.q[-1],
+        steps="\n".join(steps),
+        bias=127 if kind is SINGLE else 1023,
+        fraction=kind.fraction_bits,
+    )
+
+
+def _log1p(real: str, kind: Exponential) -> str:
+    found = log1p_of(kind)
+    steps = "\n".join(f"    q = q * z + {real}({c})" for c in reversed(found.q[:-1]))
+    values = constants(found)
+    own = {"real": real, "integer": values["integer"].removesuffix("_t"), "steps": steps}
+    return LOG1P.substitute({**values, **own})
+
 
 @dataclass(frozen=True)
 class Numba:
@@ -91,12 +157,12 @@ class Numba:
         return f"{yes} if {condition} else {no}"
 
     def call(self, function: str, arguments: list[str], entry: bool) -> str:
-        """The exponential of entries is the file's own."""
+        """Exponentials of entries, and logarithms of 1 + x, are the file's own."""
         if function == "pow":
             power = " ** ".join(f"({argument})" for argument in arguments)
             return f"{self.real}({power})" if entry else f"({power})"
-        own = entry and function == "exp"
-        name = f"exp_{self.real}" if own else f"np.{function}"
+        own = entry and function in OWN
+        name = f"{function}_{self.real}" if own else f"np.{function}"
         return f"{name}({', '.join(arguments)})"
 
     def larger(self, left: str, right: str, entry: bool) -> str:

@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from derive.emit.c import PRELUDE, c_source
 from derive.emit.c_exp import Exponential, exponential
+from derive.emit.c_log1p import log1p, log1p_of
 from derive.emit.formula import Formula
 from derive.formulas import formula_of
 
@@ -66,17 +68,18 @@ def call(formula: Formula, *arrays: Any, flags: tuple[str, ...] = FAST, **scalar
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def exponential_of(kind: Exponential, flags: tuple[str, ...]) -> Callable[[Any], Any]:
-    """The exponential that files bring along, on an array."""
+def function_of(kind: Exponential, own: str, flags: tuple[str, ...]) -> Callable[[Any], Any]:
+    """A function that files bring along, ``exp`` or ``log1p``, on an array."""
+    texts = {"exp": partial(exponential, kind=kind), "log1p": partial(log1p, kind=log1p_of(kind))}
     text = (
         PRELUDE
-        + "\n".join(exponential("own_exp", kind, "static"))
+        + "\n".join(texts[own]("own", linkage="static"))
         + (
             f"\nvoid run(size_t n, const {kind.real} *x, {kind.real} *y)"
-            "\n{\n    for (size_t j = 0; j < n; ++j) y[j] = own_exp(x[j]);\n}\n"
+            "\n{\n    for (size_t j = 0; j < n; ++j) y[j] = own(x[j]);\n}\n"
         )
     )
-    key = (f"exp_{kind.real}", flags)
+    key = (f"{own}_{kind.real}", flags)
     if key not in LIBRARIES:
         LIBRARIES[key] = _compiled(key[0], text, (*flags, "-Wno-unused-function"))
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
-from native import FAST, GCC, STRICT, CRoute, call, exponential_of, needs_gcc
+from native import FAST, GCC, STRICT, CRoute, call, function_of, needs_gcc
 from rows import LOSSES, chosen, errors, worst
 
 from derive.emit import Formula, UnsupportedNode, compile_formula
 from derive.emit import coverage as cover
 from derive.emit.c import c_source
 from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
+from derive.emit.c_log1p import log1p_of
 from derive.formulas import formula_of
 from verify.accuracy import EMITTED_BOUND
 
@@ -198,7 +199,7 @@ def test_the_polynomial_interpolates_at_chebyshev_nodes(kind: Exponential) -> No
 @pytest.mark.parametrize("kind", [SINGLE, DOUBLE], ids=["float32", "float64"])
 def test_the_exponential_is_below_one_ulp(kind: Exponential, flags: tuple[str, ...]) -> None:
     dtype = {"float": np.float32, "double": np.float64}[kind.real]
-    exp = exponential_of(kind, flags)
+    exp = function_of(kind, "exp", flags)
     rng = np.random.default_rng(11)
     low, high = (-103, 88) if dtype is np.float32 else (-744, 709)
     x = np.concatenate([rng.uniform(low, high, 4000), rng.uniform(-1, 1, 2000)]).astype(dtype)
@@ -211,3 +212,49 @@ def test_the_exponential_is_below_one_ulp(kind: Exponential, flags: tuple[str, .
     assert max(off) < 1.0
     ends = np.asarray([-np.inf, -1e30, 1.5 * low, 0, 1.5 * high, np.inf, np.nan], dtype)
     np.testing.assert_array_equal(exp(ends), [0, 0, 0, 1, np.inf, np.inf, np.nan])
+
+
+# --- the logarithm of 1 + x ---
+
+
+@pytest.mark.parametrize("kind", [SINGLE, DOUBLE], ids=["float32", "float64"])
+def test_the_series_of_the_logarithm_interpolates_at_chebyshev_nodes(kind: Exponential) -> None:
+    """Of (log((1 + s)/(1 - s)) - 2 s)/s^3 in z = s^2, up to the largest z, a thousandth further."""
+    with mpmath.workdps(50):
+        q, root = [mpmath.mpf(each) for each in log1p_of(kind).q], mpmath.sqrt(2)
+        most, count = ((root - 1) / (root + 1)) ** 2 * mpmath.mpf("1.001"), len(q)
+        for k in range(count):
+            z = most / 2 * (1 + mpmath.cos(mpmath.pi * (2 * k + 1) / (2 * count)))
+            s = mpmath.sqrt(z)
+            true = (mpmath.log((1 + s) / (1 - s)) - 2 * s) / s**3
+            digits = 11 if kind is SINGLE else 18
+            assert abs(mpmath.polyval(q[::-1], z) - true) < mpmath.mpf(10) ** -digits
+
+
+@pytest.mark.parametrize("flags", [FAST, ("-O2",)], ids=["fused", "not fused"])
+@pytest.mark.parametrize("kind", [SINGLE, DOUBLE], ids=["float32", "float64"])
+def test_the_logarithm_is_below_one_ulp(kind: Exponential, flags: tuple[str, ...]) -> None:
+    dtype = {"float": np.float32, "double": np.float64}[kind.real]
+    log1p = function_of(kind, "log1p", flags)
+    x = arguments_of_log1p(dtype)
+    with mpmath.workdps(40):
+        true = [mpmath.log1p(mpmath.mpf(float(value))) for value in x]
+        off = [
+            float(abs(mpmath.mpf(float(got)) - want) / float(np.spacing(abs(dtype(want)))))
+            for got, want in zip(log1p(x), true, strict=True)
+        ]
+    assert max(off) < 1.0
+    largest = np.finfo(dtype).max
+    ends = np.asarray([-np.inf, -2, -1, 0, largest, np.inf, np.nan], dtype)
+    expected = [np.nan, np.nan, -np.inf, 0, float(mpmath.log(float(largest))), np.inf, np.nan]
+    np.testing.assert_allclose(log1p(ends), np.asarray(expected, dtype), rtol=np.finfo(dtype).eps)
+
+
+def arguments_of_log1p(dtype: type) -> np.ndarray:
+    """Decays in [0, 1], what is near -1, and both signs over the range of the format."""
+    rng = np.random.default_rng(11)
+    powers = 10.0 ** rng.uniform(-30, 30, 1000)
+    near = -(10.0 ** rng.uniform(-30, -0.01, 1000))
+    parts = (rng.uniform(0, 1, 3000), rng.uniform(-1, 0, 2000), powers, near)
+    x = np.concatenate(parts).astype(dtype)
+    return x[x > -1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from rows import chosen, errors, worst
@@ -81,6 +82,20 @@ def test_long_rows_lose_nothing(dtype: str) -> None:
     value, _ = emitted("soft_zlpr", "value_and_grad")(scores, np.zeros_like(scores))
     true = np.log1p(1e6 * np.exp(np.float64(scores[0, 0])))
     assert abs(value[0] - true) <= np.finfo(dtype).eps * true
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_logarithm_is_below_one_ulp(dtype: str) -> None:
+    own = emitted("binary_cross_entropy", "value_and_grad").__globals__[f"log1p_{dtype}"]
+    rng = np.random.default_rng(11)
+    x = np.concatenate([rng.uniform(-0.99, 1, 500), 10.0 ** rng.uniform(-30, 30, 200)])
+    for each in x.astype(dtype):
+        with mpmath.workdps(40):
+            true = mpmath.log1p(mpmath.mpf(float(each)))
+            spacing = float(np.spacing(abs(each.dtype.type(true))))
+            assert abs(mpmath.mpf(float(own(each))) - true) < spacing
+    assert own(each.dtype.type(-1)) == -np.inf
+    assert np.isnan(own(each.dtype.type(-2)))
 
 
 def test_what_is_given_and_what_is_expected() -> None:
