@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numeric_core.kernels import Kernel, softmax, two_sided
+from numeric_core.kernels import Kernel, by_label, softmax, two_sided
 from numeric_core.kernels.sums import LENGTH
-from numeric_core.kernels.threads import work
+from numeric_core.kernels.threads import thread_count, work
 from numeric_core.namespace import round_to
 
 __all__ = ["PART", "value", "value_and_grad"]
@@ -23,8 +23,12 @@ __all__ = ["PART", "value", "value_and_grad"]
 Floats: TypeAlias = np.ndarray[Any, Any]
 
 PART = 1 << 16
-"""Labels of a row that one thread sums at a time; scores that it takes at a time: 0.25 MiB of
-float32, some ten microseconds."""
+"""Labels of a row that one thread sums at a time; scores that it takes at least: 0.25 MiB of
+float32, some twenty microseconds."""
+
+TURNS = 4
+"""Times that a thread fetches work if all are as fast: one that other programs hold up takes less
+of it, and each call of a kernel costs 2 microseconds."""
 
 
 class Job(NamedTuple):
@@ -105,6 +109,8 @@ def _compiled(kernel: Kernel, tolerance: float) -> tuple[Any, Any]:
     """The module of a kernel, and what tells its functions which loss it is."""
     if kernel.name == "softmax":
         return softmax, softmax.Distribution(tolerance)
+    if kernel.name == "binary_cross_entropy":
+        return by_label, by_label.CrossEntropy()
     make = two_sided.Hard if kernel.name == "zlpr" else two_sided.Soft
     return two_sided, make(math.exp(-kernel.threshold), math.exp(kernel.threshold))
 
@@ -120,12 +126,14 @@ def _one_hot(index: Floats, scores: Floats) -> Floats:
 
 
 def _scratch(job: Job) -> Floats:
-    return np.empty((job.module.ARRAYS, LENGTH), job.scores.dtype)
+    """Room for the terms of a row, or of a chunk of some."""
+    return np.empty((job.module.ARRAYS, max(LENGTH, min(PART, job.scores.shape[1]))), job.scores.dtype)
 
 
 def _whole(job: Job) -> None:
+    """Rows that fit into the scratch: each is done by one thread, from its sums to its gradient."""
     m, n = job.scores.shape
-    step = max(1, PART // n)
+    step = max(1, PART // n, -(-m // (TURNS * thread_count())))
     empty = np.empty(0, job.scores.dtype)
 
     def task(start: int) -> None:

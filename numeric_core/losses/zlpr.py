@@ -252,6 +252,10 @@ class BinaryCrossEntropy(Loss):
     def _shards(self) -> Shards:
         return Additive(self)
 
+    def kernel(self) -> Kernel:
+        """Compiled for NumPy arrays; `numeric_core.kernels.by_label`."""
+        return Kernel("binary_cross_entropy")
+
     def _value(self, rows: Rows) -> Array:
         return self._from_tail(rows, _tail(rows))
 
