@@ -73,10 +73,11 @@ def main(
     json_file: Path | None,
     pictures: Path | None,
 ) -> None:
-    """Measure value and gradient of the losses, and the symbolic side, against what else there is.
+    """Measure the losses, and the symbolic side, against what else there is.
 
-    Numbers: ratio to a = b + c over arrays of the same size. Symbols: ratio to lossproof. What was
-    measured before Ctrl-C is shown and written.
+    Numbers: ratio to a = b + c over arrays of the same size, on one core and on all; "ratio" is to
+    the faster of the two. Symbols: ratio to lossproof. What was measured before Ctrl-C is shown and
+    written.
     """
     size = "smallest" if smallest else "quick" if quick else "full"
     try:
@@ -87,7 +88,9 @@ def main(
     rows: list[Row] = []
     complete = _measure(plan, LIMITS[size], rows)
     show(console, rows)
-    console.print("memory: in arrays of scores; value, slope: largest difference from lossproof")
+    console.print(
+        "memory: in arrays of scores; value, slope, product: largest difference from lossproof"
+    )
     for note in plan.notes:
         console.print(f"left out: {note}", highlight=False)
     surroundings = machine()

@@ -1,4 +1,8 @@
-"""What is measured: losses on batches (rows, n) from many short rows to a few of ten million."""
+"""What is measured: losses on batches (rows, n) from many short rows to a few of ten million.
+
+Value and gradient of every loss; of those of one axis also the value alone and the product of the
+Hessian with a vector.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,22 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DTYPES", "FAMILIES", "Case", "Data", "OtherCase", "cases_of", "data_of", "growth_of"]
+__all__ = [
+    "DTYPES",
+    "FAMILIES",
+    "HVP",
+    "MORE",
+    "VALUE",
+    "VALUE_AND_GRADIENT",
+    "Case",
+    "Data",
+    "OtherCase",
+    "cases_of",
+    "data_of",
+    "growth_of",
+]
+
+VALUE, VALUE_AND_GRADIENT, HVP = "value", "value_and_grad", "hvp"
 
 DTYPES = ("float32", "float64")
 SEED = 11
@@ -18,6 +37,8 @@ SPREAD = 3.0
 SHAPES = ((65_536, 64), (4096, 1024), (128, 32_768), (4, 10_000_000))
 QUICK = ((4096, 64), (256, 1024))
 SMALLEST = ((16, 64),)
+# Of value alone and Hessian-vector product: short rows and long ones.
+MORE = {"smallest": SMALLEST, "quick": QUICK[1:], "full": (SHAPES[0], SHAPES[2])}
 # Of the combination softmax: (rows, n, k).
 SUBSETS = ((256, 1000, 5), (64, 1000, 50), (4, 100_000, 5), (1, 16_384, 4))
 # Of the losses of n samples x m classes.
@@ -46,18 +67,25 @@ POSITIVES = 0.05
 
 @dataclass(frozen=True)
 class Case:
-    """A loss on a batch of a shape; k positives a row where the loss has them."""
+    """What is asked of a loss on a batch of a shape; k positives a row where the loss has them."""
 
     name: str
     shape: tuple[int, int]
     dtype: str
     k: int = 0
+    quantity: str = VALUE_AND_GRADIENT
+
+    @property
+    def unit(self) -> str:
+        """The case without its dtype; value and gradient are what a loss is asked for."""
+        what = "" if self.quantity == VALUE_AND_GRADIENT else f" {self.quantity}"
+        size = f"{self.shape[0]} x {self.shape[1]}" + (f", k = {self.k}" if self.k else "")
+        return f"{self.name}{what} {size}"
 
     @property
     def title(self) -> str:
         """What a progress bar calls it."""
-        size = f"{self.shape[0]} x {self.shape[1]}" + (f", k = {self.k}" if self.k else "")
-        return f"{self.name} {size} {self.dtype}"
+        return f"{self.unit} {self.dtype}"
 
     @property
     def nbytes(self) -> int:
@@ -80,10 +108,11 @@ class OtherCase:
 
 @dataclass(frozen=True)
 class Data:
-    """Scores and labels (rows, n)."""
+    """Scores and labels (rows, n); a vector to multiply the Hessian with, where that is asked."""
 
     scores: Any
     labels: Any
+    vector: Any = None
 
 
 def cases_of(name: str, size: str) -> list[Case]:
@@ -95,7 +124,11 @@ def cases_of(name: str, size: str) -> list[Case]:
         chosen = {"smallest": ((16, 5),), "quick": ((256, 100),), "full": GRIDS}[size]
     else:
         chosen = {"smallest": SMALLEST, "quick": QUICK, "full": SHAPES}[size]
-    return [Case(name, shape, dtype) for shape in chosen for dtype in DTYPES]
+    found = [Case(name, shape, dtype) for shape in chosen for dtype in DTYPES]
+    if not name.startswith("grid"):
+        more = [(quantity, shape) for quantity in (VALUE, HVP) for shape in MORE[size]]
+        found += [Case(name, shape, d, 0, quantity) for quantity, shape in more for d in DTYPES]
+    return found
 
 
 def growth_of(name: str) -> list[list[Case]]:
@@ -113,7 +146,10 @@ def data_of(case: Case) -> Data:
     rng = np.random.default_rng([SEED, *case.shape, case.k])
     scores = rng.standard_normal(case.shape, dtype=case.dtype)
     scores *= SPREAD
-    return Data(scores, _labels(LABELS[case.name], case, rng))
+    labels = _labels(LABELS[case.name], case, rng)
+    if case.quantity != HVP:
+        return Data(scores, labels)
+    return Data(scores, labels, rng.standard_normal(case.shape, dtype=case.dtype))
 
 
 def _labels(kind: str, case: Case, rng: Any) -> Any:

@@ -1,7 +1,11 @@
-"""Who computes the value and the gradient of a loss, and what each needs."""
+"""Who computes a loss, its gradient, or the product of its Hessian with a vector.
+
+A call gives two results, None for what was not asked: the value, and the gradient or the product.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +14,9 @@ from typing import Any
 
 import lossproof
 from benchmarks import frameworks, grid_contenders, subset_contenders
-from benchmarks.by_hand import HANDS
-from benchmarks.cases import Case, Data
+from benchmarks.by_hand import HANDS, PRODUCTS, VALUES
+from benchmarks.cases import HVP, VALUE, VALUE_AND_GRADIENT, Case, Data
+from numeric_core.kernels import LEAST
 from numeric_core.loss import Loss
 
 __all__ = ["OURS", "Contender", "contenders_of", "left_out"]
@@ -19,22 +24,30 @@ __all__ = ["OURS", "Contender", "contenders_of", "left_out"]
 Call = Callable[[], tuple[Any, Any]]
 
 OURS = "lossproof"
+ALL = (VALUE, VALUE_AND_GRADIENT, HVP)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A maker of calls () -> (value, gradient or None); what the maker does is not timed."""
+    """A maker of calls; what the maker does is not timed.
+
+    doubles: takes float64 only. quantities: what it computes. least: scores from which on.
+    """
 
     name: str
     library: str
     make: Callable[[Case, Data], Call]
     doubles: bool = False
+    quantities: tuple[str, ...] = (VALUE_AND_GRADIENT,)
+    least: int = 0
 
     def runs(self, case: Case) -> bool:
         """Whether it can be run here, on such a case."""
-        return find_spec(self.library) is not None and not (
-            self.doubles and case.dtype != "float64"
-        )
+        if case.quantity not in self.quantities or find_spec(self.library) is None:
+            return False
+        if math.prod(case.shape) < self.least:
+            return False
+        return not self.doubles or case.dtype == "float64"
 
 
 def contenders_of(name: str) -> list[Contender]:
@@ -58,24 +71,35 @@ def left_out(contenders: list[Contender]) -> list[str]:
 
 def _ours(name: str) -> list[Contender]:
     """The plain version, and the compiled one where the loss has it."""
-    plain = Contender(OURS, "numpy", partial(_lossproof, kernels=False))
-    if not _has_kernel(getattr(lossproof, name)):
+    plain = Contender(OURS, "numpy", partial(_lossproof, kernels=False), quantities=ALL)
+    compiled = kernel_quantities(name)
+    if not compiled:
         return [plain]
-    return [plain, Contender("lossproof fast", "numba", partial(_lossproof, kernels=True))]
+    fast = partial(_lossproof, kernels=True)
+    return [plain, Contender(f"{OURS} fast", "numba", fast, quantities=compiled, least=LEAST)]
 
 
-def _has_kernel(loss: Any) -> bool:
-    """Losses of tables have none."""
-    return isinstance(loss, Loss) and loss.kernel() is not None
+def kernel_quantities(name: str) -> tuple[str, ...]:
+    """What the compiled kernel of a loss computes; losses of tables have none."""
+    loss = getattr(lossproof, name)
+    if not isinstance(loss, Loss) or loss.kernel() is None:
+        return ()
+    return (VALUE, VALUE_AND_GRADIENT)
 
 
 def _lossproof(case: Case, data: Data, kernels: bool) -> Call:
     """All checks of the input included."""
     loss = getattr(lossproof, case.name)
+    arrays = (data.scores, data.labels)
+    ask = {
+        VALUE: lambda: (loss(*arrays), None),
+        VALUE_AND_GRADIENT: lambda: loss.value_and_grad(*arrays),
+        HVP: lambda: (None, loss.hvp(*arrays, data.vector)),
+    }[case.quantity]
 
     def call() -> tuple[Any, Any]:
         lossproof.use_kernels(kernels)
-        return loss.value_and_grad(data.scores, data.labels)
+        return ask()
 
     return call
 
@@ -83,24 +107,25 @@ def _lossproof(case: Case, data: Data, kernels: bool) -> Call:
 def _by_loss(name: str) -> list[Contender]:
     found = []
     if name in HANDS:
-        found.append(Contender("NumPy by hand", "numpy", _by_hand))
-    for title, library, losses, make in (
-        ("torch eager", "torch", frameworks.IN_TORCH, frameworks.torch_eager),
-        ("torch.compile", "torch", frameworks.IN_TORCH, frameworks.torch_compiled),
-        ("jax.jit", "jax", frameworks.IN_JAX, frameworks.jax_jit),
-        ("SciPy", "scipy", frameworks.IN_SCIPY, frameworks.scipy_call),
+        found.append(Contender("NumPy by hand", "numpy", _by_hand, quantities=ALL))
+    for title, library, losses, make, quantities in (
+        ("torch eager", "torch", frameworks.IN_TORCH, frameworks.torch_eager, ALL),
+        ("torch.compile", "torch", frameworks.IN_TORCH, frameworks.torch_compiled, ALL[:2]),
+        ("jax.jit", "jax", frameworks.IN_JAX, frameworks.jax_jit, ALL),
+        ("SciPy", "scipy", frameworks.IN_SCIPY, frameworks.scipy_call, (VALUE_AND_GRADIENT,)),
     ):
         if name in losses:
-            found.append(Contender(title, library, partial(_of_framework, make)))
+            found.append(Contender(title, library, make, quantities=quantities))
     return found
 
 
 def _by_hand(case: Case, data: Data) -> Call:
-    return lambda: HANDS[case.name](data.scores, data.labels)
-
-
-def _of_framework(make: Callable[..., Call], case: Case, data: Data) -> Call:
-    return make(case.name, data.scores, data.labels)
+    s, t, v = data.scores, data.labels, data.vector
+    return {
+        VALUE: lambda: (VALUES[case.name](s, t), None),
+        VALUE_AND_GRADIENT: lambda: HANDS[case.name](s, t),
+        HVP: lambda: (None, PRODUCTS[case.name](s, t, v)),
+    }[case.quantity]
 
 
 def _of_subsets(contender: subset_contenders.Contender) -> Contender:

@@ -1,6 +1,8 @@
 """The losses as they are written in PyTorch, JAX and SciPy: the library's own where it has one.
 
-PyTorch: value, then autograd; eager and compiled (`torch.compile`). JAX: `jit` of both.
+PyTorch: value, then autograd, twice for a Hessian-vector product; eager and, but for that product,
+compiled (`torch.compile`, which differentiates once). JAX: `jit` of value and reverse mode, and of
+forward over reverse.
 ZLPR is Su's published code (7359): zeros joined to the masked scores, logsumexp of each side.
 """
 
@@ -10,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from benchmarks.cases import HVP, VALUE, VALUE_AND_GRADIENT, Case, Data
 
 __all__ = [
     "IN_JAX",
@@ -21,7 +25,8 @@ __all__ = [
     "torch_eager",
 ]
 
-Call = Callable[[], tuple[Any, Any]]
+Result = tuple[Any, Any]
+Call = Callable[[], Result]
 
 MASK = 1e12
 """What Su's code subtracts from scores that are to be left out."""
@@ -75,31 +80,38 @@ IN_TORCH = {
 }
 
 
-def torch_eager(loss: str, scores: Any, labels: Any) -> Call:
+def torch_eager(case: Case, data: Data) -> Call:
     """The value, and autograd through it."""
-    return _with_autograd(IN_TORCH[loss], scores, labels)
+    return _in_torch(IN_TORCH[case.name], case, data)
 
 
-def torch_compiled(loss: str, scores: Any, labels: Any) -> Call:
+def torch_compiled(case: Case, data: Data) -> Call:
     """The same through torch.compile, forwards and backwards."""
     import torch
 
     torch._dynamo.reset()
-    return _with_autograd(torch.compile(IN_TORCH[loss], dynamic=False), scores, labels)
+    return _in_torch(torch.compile(IN_TORCH[case.name], dynamic=False), case, data)
 
 
-def _with_autograd(value_of: Callable[..., Any], scores: Any, labels: Any) -> Call:
+def _in_torch(value_of: Callable[..., Any], case: Case, data: Data) -> Call:
     import torch
 
-    leaf, t = torch.from_numpy(scores).requires_grad_(), torch.from_numpy(labels)
-    ones = torch.ones(scores.shape[:-1], dtype=leaf.dtype)
+    leaf, t = torch.from_numpy(data.scores).requires_grad_(), torch.from_numpy(data.labels)
+    ones = torch.ones(case.shape[:-1], dtype=leaf.dtype)
 
-    def call() -> tuple[Any, Any]:
+    def value() -> Result:
+        with torch.no_grad():
+            return value_of(leaf, t), None
+
+    def value_and_grad() -> Result:
         value = value_of(leaf, t)
-        (gradient,) = torch.autograd.grad(value, leaf, ones)
-        return value.detach(), gradient
+        return value.detach(), torch.autograd.grad(value, leaf, ones)[0]
 
-    return call
+    def hvp() -> Result:
+        slope = torch.autograd.grad(value_of(leaf, t), leaf, ones, create_graph=True)[0]
+        return None, torch.autograd.grad(slope, leaf, torch.from_numpy(data.vector))[0]
+
+    return {VALUE: value, VALUE_AND_GRADIENT: value_and_grad, HVP: hvp}[case.quantity]
 
 
 def _jax_softmax(s: Any, t: Any) -> Any:
@@ -144,20 +156,31 @@ IN_JAX = {
 }
 
 
-def jax_jit(loss: str, scores: Any, labels: Any) -> Call:
-    """One compiled function for value and gradient."""
+def jax_jit(case: Case, data: Data) -> Call:
+    """One compiled function for what is asked."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    value_of = IN_JAX[loss]
+    function = jax.jit(_in_jax(IN_JAX[case.name], case.quantity))
+    given = [data.scores, data.labels] + ([] if data.vector is None else [data.vector])
+    arrays = [jax.numpy.asarray(x) for x in given]
+    return lambda: jax.block_until_ready(function(*arrays))
 
-    @jax.jit
-    def both(s: Any, t: Any) -> Any:
+
+def _in_jax(value_of: Callable[..., Any], quantity: str) -> Callable[..., Result]:
+    import jax
+
+    def value_and_grad(s: Any, t: Any) -> Result:
         value, back = jax.vjp(lambda x: value_of(x, t), s)
         return value, back(jax.numpy.ones_like(value))[0]
 
-    s, t = jax.numpy.asarray(scores), jax.numpy.asarray(labels)
-    return lambda: jax.block_until_ready(both(s, t))
+    def hvp(s: Any, t: Any, v: Any) -> Result:
+        return None, jax.jvp(lambda x: value_and_grad(x, t)[1], (s,), (v,))[1]
+
+    def value(s: Any, t: Any) -> Result:
+        return value_of(s, t), None
+
+    return {VALUE: value, VALUE_AND_GRADIENT: value_and_grad, HVP: hvp}[quantity]
 
 
 def _scipy_softmax(s: Any, t: Any) -> Any:
@@ -193,6 +216,6 @@ IN_SCIPY = {
 }
 
 
-def scipy_call(loss: str, scores: Any, labels: Any) -> Call:
+def scipy_call(case: Case, data: Data) -> Call:
     """scipy.special, and the gradient by hand."""
-    return lambda: IN_SCIPY[loss](scores, labels)
+    return lambda: IN_SCIPY[case.name](data.scores, data.labels)

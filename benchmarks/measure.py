@@ -1,6 +1,6 @@
 """Times of contenders that take turns, and the memory that each needs.
 
-In round r contender c takes x_rc seconds, and its yardstick, run just before it, y_rc. Reported are
+In round r contender c takes x_rc seconds, and a yardstick, run just before it, y_rc. Reported are
 the median of x over the rounds, its quartiles, and the median of x / y, which is steadier than the
 quotient of two medians where other programs run on the machine.
 """
@@ -15,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = ["Limits", "Timing", "available_memory", "interleaved", "peak_of"]
 
 Call = Callable[[], Any]
+
+Round: TypeAlias = tuple[float, dict[str, float]]
+"""Seconds of a contender, and of each yardstick just before it."""
 
 LONG = 0.1
 """Seconds from which a call needs no other to warm up."""
@@ -47,12 +50,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Timing:
-    """What the rounds of one contender gave."""
+    """What the rounds of one contender gave; ratios: by yardstick."""
 
     seconds: float
     low: float
     high: float
-    ratio: float
+    ratios: Mapping[str, float]
     runs: int
 
 
@@ -73,37 +76,34 @@ def warmed(call: Call) -> float:
 
 
 def interleaved(
-    calls: Mapping[str, Call], yardstick: Call | None, limits: Limits
+    calls: Mapping[str, Call], yardsticks: Mapping[str, Call], limits: Limits
 ) -> dict[str, Timing]:
-    """Each contender in turn, after one call that may compile; the yardstick just before each.
+    """Each contender in turn, after one call that may compile; the yardsticks just before each.
 
-    Without a yardstick the first contender is it.
+    Without yardsticks the first contender is it.
     """
     for call in calls.values():
         call()
     first = {name: warmed(call) for name, call in calls.items()}
     left = {name: limits.rounds(seconds) for name, seconds in first.items()}
-    beside = yardstick or next(iter(calls.values()))
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    rules = yardsticks or dict([next(iter(calls.items()))])
+    times: dict[str, list[Round]] = {name: [] for name in calls}
     while any(left.values()):
         for name, call in calls.items():
-            if not left[name]:
-                continue
-            left[name] -= 1
-            if call is beside:
-                own = warmed(call)
-                times[name].append((own, own))
-            else:
-                rule = warmed(beside)
-                times[name].append((warmed(call), rule))
-    return {name: _summary(pairs) for name, pairs in times.items()}
+            if left[name]:
+                left[name] -= 1
+                beside = {rule: warmed(measure) for rule, measure in rules.items()}
+                own = beside[name] if name in rules else warmed(call)
+                times[name].append((own, beside))
+    return {name: _summary(rounds) for name, rounds in times.items()}
 
 
-def _summary(pairs: list[tuple[float, float]]) -> Timing:
-    seconds = [taken for taken, _ in pairs]
-    low, _, high = quantiles(seconds, n=4, method="inclusive") if len(pairs) > 1 else seconds * 3
-    ratio = median(taken / beside for taken, beside in pairs)
-    return Timing(median(seconds), low, high, ratio, len(pairs))
+def _summary(rounds: list[Round]) -> Timing:
+    seconds = [taken for taken, _ in rounds]
+    low, _, high = quantiles(seconds, n=4, method="inclusive") if len(rounds) > 1 else seconds * 3
+    names = rounds[0][1]
+    ratios = {name: median(taken / beside[name] for taken, beside in rounds) for name in names}
+    return Timing(median(seconds), low, high, ratios, len(rounds))
 
 
 def peak_of(call: Call) -> int | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import platform
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from os import cpu_count
 from typing import Any
 
@@ -18,10 +19,13 @@ from benchmarks.cases import FAMILIES, Case, Data, cases_of, data_of, growth_of
 from benchmarks.contenders import OURS, Contender, contenders_of, left_out
 from benchmarks.measure import Limits, Timing, interleaved, peak_of
 from benchmarks.others import OtherCase, other_cases
+from numeric_core.kernels.threads import thread_count, work
 
-__all__ = ["ARRAYS", "Plan", "Row", "machine", "measured", "plan_of"]
+__all__ = ["ALL_CORES", "ARRAYS", "BANDWIDTH", "Plan", "Row", "machine", "measured", "plan_of"]
 
 BANDWIDTH = "a = b + c"
+# Parts of the arrays that threads add, each its own.
+ALL_CORES = f"{BANDWIDTH}, {thread_count()} cores"
 # Arrays of the size of the scores that the contenders of a case may have at a time, at most: those
 # of four frameworks, and what eager code keeps for its gradient.
 ARRAYS = 24
@@ -34,22 +38,26 @@ PATIENCE = 1.0
 class Row:
     """What one contender needed for one case.
 
-    seconds: the median of `runs`; low, high: the quartiles. ratio: to `ratio_to`, timed in turns
-    with it. memory: bytes by which the process grew in a call, over those of the scores.
-    value_error, gradient_error: the largest differences from lossproof's results, the former
-    relative to max(|value|, 1). None where there is no such figure.
+    case: loss, quantity and size. seconds: the median of `runs`; low, high: the quartiles. ratios:
+    to each yardstick, timed in turns with it; ratio: that to `ratio_to`, which of the yardsticks
+    is the fastest in this case. memory: bytes by which the process grew in a call, over those of
+    the scores. value_error, gradient_error: the largest differences from lossproof's results, the
+    former relative to max(|value|, 1). None where there is no such figure.
     """
 
     case: str
-    shape: tuple[int, ...]
     dtype: str
     contender: str
     seconds: float
     ratio: float
     ratio_to: str
+    ratios: Mapping[str, float]
     low: float
     high: float
     runs: int
+    loss: str = ""
+    quantity: str = ""
+    shape: tuple[int, ...] = ()
     k: int = 0
     memory: float | None = None
     value_error: float | None = None
@@ -130,29 +138,42 @@ def _rows(case: Case, contenders: Sequence[Contender], limits: Limits) -> Iterat
         warnings.simplefilter("ignore")
         truth = _as_numpy(calls[OURS]())
         facts = {name: _facts(call, truth, data) for name, call in calls.items()}
-        rule = _bandwidth(data)
-        timings = interleaved(calls | rule, rule[BANDWIDTH], limits)
+        rules = _bandwidth(data)
+        timings = interleaved(calls | rules, rules, limits)
+    strict = min(rules, key=lambda name: timings[name].seconds)
+    about = {"loss": case.name, "quantity": case.quantity, "shape": case.shape, "k": case.k}
     for name, timing in timings.items():
-        more = facts.get(name, {})
-        yield _row((case.name, case.shape, case.dtype), name, timing, BANDWIDTH, k=case.k, **more)
+        more = about | facts.get(name, {})
+        yield _row(case.unit, case.dtype, name, timing, strict, **more)
 
 
 def _bandwidth(data: Data) -> dict[str, Callable[[], Any]]:
-    """NumPy's sum of two arrays into a third, on one core."""
-    target = np.empty_like(data.scores)
-    return {BANDWIDTH: lambda: np.add(data.scores, data.labels, out=target)}
+    """NumPy's sum of two arrays into a third, on one core and on all."""
+    b, c = data.scores.reshape(-1), data.labels.reshape(-1)
+    a = np.empty_like(b)
+    count = thread_count()
+    one = {BANDWIDTH: lambda: np.add(b, c, out=a)}
+    if count == 1:
+        return one
+    cuts = [len(b) * k // count for k in range(count + 1)]
+    parts = [slice(*ends) for ends in pairwise(cuts)]
+
+    def add(part: slice) -> None:
+        np.add(b[part], c[part], out=a[part])
+
+    return one | {ALL_CORES: lambda: work(add, parts)}
 
 
 def _facts(call: Callable[[], Any], truth: tuple[Any, Any], data: Data) -> dict[str, float | None]:
     """Memory of a second call, which no longer loads or compiles anything, and both errors."""
     value, gradient = _as_numpy(call())
     peak = peak_of(call)
-    scale = np.maximum(np.abs(truth[0]), 1)
-    return {
-        "memory": None if peak is None else peak / data.scores.nbytes,
-        "value_error": _largest((value - truth[0]) / scale),
-        "gradient_error": None if gradient is None else _largest(gradient - truth[1]),
-    }
+    found = {"memory": None if peak is None else peak / data.scores.nbytes}
+    if value is not None:
+        found["value_error"] = _largest((value - truth[0]) / np.maximum(np.abs(truth[0]), 1))
+    if gradient is not None:
+        found["gradient_error"] = _largest(gradient - truth[1])
+    return found
 
 
 def _largest(error: Any) -> float:
@@ -161,24 +182,21 @@ def _largest(error: Any) -> float:
 
 
 def _as_numpy(result: tuple[Any, Any]) -> tuple[Any, Any]:
-    value, gradient = result
-    return np.asarray(value), None if gradient is None else np.asarray(gradient)
+    value, gradient = (None if x is None else np.asarray(x) for x in result)
+    return value, gradient
 
 
 def _other_rows(case: OtherCase, limits: Limits) -> Iterator[Row]:
-    for name, timing in interleaved(case.make(), None, limits).items():
-        yield _row((case.name, (), ""), name, timing, OURS)
+    calls = case.make()
+    first = next(iter(calls))
+    for name, timing in interleaved(calls, {}, limits).items():
+        yield _row(case.name, "", name, timing, first)
 
 
-def _row(
-    case: tuple[str, tuple[int, ...], str],
-    contender: str,
-    timing: Timing,
-    ratio_to: str,
-    **more: Any,
-) -> Row:
-    figures = (timing.seconds, timing.ratio, ratio_to, timing.low, timing.high, timing.runs)
-    return Row(*case, contender, *figures, **more)
+def _row(case: str, dtype: str, contender: str, timing: Timing, ratio_to: str, **more: Any) -> Row:
+    ratio, spread = timing.ratios[ratio_to], (timing.low, timing.high, timing.runs)
+    figures = (timing.seconds, ratio, ratio_to, timing.ratios, *spread)
+    return Row(case, dtype, contender, *figures, **more)
 
 
 def machine() -> dict[str, str]:

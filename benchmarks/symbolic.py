@@ -3,13 +3,15 @@
 derive  the gradient for symbolic n, its proof included, against SymPy's `diff` of the loss
         with its sums written out at one n
 prove   the same, against SymPy's `simplify` of (derivative - formula) at one n
-emit    the formula made a NumPy function, against `lambdify` at one n
+emit    the formula made a NumPy function, against `lambdify` at one n; then value and gradient,
+        derived and emitted for each target
 run     that function on 4096 rows, against `lambdify`'s and the code by hand
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,7 +21,8 @@ from sympy.core.cache import clear_cache
 
 from benchmarks.by_hand import HANDS
 from benchmarks.cases import OtherCase
-from derive.emit import Formula, compile_formula
+from derive.emit import TARGETS, Formula, UnsupportedNode, compile_formula, emit
+from derive.formulas import formula_of
 from derive.losses import LOSSES
 from derive.losses.symbols import i, s
 
@@ -28,6 +31,8 @@ __all__ = ["symbolic_cases"]
 NAMES = ("soft_zlpr", "softmax_cross_entropy", "binary_cross_entropy")
 # At one n: the text of a gradient grows with n^2.
 LENGTHS = {"smallest": (2,), "quick": (8,), "full": (8, 32, 64)}
+# The longest texts: three axes, recursions.
+LONGEST = ("grid_pairwise", "order_r")
 # simplify takes minutes from n = 4 on.
 PROVED = {"smallest": 1, "quick": 2, "full": 3}
 ROWS = {"smallest": 16, "quick": 4096, "full": 4096}
@@ -36,9 +41,12 @@ SEED = 11
 
 def symbolic_cases(size: str) -> Iterator[OtherCase]:
     """All cases; size: smallest, quick or full."""
-    for name in NAMES[:1] if size == "smallest" else NAMES:
+    smallest = size == "smallest"
+    for name in NAMES[:1] if smallest else NAMES:
         for kind, make in MAKERS.items():
             yield OtherCase(f"{kind} {name}", partial(make, name, size))
+    for name in () if smallest else LONGEST:
+        yield OtherCase(f"emit {name}", partial(_to_targets, name))
 
 
 def _cold(call: Callable[[], Any]) -> Callable[[], Any]:
@@ -88,12 +96,30 @@ def _proving(name: str, size: str) -> dict[str, Callable[[], Any]]:
 
 
 def _emitting(name: str, size: str) -> dict[str, Callable[[], Any]]:
+    """The text for NumPy, made a function, is what lambdify gives; the other targets: the text."""
     calls: dict[str, Callable[[], Any]] = {
         "lossproof": _cold(lambda: compile_formula(_formula(name)))
     }
+    calls |= _to_targets(name)
     for n in LENGTHS[size]:
         calls[f"lambdify, n = {n}"] = _cold(lambda n=n: _unrolled(name, n))
     return calls
+
+
+def _to_targets(name: str) -> dict[str, Callable[[], Any]]:
+    """Value and gradient, derived and emitted, for each target that has a text for them."""
+    found = {}
+    for target in TARGETS:
+        with suppress(UnsupportedNode):
+            _emitted(name, target)
+            found[f"lossproof, {target}"] = _cold(partial(_emitted, name, target))
+    return found
+
+
+def _emitted(name: str, target: str) -> str:
+    """What the loss keeps of its derivations is forgotten."""
+    LOSSES[name]._derived.clear()
+    return emit(formula_of(name, "value_and_grad"), target)
 
 
 def _running(name: str, size: str) -> dict[str, Callable[[], Any]]:

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from benchmarks.by_hand import HANDS
 from benchmarks.cases import DTYPES, Case, cases_of, data_of, growth_of
 from benchmarks.contenders import contenders_of
 from benchmarks.measure import Limits, interleaved, peak_of
-from benchmarks.run import Row, plan_of
+from benchmarks.run import ALL_CORES, BANDWIDTH, Row, plan_of
 from benchmarks.show import draw
 from lossproof import use_kernels
 from lossproof.cli import main as front_door
@@ -62,16 +63,25 @@ def test_the_smallest_run(few_libraries: None, tmp_path: Path) -> None:
     for row in rows:
         assert row["seconds"] > 0 and row["ratio"] > 0 and row["runs"] >= 1
         assert row["low"] <= row["seconds"] <= row["high"]
-        assert row["ratio_to"] == ("a = b + c" if row["shape"] else "lossproof")
+        rules = {BANDWIDTH, ALL_CORES} if row["shape"] else {"lossproof"}
+        assert set(row["ratios"]) == rules and row["ratio_to"] in rules
+        assert row["ratio"] == row["ratios"][row["ratio_to"]]
         assert row["contender"] in result.output
     cases = {(row["case"], row["dtype"]) for row in rows}
-    assert {("unified", d) for d in DTYPES} | {("run soft_zlpr", "")} < cases
-    names = [row["contender"] for row in rows if row["case"] == "unified"]
-    assert names[0] == "lossproof" and {"NumPy by hand", "a = b + c"} < set(names)
+    whole = {(f"unified{what} 16 x 64", d) for what in ("", " value", " hvp") for d in DTYPES}
+    assert whole | {("run soft_zlpr", "")} < cases
+    for case, dtype in whole:
+        own = {r["contender"]: r for r in rows if (r["case"], r["dtype"]) == (case, dtype)}
+        assert next(iter(own)) == "lossproof" and {"NumPy by hand", "torch eager"} < set(own)
+        fastest = min((BANDWIDTH, ALL_CORES), key=lambda name: own[name]["seconds"])
+        assert {row["ratio_to"] for row in own.values()} == {fastest}
     for row in rows:
         if row["contender"] in ("NumPy by hand", "torch eager") and row["shape"]:
             off = 1e-5 if row["dtype"] == "float32" else 1e-12
-            assert row["value_error"] < off and row["gradient_error"] < off
+            errors = [row[f"{part}_error"] for part in ("value", "gradient")]
+            absent = {"value": [False, True], "hvp": [True, False]}.get(row["quantity"])
+            assert [error is None for error in errors] == (absent or [False, False])
+            assert all(error is None or error < off for error in errors)
 
 
 def test_what_was_measured_before_an_interrupt_is_kept(
@@ -118,17 +128,21 @@ def test_sizes() -> None:
     assert result.exit_code == 2 and "expected a size such as 4G" in result.output
 
 
+@pytest.mark.parametrize("quantity", ["value", "value_and_grad", "hvp"])
 @pytest.mark.parametrize("name", HANDS)
-def test_contenders_compute_the_loss(name: str) -> None:
+def test_contenders_compute_the_loss(name: str, quantity: str) -> None:
     """Without it their times would mean nothing."""
-    case = Case(name, (16, 5), "float64")
+    case = Case(name, (16, 5), "float64", 0, quantity)
     data = data_of(case)
     few = [c for c in contenders_of(name) if c.library in LITTLE and c.name != "torch.compile"]
     results = {c.name: c.make(case, data)() for c in few if c.runs(case)}
-    value, gradient = results.pop("lossproof")
+    truth = results.pop("lossproof")
+    assert {"NumPy by hand"} <= set(results)
     for other in results.values():
-        np.testing.assert_allclose(np.asarray(other[0]), value, atol=1e-12)
-        np.testing.assert_allclose(np.asarray(other[1]), gradient, atol=1e-12)
+        for part, true in zip(other, truth, strict=True):
+            assert (part is None) == (true is None)
+            if part is not None:
+                np.testing.assert_allclose(np.asarray(part), true, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax_cross_entropy"])
@@ -149,18 +163,27 @@ def test_the_compiled_kernel_takes_part(name: str) -> None:
 def test_all_take_turns() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
-    timings = interleaved(calls, lambda: said.append("y"), Limits(1.0, 3, 1))
+    timings = interleaved(calls, {"y": lambda: said.append("y")}, Limits(1.0, 3, 1))
     assert "".join(said) == "ab" + "aabb" + "yyaayybb" * 3
     assert [t.runs for t in timings.values()] == [3, 3]
     assert all(t.low <= t.seconds <= t.high for t in timings.values())
 
 
+def test_each_yardstick_is_run_beside_each() -> None:
+    said: list[str] = []
+    calls = {name: (lambda name=name: said.append(name)) for name in "ay"}
+    rules = {"y": calls["y"], "z": lambda: said.append("z")}
+    timings = interleaved(calls, rules, Limits(1.0, 2, 1))
+    assert "".join(said) == "ay" + "aayy" + "yyzzaayyzz" * 2
+    assert timings["y"].ratios["y"] == 1.0 and set(timings["a"].ratios) == {"y", "z"}
+
+
 def test_the_first_is_the_yardstick_where_there_is_no_other() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
-    timings = interleaved(calls, None, Limits(1.0, 3, 1))
+    timings = interleaved(calls, {}, Limits(1.0, 3, 1))
     assert "".join(said) == "ab" + "aabb" + "aaaabb" * 3
-    assert timings["a"].ratio == 1.0
+    assert timings["a"].ratios == {"a": 1.0}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the peak")
@@ -173,9 +196,9 @@ def test_pictures(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     line = growth_of("zlpr")[0][:4]
     rows = [
-        Row(c.name, c.shape, c.dtype, who, 1e-9 * c.nbytes * k, k, "a = b + c", 0, 1, 1)
+        _row_of(c, who, k * 1e-9 * c.nbytes, k)
         for c in line
-        for who, k in (("lossproof", 2.0), ("a = b + c", 1.0))
+        for who, k in (("lossproof", 2.0), (BANDWIDTH, 1.0))
     ]
     files = draw(rows, tmp_path)
     assert [file.name for file in files] == ["ratios_float32.svg", "growth_zlpr.svg"]
@@ -183,6 +206,12 @@ def test_pictures(tmp_path: Path) -> None:
 
 
 def test_no_figure_is_null_in_json() -> None:
-    row = Row("zlpr", (1, 2), "float32", "x", 1.0, 1.0, "a = b + c", 1.0, 1.0, 1, 0, None, math.inf)
+    row = replace(_row_of(cases_of("zlpr", "quick")[0], "x", 1.0, 1.0), value_error=math.inf)
     assert row.as_dict()["value_error"] is None
     json.dumps(row.as_dict(), allow_nan=False)
+
+
+def _row_of(case: Case, contender: str, seconds: float, ratio: float) -> Row:
+    figures = (seconds, ratio, BANDWIDTH, {BANDWIDTH: ratio}, 0.0, 1.0, 1)
+    about = (case.name, case.quantity, case.shape)
+    return Row(case.unit, case.dtype, contender, *figures, *about)
