@@ -45,8 +45,8 @@ def own_functions(form: LoopForm, precision: Precision) -> list[str]:
 class C:
     """C as the writer of scalars needs it (:class:`derive.emit.scalars.Language`).
 
-    Entries use the functions of :data:`OWN` that the file brings along, if ``own`` says so; all else
-    is the library's.
+    Entries use the functions of :data:`OWN` that the file brings along, if ``own`` says so; all
+    else is the library's.
     """
 
     precision: Precision

@@ -77,8 +77,128 @@ class Language(Protocol):
         """The definition of a constant."""
 
 
+class Spelling:
+    """The text of one operation, made from those of its operands."""
+
+    language: Language
+
+    def spelt(self, op: Op, operands: list[Text], entry: bool) -> Text:
+        """The operation in the language; :class:`UnsupportedNode` where it has no text there."""
+        if op.kind in CALLED:
+            arguments = [text.source for text in operands]
+            return Text(self.language.call(op.kind, arguments, entry))
+        if op.kind not in SPELLINGS:
+            raise UnsupportedNode(op, self.language.name)
+        return SPELLINGS[op.kind](self, op, operands)
+
+    def literal(self, op: Op, entry: bool) -> Text:
+        """A whole number."""
+        value = int(op.data)
+        return Text(self.language.number(value, entry), ATOM if value >= 0 else UNARY)
+
+    def _number(self, op: Op, operands: list[Text]) -> Text:
+        return Text(self.language.number(int(op.data), entry=False))
+
+    def _scalar(self, op: Op, operands: list[Text]) -> Text:
+        return Text(str(op.data))
+
+    def _neg(self, op: Op, operands: list[Text]) -> Text:
+        return Text(f"-{operands[0].within(ATOM)}", UNARY)
+
+    def _add(self, op: Op, operands: list[Text]) -> Text:
+        source = ""
+        for text, sign in zip(operands, op.data, strict=True):
+            if source:
+                source += f" {'+' if sign > 0 else '-'} {text.within(PRODUCT)}"
+            else:
+                source = text.within(PRODUCT) if sign > 0 else f"-{text.within(ATOM)}"
+        return Text(source, SUM)
+
+    def _mul(self, op: Op, operands: list[Text]) -> Text:
+        first, *rest = operands
+        factors = [first.within(PRODUCT), *(text.within(UNARY) for text in rest)]
+        return Text(" * ".join(factors), PRODUCT)
+
+    def _div(self, op: Op, operands: list[Text]) -> Text:
+        above, below = operands
+        return Text(f"{above.within(PRODUCT)} / {below.within(UNARY)}", PRODUCT)
+
+    def _choice(self, condition: str, yes: Text, no: Text) -> Text:
+        return Text(self.language.choice(condition, yes.within(SUM), no.within(SUM)), LOOSE)
+
+    def _gate(self, op: Op, operands: list[Text]) -> Text:
+        weight, exponent = operands
+        nothing = Text(f"-{self.language.infinity(bool(op.frame))}", UNARY)
+        return self._choice(f"{weight.within(SUM)} != {self._zero(op).source}", exponent, nothing)
+
+    def _weigh(self, op: Op, operands: list[Text]) -> Text:
+        weight, rest = operands
+        zero = self._zero(op)
+        product = Text(f"{weight.within(PRODUCT)} * {rest.within(UNARY)}", PRODUCT)
+        return self._choice(f"{weight.within(SUM)} != {zero.source}", product, zero)
+
+    def _zero(self, op: Op) -> Text:
+        return Text(self.language.number(0, entry=bool(op.frame)))
+
+    def _one(self, op: Op) -> Text:
+        return Text(self.language.number(1, entry=bool(op.frame)))
+
+    def _finite(self, op: Op, operands: list[Text]) -> Text:
+        source = operands[0].source
+        return self._choice(self.language.is_finite(source), operands[0], self._zero(op))
+
+    def _clip(self, op: Op, operands: list[Text]) -> Text:
+        return Text(self.language.larger(operands[0].source, self._zero(op).source, bool(op.frame)))
+
+    def _maximum(self, op: Op, operands: list[Text]) -> Text:
+        left, right = operands
+        return Text(self.language.larger(left.source, right.source, bool(op.frame)))
+
+    def _one_or(self, op: Op, operands: list[Text]) -> Text:
+        argument, decay = operands
+        condition = f"{argument.within(SUM)} {op.data} {self._zero(op).source}"
+        return self._choice(condition, self._one(op), decay)
+
+    def _off_top(self, op: Op, operands: list[Text]) -> Text:
+        place, top, value = operands
+        return self._choice(f"{place.source} == {top.source}", self._zero(op), value)
+
+    def _at_top(self, op: Op, operands: list[Text]) -> Text:
+        place, top, zero = operands
+        return self._choice(f"{place.source} == {top.source}", self._one(op), zero)
+
+    def _off_peak(self, op: Op, operands: list[Text]) -> Text:
+        exponent, peak, value = operands
+        return self._choice(f"{exponent.within(SUM)} < {peak.source}", value, self._zero(op))
+
+    def _at_peak(self, op: Op, operands: list[Text]) -> Text:
+        exponent, peak = operands
+        zero, one = self._zero(op), self._one(op)
+        return self._choice(f"{exponent.within(SUM)} < {peak.source}", zero, one)
+
+
+SPELLINGS: dict[str, Callable[[Spelling, Op, list[Text]], Text]] = {
+    "number": Spelling._number,
+    "scalar": Spelling._scalar,
+    "neg": Spelling._neg,
+    "add": Spelling._add,
+    "mul": Spelling._mul,
+    "div": Spelling._div,
+    "gate": Spelling._gate,
+    "weigh": Spelling._weigh,
+    "finite": Spelling._finite,
+    "clip": Spelling._clip,
+    "maximum": Spelling._maximum,
+    "one_or": Spelling._one_or,
+    "off_top": Spelling._off_top,
+    "at_top": Spelling._at_top,
+    "off_peak": Spelling._off_peak,
+    "at_peak": Spelling._at_peak,
+}
+
+
 @dataclass
-class Writer:
+class Writer(Spelling):
     """The lines of one loop form in one language."""
 
     form: LoopForm
@@ -160,8 +280,7 @@ class Writer:
         """An operand where it is used; entries know a number of the row by its name."""
         op = self.form.ops[number]
         if op.kind == "number":
-            value = int(op.data)
-            return Text(self.language.number(value, entry), ATOM if value >= 0 else UNARY)
+            return self.literal(op, entry)
         if op.kind in REDUCTIONS or (entry and not op.frame and op.kind not in NEVER_NAMED):
             return Text(self.names[number])
         return self.texts[number] if number in self.texts else self._text(op, entry)
@@ -169,122 +288,10 @@ class Writer:
     # --- one operation ---
 
     def _text(self, op: Op, entry: bool) -> Text:
-        operands = [self._use(number, entry) for number in op.operands]
-        if op.kind in CALLED:
-            arguments = [text.source for text in operands]
-            return Text(self.language.call(op.kind, arguments, entry))
-        if op.kind not in SPELLINGS:
-            raise UnsupportedNode(op, self.language.name)
-        return SPELLINGS[op.kind](self, op, operands)
-
-    def _number(self, op: Op, operands: list[Text]) -> Text:
-        return Text(self.language.number(int(op.data), entry=False))
-
-    def _scalar(self, op: Op, operands: list[Text]) -> Text:
-        return Text(str(op.data))
-
-    def _array(self, op: Op, operands: list[Text]) -> Text:
-        return Text(f"{op.data[0]}[{self.language.index}]")
-
-    def _place(self, op: Op, operands: list[Text]) -> Text:
-        return Text(self.language.place)
-
-    def _size(self, op: Op, operands: list[Text]) -> Text:
-        return Text(self.language.length)
-
-    def _neg(self, op: Op, operands: list[Text]) -> Text:
-        return Text(f"-{operands[0].within(ATOM)}", UNARY)
-
-    def _add(self, op: Op, operands: list[Text]) -> Text:
-        source = ""
-        for text, sign in zip(operands, op.data, strict=True):
-            if source:
-                source += f" {'+' if sign > 0 else '-'} {text.within(PRODUCT)}"
-            else:
-                source = text.within(PRODUCT) if sign > 0 else f"-{text.within(ATOM)}"
-        return Text(source, SUM)
-
-    def _mul(self, op: Op, operands: list[Text]) -> Text:
-        first, *rest = operands
-        factors = [first.within(PRODUCT), *(text.within(UNARY) for text in rest)]
-        return Text(" * ".join(factors), PRODUCT)
-
-    def _div(self, op: Op, operands: list[Text]) -> Text:
-        above, below = operands
-        return Text(f"{above.within(PRODUCT)} / {below.within(UNARY)}", PRODUCT)
-
-    def _choice(self, condition: str, yes: Text, no: Text) -> Text:
-        return Text(self.language.choice(condition, yes.within(SUM), no.within(SUM)), LOOSE)
-
-    def _gate(self, op: Op, operands: list[Text]) -> Text:
-        weight, exponent = operands
-        nothing = Text(f"-{self.language.infinity(bool(op.frame))}", UNARY)
-        return self._choice(f"{weight.within(SUM)} != {self._zero(op).source}", exponent, nothing)
-
-    def _weigh(self, op: Op, operands: list[Text]) -> Text:
-        weight, rest = operands
-        zero = self._zero(op)
-        product = Text(f"{weight.within(PRODUCT)} * {rest.within(UNARY)}", PRODUCT)
-        return self._choice(f"{weight.within(SUM)} != {zero.source}", product, zero)
-
-    def _zero(self, op: Op) -> Text:
-        return Text(self.language.number(0, entry=bool(op.frame)))
-
-    def _one(self, op: Op) -> Text:
-        return Text(self.language.number(1, entry=bool(op.frame)))
-
-    def _finite(self, op: Op, operands: list[Text]) -> Text:
-        source = operands[0].source
-        return self._choice(self.language.is_finite(source), operands[0], self._zero(op))
-
-    def _clip(self, op: Op, operands: list[Text]) -> Text:
-        return Text(self.language.larger(operands[0].source, self._zero(op).source, bool(op.frame)))
-
-    def _maximum(self, op: Op, operands: list[Text]) -> Text:
-        left, right = operands
-        return Text(self.language.larger(left.source, right.source, bool(op.frame)))
-
-    def _one_or(self, op: Op, operands: list[Text]) -> Text:
-        argument, decay = operands
-        condition = f"{argument.within(SUM)} {op.data} {self._zero(op).source}"
-        return self._choice(condition, self._one(op), decay)
-
-    def _off_top(self, op: Op, operands: list[Text]) -> Text:
-        place, top, value = operands
-        return self._choice(f"{place.source} == {top.source}", self._zero(op), value)
-
-    def _at_top(self, op: Op, operands: list[Text]) -> Text:
-        place, top, zero = operands
-        return self._choice(f"{place.source} == {top.source}", self._one(op), zero)
-
-    def _off_peak(self, op: Op, operands: list[Text]) -> Text:
-        exponent, peak, value = operands
-        return self._choice(f"{exponent.within(SUM)} < {peak.source}", value, self._zero(op))
-
-    def _at_peak(self, op: Op, operands: list[Text]) -> Text:
-        exponent, peak = operands
-        zero, one = self._zero(op), self._one(op)
-        return self._choice(f"{exponent.within(SUM)} < {peak.source}", zero, one)
-
-
-SPELLINGS: dict[str, Callable[[Writer, Op, list[Text]], Text]] = {
-    "number": Writer._number,
-    "scalar": Writer._scalar,
-    "array": Writer._array,
-    "arange": Writer._place,
-    "size": Writer._size,
-    "neg": Writer._neg,
-    "add": Writer._add,
-    "mul": Writer._mul,
-    "div": Writer._div,
-    "gate": Writer._gate,
-    "weigh": Writer._weigh,
-    "finite": Writer._finite,
-    "clip": Writer._clip,
-    "maximum": Writer._maximum,
-    "one_or": Writer._one_or,
-    "off_top": Writer._off_top,
-    "at_top": Writer._at_top,
-    "off_peak": Writer._off_peak,
-    "at_peak": Writer._at_peak,
-}
+        if op.kind == "array":
+            return Text(f"{op.data[0]}[{self.language.index}]")
+        if op.kind == "arange":
+            return Text(self.language.place)
+        if op.kind == "size":
+            return Text(self.language.length)
+        return self.spelt(op, [self._use(number, entry) for number in op.operands], entry)

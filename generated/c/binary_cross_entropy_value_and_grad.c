@@ -116,6 +116,33 @@ static inline float exp_float32(const float exponent)
     return vanishes ? 0 : result;
 }
 
+/* log(1 + x) without a branch: 1 + x = 2^k (1 + g) with what the sum rounds away, g by a series. */
+static inline float log1p_float32(const float x)
+{
+    const float u = 1 + x, part = u - 1, c = (1 - (u - part)) + (x - part);
+    uint32_t bits;
+    memcpy(&bits, &u, sizeof bits);
+    bits += 0x4afb0d;
+    const uint32_t raised = bits >> 23; /* k + 127 */
+    const uint32_t f_bits = (bits & 0x7fffff) + 0x3f3504f3;
+    const uint32_t down = (255 - raised) << 23, whole = raised | 0x4b000000;
+    float f, scale, k;
+    memcpy(&f, &f_bits, sizeof f);
+    memcpy(&scale, &down, sizeof scale);
+    memcpy(&k, &whole, sizeof k);
+    k -= 8388735.0f;
+    const float lost = c * (0.5f * scale), g = (f - 1) + lost, low = ((f - 1) - g) + lost;
+    const float s = g / (2 + g), z = s * s, half = 0.5f * g * g;
+    float q = 0.233316144718f;
+    q = FMA_float(q, z, 0.285507786332f);
+    q = FMA_float(q, z, 0.400001222118f);
+    q = FMA_float(q, z, 0.66666666554f);
+    const float rest = FMA_float(k, -2.12194440054690583e-4f, FMA_float(s, FMA_float(z, q, half), low));
+    const float result = FMA_float(k, 0.693359375f, g - (half - rest));
+    const float least = x < -1 ? NAN : -INFINITY;
+    return x > -1 ? (x < INFINITY ? result : x) : x <= -1 ? least : x;
+}
+
 struct pass_1_float32 { double sum_1; double sum_2; };
 
 static struct pass_1_float32 pass_1_float32(
@@ -128,7 +155,7 @@ static struct pass_1_float32 pass_1_float32(
     for (size_t j = begin; j < end; ++j) {
         const float term_1 = 1 - t[j];
         const float exp_1 = exp_float32(-fabsf(s[j]));
-        const float log_1 = log1pf(exp_1);
+        const float log_1 = log1p_float32(exp_1);
         const float term_6 = term_1 != 0 ? term_1 * (larger_float(s[j], 0) + log_1) : 0;
         const float term_10 = t[j] != 0 ? t[j] * (larger_float(-s[j], 0) + log_1) : 0;
         const float term_12 = 1 + exp_1;
@@ -213,6 +240,36 @@ static inline double exp_float64(const double exponent)
     return vanishes ? 0 : result;
 }
 
+/* log(1 + x) without a branch: 1 + x = 2^k (1 + g) with what the sum rounds away, g by a series. */
+static inline double log1p_float64(const double x)
+{
+    const double u = 1 + x, part = u - 1, c = (1 - (u - part)) + (x - part);
+    uint64_t bits;
+    memcpy(&bits, &u, sizeof bits);
+    bits += 0x95f619980c433;
+    const uint64_t raised = bits >> 52; /* k + 1023 */
+    const uint64_t f_bits = (bits & 0xfffffffffffff) + 0x3fe6a09e667f3bcd;
+    const uint64_t down = (2047 - raised) << 52, whole = raised | 0x4330000000000000;
+    double f, scale, k;
+    memcpy(&f, &f_bits, sizeof f);
+    memcpy(&scale, &down, sizeof scale);
+    memcpy(&k, &whole, sizeof k);
+    k -= 4503599627371519.0;
+    const double lost = c * (0.5 * scale), g = (f - 1) + lost, low = ((f - 1) - g) + lost;
+    const double s = g / (2 + g), z = s * s, half = 0.5 * g * g;
+    double q = 0.14617807153417324964;
+    q = FMA_double(q, z, 0.15331611722055007885);
+    q = FMA_double(q, z, 0.18182892432536871201);
+    q = FMA_double(q, z, 0.22222211089379496214);
+    q = FMA_double(q, z, 0.28571428626253837606);
+    q = FMA_double(q, z, 0.39999999999898890514);
+    q = FMA_double(q, z, 0.66666666666666697077);
+    const double rest = FMA_double(k, 1.90821492927058770002e-10, FMA_double(s, FMA_double(z, q, half), low));
+    const double result = FMA_double(k, 0.693147180369123816490, g - (half - rest));
+    const double least = x < -1 ? NAN : -INFINITY;
+    return x > -1 ? (x < INFINITY ? result : x) : x <= -1 ? least : x;
+}
+
 struct pass_1_float64 { double sum_1; double sum_2; };
 
 static struct pass_1_float64 pass_1_float64(
@@ -231,7 +288,7 @@ static struct pass_1_float64 pass_1_float64(
         for (size_t j = block; j < stop; ++j) {
             const double term_1 = 1 - t[j];
             const double exp_1 = exp_float64(-fabs(s[j]));
-            const double log_1 = log1p(exp_1);
+            const double log_1 = log1p_float64(exp_1);
             const double term_6 = term_1 != 0 ? term_1 * (larger_double(s[j], 0) + log_1) : 0;
             const double term_10 = t[j] != 0 ? t[j] * (larger_double(-s[j], 0) + log_1) : 0;
             const double term_12 = 1 + exp_1;

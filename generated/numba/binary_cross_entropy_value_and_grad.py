@@ -3,7 +3,7 @@
 # 9064-3, 9064-4, 9064-5, 9064-9, 9064-10, 9064-11, 9064-12, binary_cross_entropy.gradient.
 
 import numpy as np
-from numba import float32, float64, int32, int64, njit, prange
+from numba import float32, float64, int32, int64, njit, prange, uint32, uint64
 from numba.extending import intrinsic
 
 PIECE, MOST_PIECES, BLOCK, SMALL, MANY_ROWS = 16384, 128, 64, 32768, 64
@@ -63,6 +63,36 @@ def exp_float32(exponent):
     return float32(0) if vanishes else result
 
 
+@njit(**FUSED)
+def log1p_float32(x):
+    """log(1 + x) without a branch: 1 + x = 2^k (1 + g) with what the sum rounds away."""
+    one = float32(1)
+    u = one + x
+    part = u - one
+    c = (one - (u - part)) + (x - part)
+    bits = uint32(np.float32(u).view(np.uint32) + uint32(0x4afb0d))
+    raised = uint32(bits >> uint32(23))  # k + 127
+    f_bits = uint32((bits & uint32(0x7fffff)) + uint32(0x3f3504f3))
+    f = np.uint32(f_bits).view(np.float32)
+    down = uint32(uint32(uint32(255) - raised) << uint32(23))
+    lost = c * (float32(0.5) * np.uint32(down).view(np.float32))
+    g = (f - one) + lost
+    low = ((f - one) - g) + lost
+    k = np.uint32(uint32(raised | uint32(0x4b000000))).view(np.float32) - float32(8388735.0)
+    s = g / (float32(2) + g)
+    z = s * s
+    half = float32(0.5) * g * g
+    q = float32(0.233316144718)
+    q = q * z + float32(0.285507786332)
+    q = q * z + float32(0.400001222118)
+    q = q * z + float32(0.66666666554)
+    rest = k * float32(-2.12194440054690583e-4) + (s * (z * q + half) + low)
+    result = k * float32(0.693359375) + (g - (half - rest))
+    least = float32(np.nan) if x < -one else float32(-np.inf)
+    inside = result if x < float32(np.inf) else x
+    return inside if x > -one else (least if x <= -one else x)
+
+
 @njit(**EXACT)
 def pass_1_float32(begin, s, t, gradient):
     sum_1 = 0.0
@@ -70,7 +100,7 @@ def pass_1_float32(begin, s, t, gradient):
     for j in range(s.size):
         term_1 = float32(1) - t[j]
         exp_1 = exp_float32(-np.abs(s[j]))
-        log_1 = np.log1p(exp_1)
+        log_1 = log1p_float32(exp_1)
         term_6 = term_1 * (larger(s[j], float32(0)) + log_1) if term_1 != float32(0) else float32(0)
         term_10 = t[j] * (larger(-s[j], float32(0)) + log_1) if t[j] != float32(0) else float32(0)
         term_12 = float32(1) + exp_1
@@ -160,6 +190,39 @@ def exp_float64(exponent):
     return float64(0) if vanishes else result
 
 
+@njit(**FUSED)
+def log1p_float64(x):
+    """log(1 + x) without a branch: 1 + x = 2^k (1 + g) with what the sum rounds away."""
+    one = float64(1)
+    u = one + x
+    part = u - one
+    c = (one - (u - part)) + (x - part)
+    bits = uint64(np.float64(u).view(np.uint64) + uint64(0x95f619980c433))
+    raised = uint64(bits >> uint64(52))  # k + 1023
+    f_bits = uint64((bits & uint64(0xfffffffffffff)) + uint64(0x3fe6a09e667f3bcd))
+    f = np.uint64(f_bits).view(np.float64)
+    down = uint64(uint64(uint64(2047) - raised) << uint64(52))
+    lost = c * (float64(0.5) * np.uint64(down).view(np.float64))
+    g = (f - one) + lost
+    low = ((f - one) - g) + lost
+    k = np.uint64(uint64(raised | uint64(0x4330000000000000))).view(np.float64) - float64(4503599627371519.0)
+    s = g / (float64(2) + g)
+    z = s * s
+    half = float64(0.5) * g * g
+    q = float64(0.14617807153417324964)
+    q = q * z + float64(0.15331611722055007885)
+    q = q * z + float64(0.18182892432536871201)
+    q = q * z + float64(0.22222211089379496214)
+    q = q * z + float64(0.28571428626253837606)
+    q = q * z + float64(0.39999999999898890514)
+    q = q * z + float64(0.66666666666666697077)
+    rest = k * float64(1.90821492927058770002e-10) + (s * (z * q + half) + low)
+    result = k * float64(0.693147180369123816490) + (g - (half - rest))
+    least = float64(np.nan) if x < -one else float64(-np.inf)
+    inside = result if x < float64(np.inf) else x
+    return inside if x > -one else (least if x <= -one else x)
+
+
 @njit(**EXACT)
 def block_1_float64(begin, s, t, gradient):
     sum_1 = 0.0
@@ -167,7 +230,7 @@ def block_1_float64(begin, s, t, gradient):
     for j in range(s.size):
         term_1 = float64(1) - t[j]
         exp_1 = exp_float64(-np.abs(s[j]))
-        log_1 = np.log1p(exp_1)
+        log_1 = log1p_float64(exp_1)
         term_6 = term_1 * (larger(s[j], float64(0)) + log_1) if term_1 != float64(0) else float64(0)
         term_10 = t[j] * (larger(-s[j], float64(0)) + log_1) if t[j] != float64(0) else float64(0)
         term_12 = float64(1) + exp_1

@@ -2,7 +2,7 @@
 # hinge.value_and_grad, hinge.value, hinge.gradient.
 
 import numpy as np
-from numba import float32, float64, int32, int64, njit, prange
+from numba import float32, float64, int32, int64, njit, prange, uint32, uint64
 from numba.extending import intrinsic
 
 PIECE, MOST_PIECES, BLOCK, SMALL, MANY_ROWS = 16384, 128, 64, 32768, 64

@@ -2,7 +2,7 @@
 # soft_zlpr.value_and_grad, soft_zlpr.value, soft_zlpr.gradient, 9064-k, 9064-17.
 
 import numpy as np
-from numba import float32, float64, int32, int64, njit, prange
+from numba import float32, float64, int32, int64, njit, prange, uint32, uint64
 from numba.extending import intrinsic
 
 PIECE, MOST_PIECES, BLOCK, SMALL, MANY_ROWS = 16384, 128, 64, 32768, 64
