@@ -11,6 +11,9 @@ dtype; the result is kept in NUMBA_CACHE_DIR, or `__pycache__` beside the kernel
 be written, in the user's cache directory).  In later processes the first call takes a second, most
 of it the import of Numba.
 
+CuPy arrays of any size go to CUDA kernels in the same way (`numeric_core.kernels.cuda`; install
+`lossproof[cuda12]` or `lossproof[cuda13]`), bfloat16 included; CuPy compiles each at its first call.
+
 `use_kernels(False)`, or LOSSPROOF_KERNELS=0 in the environment, leaves the plain version alone: for
 the bits that other array libraries are compared with, for processes too short to load a compiler.
 """
@@ -55,7 +58,12 @@ def use_kernels(choice: bool) -> None:
 
 
 def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> Any:
-    """The module `run`, if the kernel takes these arrays; None if the plain version must."""
+    """The module with the kernel, if that takes these arrays; None if the plain version must.
+
+    It has functions `value` and `value_and_grad` of (kernel, scores, labels, axis, plain).
+    """
+    if kernel is not None and _library(scores) == _library(labels) == "cupy":
+        return _on_device(kernel, scores, labels, axis)
     if kernel is None or type(scores) is not np.ndarray or type(labels) is not np.ndarray:
         return None
     if scores.size < LEAST or not used():
@@ -67,11 +75,34 @@ def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> 
     return run
 
 
+def _library(x: Array) -> str:
+    """The package that its class comes from."""
+    return type(x).__module__.partition(".")[0]
+
+
+def _on_device(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> Any:
+    """The module `cuda`, if it takes these arrays of CuPy."""
+    from numeric_core.kernels import cuda
+
+    if not _use or kernel.name not in cuda.LOSSES or scores.dtype.name not in cuda.STORED:
+        return None
+    if scores.size == 0 or scores.device != labels.device or type(axis) is not int:
+        return None
+    if abs(kernel.threshold) > LARGEST_THRESHOLD or not _same_rows(kernel, scores, labels, axis):
+        return None
+    return cuda
+
+
 def _fits(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> bool:
     """Dtypes that a kernel computes in, or that convert to one without an error."""
     if scores.dtype not in (np.float16, np.float32, np.float64) or type(axis) is not int:
         return False
-    if not -scores.ndim <= axis < scores.ndim or scores.dtype.byteorder == ">":
+    return scores.dtype.byteorder != ">" and _same_rows(kernel, scores, labels, axis)
+
+
+def _same_rows(kernel: Kernel, scores: Array, labels: Array, axis: int) -> bool:
+    """Labels, or indices of classes, for the rows of scores."""
+    if not -scores.ndim <= axis < scores.ndim:
         return False
     if labels.dtype != scores.dtype and labels.dtype.kind not in "bui":
         return False
