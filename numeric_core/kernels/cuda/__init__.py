@@ -1,0 +1,181 @@
+"""The CUDA kernels: value and gradient of ZLPR, hard and soft, and softmax cross-entropy for CuPy.
+
+A row of up to 32768 labels in float32, float16 and bfloat16, 16384 in float64, is read once and its
+gradient written once (`plan` says by whom); longer rows are read twice for the gradient, and once
+more for the maximum of softmax.  The mathematics is that of the kernels for NumPy, in `.cuh` files;
+so are the rows that have no answer here, which the plain version does.
+
+The bits of a row depend neither on the other rows of its batch nor on how the device schedules
+blocks: sums are merged in a fixed order, without atomics.  They may differ from device to device
+in n from 16385 to 32768 (in float64 8193 to 16384), which stay where there is the memory for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numeric_core.kernels.cuda import plan
+from numeric_core.kernels.cuda.source import LOSSES, STORED, function
+from numeric_core.namespace import Array, Namespace
+
+__all__ = ["LOSSES", "STORED", "value", "value_and_grad"]
+
+STATE, FINAL = 64, 96
+"""Bytes for the state of a part, and for what the gradient of a row needs: `parts.cuh`."""
+
+EPSILON = {"bfloat16": 2.0**-7}
+"""Of dtypes that NumPy's finfo does not know."""
+
+
+class Job(NamedTuple):
+    """Rows (m, n), and where what is made of them goes.  chosen: what `function` is told."""
+
+    chosen: tuple[str, str, str, int]
+    parameters: tuple[Any, Any]
+    scores: Array
+    labels: Array
+    value: Array
+    gradient: Array | None
+    odd: Array
+
+    def launch(self, name: str, blocks: int, threads: int, arguments: Any, shared: int) -> None:
+        """A kernel of the text that is compiled for these arrays."""
+        kernel = function(name, *self.chosen)
+        if shared > 48 * 1024:  # what a block has without being asked
+            kernel.max_dynamic_shared_size_bytes = shared
+        kernel((blocks,), (threads,), arguments, shared_mem=shared)
+
+
+def value(kernel: Any, scores: Array, labels: Array, axis: int, plain: Callable[..., Any]) -> Array:
+    """The loss of every row, (*batch,); plain(scores, labels, axis=...) does the rows left."""
+    with scores.device:
+        s, t = _rows(scores, labels, axis)
+        job = _run(kernel, s, t, False)
+        if int(job.odd[0]):
+            odd = _odd(job)
+            try:
+                job.value[odd] = plain(s[odd], t[odd], axis=-1)
+            except ValueError:
+                # an error speaks of the whole batch
+                return plain(scores, labels, axis=axis)
+        return job.value.reshape(_batch(scores, axis))
+
+
+def value_and_grad(
+    kernel: Any, scores: Array, labels: Array, axis: int, plain: Callable[..., Any]
+) -> tuple[Array, Array]:
+    """Loss (*batch,) and gradient, the shape of scores."""
+    with scores.device:
+        s, t = _rows(scores, labels, axis)
+        job = _run(kernel, s, t, True)
+        assert job.gradient is not None
+        if int(job.odd[0]):
+            odd = _odd(job)
+            try:
+                job.value[odd], job.gradient[odd] = plain(s[odd], t[odd], axis=-1)
+            except ValueError:
+                return plain(scores, labels, axis=axis)
+        batch = _batch(scores, axis)
+        gradient = job.gradient.reshape((*batch, scores.shape[axis]))
+        return job.value.reshape(batch), _cupy().moveaxis(gradient, -1, axis)
+
+
+def _cupy() -> Namespace:
+    return import_module("cupy")
+
+
+def _odd(job: Job) -> Array:
+    """The places of the rows without an answer; nan alone differs from itself, in any dtype."""
+    return _cupy().flatnonzero(job.value != job.value)
+
+
+def _batch(scores: Array, axis: int) -> tuple[int, ...]:
+    batch = list(scores.shape)
+    batch.pop(axis)
+    return tuple(batch)
+
+
+def _rows(scores: Array, labels: Array, axis: int) -> tuple[Array, Array]:
+    """Scores (m, n), labels (m, n) or class indices (m,), in their own dtypes."""
+    n, cupy = scores.shape[axis], _cupy()
+    s = cupy.moveaxis(scores, axis, -1).reshape(-1, n)
+    if labels.ndim < scores.ndim:
+        return s, labels.reshape(-1)
+    return s, cupy.moveaxis(labels, axis, -1).reshape(-1, n)
+
+
+def _run(kernel: Any, scores: Array, labels: Array, with_gradient: bool) -> Job:
+    """The kernel on all rows; nan where it has no answer."""
+    cupy, dtype = _cupy(), scores.dtype
+    m, n = scores.shape
+    s = _aligned(scores)
+    kind, t = _labels(labels, s)
+    chosen = (kernel.name, dtype.name, kind, plan.width(n, dtype.itemsize))
+    gradient = cupy.empty((m, n), dtype) if with_gradient else None
+    odd = cupy.zeros(1, np.int32)
+    job = Job(chosen, _parameters(kernel, dtype), s, t, cupy.empty(m, dtype), gradient, odd)
+    limit = scores.device.attributes["MaxSharedMemoryPerBlockOptin"]
+    launch = plan.resident(n, max(4, dtype.itemsize), limit)
+    if launch is None:
+        _in_parts(job)
+    else:
+        _whole(job, launch)
+    return job
+
+
+def _aligned(x: Array) -> Array:
+    """Contiguous, from an address on that is a multiple of what a thread reads."""
+    x = _cupy().ascontiguousarray(x)
+    return x if x.data.ptr % plan.LOAD == 0 else x.copy()
+
+
+def _labels(labels: Array, scores: Array) -> tuple[str, Array]:
+    """The kind of labels, and the labels as kernels take them."""
+    if labels.ndim == 1:
+        return "index", _aligned(labels.astype(np.int64, copy=False))
+    if labels.dtype == scores.dtype:
+        return "same", _aligned(labels)
+    if labels.dtype.itemsize == 1:  # a negative one becomes one above 1
+        return "bytes", _aligned(_cupy().ascontiguousarray(labels).view(np.uint8))
+    return "same", _aligned(labels.astype(scores.dtype))
+
+
+def _parameters(kernel: Any, dtype: Any) -> tuple[Any, Any]:
+    """e^{-s0} and e^{s0}; for softmax, by how much the sums of labels may miss 1."""
+    if kernel.name == "softmax":
+        epsilon = EPSILON.get(dtype.name) or float(np.finfo(dtype).eps)
+        return np.float64(math.sqrt(epsilon)), np.float64(0.0)
+    return np.float64(math.exp(-kernel.threshold)), np.float64(math.exp(kernel.threshold))
+
+
+def _whole(job: Job, launch: plan.Resident) -> None:
+    m, n = job.scores.shape
+    sizes = (np.int64(m), np.int64(n), np.int32(launch.team))
+    gradient = np.uint64(0) if job.gradient is None else job.gradient
+    arrays = (job.scores, job.labels, job.value, gradient, job.odd)
+    arguments = (*sizes, *job.parameters, *arrays)
+    job.launch(launch.kernel, launch.blocks(m), launch.threads, arguments, launch.shared)
+
+
+def _in_parts(job: Job) -> None:
+    """The maximum where it is needed, the sums, one state a row, the gradient."""
+    cupy, (m, n) = _cupy(), job.scores.shape
+    parts = -(-n // plan.PART)
+    real = np.float64 if job.scores.dtype == np.float64 else np.float32
+    tops = cupy.empty((m, parts), real)
+    states, finals = (cupy.empty(size, np.uint8) for size in (m * parts * STATE, m * FINAL))
+    shape = (np.int64(n), np.int32(parts), np.int32(plan.PART))
+    rows, all_parts = (m, plan.THREADS), (m * parts, plan.THREADS)
+    if job.chosen[0] == "softmax":
+        job.launch("part_top", *all_parts, (*shape, job.scores, tops), plan.RESERVED)
+    of_labels = (*shape, *job.parameters, job.scores, job.labels)
+    job.launch("part_sums", *all_parts, (*of_labels, tops, states), plan.RESERVED)
+    of_states = (np.int32(parts), *job.parameters, tops, states, finals, job.value, job.odd)
+    job.launch("merge_parts", *rows, of_states, plan.RESERVED)
+    if job.gradient is not None:
+        job.launch("part_gradient", *all_parts, (*of_labels, finals, job.gradient), 0)

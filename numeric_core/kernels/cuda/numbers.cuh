@@ -1,0 +1,221 @@
+/*
+ * Numbers: how each dtype is stored and computed with, e^x, and sums.
+ *
+ *     x = k log 2 + r,  |r| <= log(2) / 2,   w e^x = 2^k fma(w, S + C, w),   w e^-x = 2^-k fma(w, C - S, w)
+ *     C = cosh(r) - 1,  S = sinh(r)
+ *
+ * float and double are computed in their own dtype, by Taylor's series up to where they leave out
+ * 0.09 and 0.05 of 2^-24 and 2^-53; their sums are pairs (high, low), to which every term is added
+ * with its rounding error (Knuth's two_sum), and the numbers of a row are double.
+ * Halves are computed in float, by the device's 2^x (2 ulp of float, after an argument up to 126
+ * that is rounded to 2^-18) and with plain sums of few terms a thread: some 2^-17 in all, beside
+ * 2^-11 that half an ulp of float16 is.
+ *
+ * Nothing here may be fused but by fma: compile with --fmad=false.
+ */
+
+struct Float16 { unsigned short bits; };
+struct BFloat16 { unsigned short bits; };
+
+/*
+ * LIMIT: log of the smallest normal number is -87.3 and -708.4, so e^LIMIT and e^-LIMIT have all
+ * their digits. GONE: from here on 2^32 terms add up to less than the smallest subnormal number:
+ * log(2) (149 + 32) = 125.5 and log(2) (1074 + 32) = 766.7. MAGIC = 1.5 2^(digits - 1): added to x
+ * it leaves rint(x) in the last bits of the sum. LARGEST: 1 / (1 + sum) must be a normal number.
+ */
+struct InFloat {
+    typedef float Real;
+    static constexpr float LIMIT = 87.0f, GONE = 127.0f, MAGIC = 12582912.0f;
+    static constexpr float TINY = 1.17549435e-38f;
+    static constexpr double LARGEST = 1.329227995784916e36; /* 2^120 */
+};
+template <typename Stored> struct Numbers;
+template <> struct Numbers<float> : InFloat {
+    typedef double Row;
+    static constexpr bool EXACT = true;
+};
+template <> struct Numbers<Float16> : InFloat {
+    typedef float Row;
+    static constexpr bool EXACT = false;
+};
+template <> struct Numbers<BFloat16> : Numbers<Float16> {};
+template <> struct Numbers<double> {
+    typedef double Real;
+    typedef double Row;
+    static constexpr bool EXACT = true;
+    static constexpr double LIMIT = 700.0, GONE = 768.0, MAGIC = 6755399441055744.0;
+    static constexpr double TINY = 2.2250738585072014e-308;
+    static constexpr double LARGEST = 1.0715086071862673e301; /* 2^1000 */
+};
+
+__device__ inline float not_a_number() { return __int_as_float(0x7fc00000); }
+__device__ inline float infinity() { return __int_as_float(0x7f800000); }
+
+/* ---- what is stored ---- */
+
+__device__ inline float real_of(const float x) { return x; }
+__device__ inline double real_of(const double x) { return x; }
+__device__ inline float real_of(const unsigned char x) { return x; }
+__device__ inline float real_of(const BFloat16 x) { return __int_as_float((int)((unsigned)x.bits << 16)); }
+__device__ inline float real_of(const Float16 x) { return float_of_half(x.bits); }
+
+__device__ inline void put(float &to, const double x) { to = (float)x; }
+__device__ inline void put(double &to, const double x) { to = x; }
+__device__ inline void put(Float16 &to, const float x) { to.bits = half_of_float(x); }
+/* To the nearest, ties to even; nan stays nan. */
+__device__ inline void put(BFloat16 &to, const float x)
+{
+    const unsigned bits = (unsigned)__float_as_int(x);
+    to.bits = x == x ? (unsigned short)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16) : 0x7fc0;
+}
+
+/* ---- powers of two, from k + MAGIC, by the bits ---- */
+
+__device__ inline float power_of_two(const float shifted)
+{
+    return __int_as_float((int)(((unsigned)__float_as_int(shifted) << 23) + 0x3f800000u));
+}
+__device__ inline double power_of_two(const double shifted)
+{
+    return __longlong_as_double(
+        (long long)(((unsigned long long)__double_as_longlong(shifted) << 52) + 0x3ff0000000000000ull));
+}
+
+/* ---- e^x ---- */
+
+/* k + MAGIC, k, C and S of the text above. */
+template <typename Real> struct Exponential { Real shifted, k, c, s; };
+
+__device__ inline Exponential<float> exponential(const float x)
+{
+    Exponential<float> e;
+    e.shifted = fma(x, 1.44269504f, InFloat::MAGIC);
+    e.k = e.shifted - InFloat::MAGIC;
+    /* log 2 in two parts, the second of which is what the first lacks */
+    const float r = fma(-e.k, -1.9046543e-9f, fma(-e.k, 0.693147182f, x)), z = r * r;
+    const float c = fma(fma(1.38888889e-3f, z, 4.16666679e-2f), z, 0.5f);
+    const float s = fma(fma(1.98412701e-4f, z, 8.33333377e-3f), z, 0.166666672f);
+    e.c = c * z;
+    e.s = fma(s * z, r, r);
+    return e;
+}
+
+__device__ inline Exponential<double> exponential(const double x)
+{
+    Exponential<double> e;
+    e.shifted = fma(x, 1.4426950408889634, Numbers<double>::MAGIC);
+    e.k = e.shifted - Numbers<double>::MAGIC;
+    const double r = fma(-e.k, 2.3190468138462996e-17, fma(-e.k, 0.6931471805599453, x)), z = r * r;
+    double c = 1.0 / 479001600.0, s = 1.0 / 6227020800.0;
+    c = fma(c, z, 1.0 / 3628800.0);
+    s = fma(s, z, 1.0 / 39916800.0);
+    c = fma(c, z, 1.0 / 40320.0);
+    s = fma(s, z, 1.0 / 362880.0);
+    c = fma(c, z, 1.0 / 720.0);
+    s = fma(s, z, 1.0 / 5040.0);
+    c = fma(c, z, 1.0 / 24.0);
+    s = fma(s, z, 1.0 / 120.0);
+    c = fma(c, z, 1.0 / 2.0);
+    s = fma(s, z, 1.0 / 6.0);
+    e.c = c * z;
+    e.s = fma(s * z, r, r);
+    return e;
+}
+
+/* (w e^x, v e^-x) for |x| <= LIMIT. */
+template <typename N>
+__device__ inline void both_powers(
+    const typename N::Real x, const typename N::Real w, const typename N::Real v,
+    typename N::Real &up, typename N::Real &down)
+{
+    if constexpr (N::EXACT) {
+        const auto e = exponential(x);
+        up = fma(w, e.s + e.c, w) * power_of_two(e.shifted);
+        down = fma(v, e.c - e.s, v) * power_of_two(N::MAGIC - e.k);
+    } else {
+        const float y = x * 1.44269504f;
+        up = w * device_exp2(y);
+        down = v * device_exp2(-y);
+    }
+}
+
+/* e^x for |x| <= LIMIT: the same bits. */
+template <typename N> __device__ inline typename N::Real power(const typename N::Real x)
+{
+    if constexpr (N::EXACT) {
+        const auto e = exponential(x);
+        return fma((typename N::Real)1, e.s + e.c, (typename N::Real)1) * power_of_two(e.shifted);
+    } else {
+        return device_exp2(x * 1.44269504f);
+    }
+}
+
+/* ---- sums ---- */
+
+/* fl(a + b), and what it lacks. */
+template <typename Real> __device__ inline Real two_sum(const Real a, const Real b, Real &error)
+{
+    const Real sum = a + b, seen = sum - a;
+    error = (a - (sum - seen)) + (b - seen);
+    return sum;
+}
+
+/* A sum of terms >= 0; nan if one is, or if it overflows. Merging does not depend on the order of two. */
+template <typename N, bool EXACT = N::EXACT> struct Sum {
+    typename N::Real high = 0, low = 0;
+    __device__ void add(const typename N::Real x)
+    {
+        typename N::Real error;
+        high = two_sum(high, x, error);
+        low += error;
+    }
+    __device__ void merge(const Sum other)
+    {
+        typename N::Real error;
+        high = two_sum(high, other.high, error);
+        low = (low + other.low) + error;
+    }
+    __device__ Sum from_lane(const int apart) const
+    {
+        Sum other;
+        other.high = __shfl_xor_sync(0xffffffffu, high, apart);
+        other.low = __shfl_xor_sync(0xffffffffu, low, apart);
+        return other;
+    }
+    /* In the dtype of the row; lack: what the result lacks. */
+    __device__ typename N::Row total(typename N::Row &lack) const
+    {
+        return two_sum<typename N::Row>(high, low, lack);
+    }
+};
+template <typename N> struct Sum<N, false> {
+    typename N::Real high = 0;
+    __device__ void add(const typename N::Real x) { high += x; }
+    __device__ void merge(const Sum other) { high += other.high; }
+    __device__ Sum from_lane(const int apart) const
+    {
+        Sum other;
+        other.high = __shfl_xor_sync(0xffffffffu, high, apart);
+        return other;
+    }
+    __device__ typename N::Row total(typename N::Row &lack) const
+    {
+        lack = 0;
+        return high;
+    }
+};
+
+/* A factor of many terms: in their dtype, with what it lacks. */
+template <typename N> struct Factor {
+    typename N::Real high, low;
+    __device__ void set(const typename N::Row value, const typename N::Row lack)
+    {
+        high = (typename N::Real)value;
+        low = (typename N::Real)((value - (typename N::Row)high) + lack);
+    }
+    /* x times the factor, rounded once */
+    __device__ typename N::Real times(const typename N::Real x) const
+    {
+        return N::EXACT ? fma(x, high, x * low) : x * high;
+    }
+};

@@ -1,0 +1,209 @@
+/*
+ * The kernels: rows that stay in registers, and rows in parts.
+ *
+ * Compiled for one loss, dtype and kind of labels each; the text before this one says
+ *     Stored     float, double, Float16 or BFloat16; N, its numbers
+ *     Loss       TwoSided<N, true>, TwoSided<N, false> or Softmax<N>
+ *     Label      Stored; unsigned char for 0 and 1; long long for one class index a row
+ *     WIDTH      entries that are read at a time: it divides n, and they take at most 16 bytes
+ *
+ * `resident`: a team of 2^k threads has a row, each thread up to SLOTS of its labels in registers,
+ * from its sums to its gradient: all is read once and written once. Teams of up to 32 threads share
+ * a block. In rows twice as long the second of the two numbers of each label (d, or t) is in shared
+ * memory. Beyond, rows are cut into parts of a fixed length, and done in rounds: the maximum where it
+ * is needed, the sums, one state a row, the gradient.
+ *
+ * Who adds what, and in which order, depends on n and the dtype alone. There are no atomics.
+ * A row without an answer has the value nan, and *odd is set to 1.
+ */
+
+typedef N::Real Real;
+typedef Loss::State State;
+typedef Loss::Reference Reference;
+typedef Loss::Factors Factors;
+
+/* Some entries that are read at a time. */
+template <typename T> struct alignas(sizeof(T) * WIDTH) Vector { T x[WIDTH]; };
+
+/* ---- labels: as rows, or as the index of a class ---- */
+
+/* Those of the classes first, first + 1, ... of a row. */
+template <typename T> struct Labels {
+    const T *at;
+    __device__ Labels(const T *all, const long long row, const long long n, const long long first)
+        : at(all + row * n + first) {}
+    __device__ void read(const int j, Real *t) const
+    {
+        const Vector<T> labels = *(const Vector<T> *)(at + j);
+        for (int w = 0; w < WIDTH; ++w)
+            t[w] = real_of(labels.x[w]);
+    }
+};
+template <> struct Labels<long long> {
+    long long own;
+    __device__ Labels(
+        const long long *all, const long long row, const long long, const long long first)
+        : own(all[row] - first) {}
+    __device__ void read(const int j, Real *t) const
+    {
+        for (int w = 0; w < WIDTH; ++w)
+            t[w] = j + w == own ? 1 : 0;
+    }
+};
+
+__device__ inline void read_scores(const Stored *scores, const int j, Real *s)
+{
+    const Vector<Stored> scored = *(const Vector<Stored> *)(scores + j);
+    for (int w = 0; w < WIDTH; ++w)
+        s[w] = real_of(scored.x[w]);
+}
+
+/* ---- teams ---- */
+
+extern __shared__ double memory[];
+/* The maxima of up to 32 warps, their states, then the slots of long rows. */
+#define STATES 32
+#define SLOTS_FROM 320
+static_assert(sizeof(State) <= 64, "32 states are between STATES and SLOTS_FROM");
+
+struct Top {
+    Real top = -infinity();
+    /* fmax takes the other where one is nan: the terms of a nan are nan themselves */
+    __device__ void merge(const Top other) { top = fmax(top, other.top); }
+    __device__ Top from_lane(const int apart) const
+    {
+        Top other;
+        other.top = __shfl_xor_sync(0xffffffffu, top, apart);
+        return other;
+    }
+};
+
+/* What the 2^k threads of a team have, merged: the same for all of them. */
+template <typename Part> __device__ inline Part merged(Part part, const int team, Part *warps)
+{
+    for (int apart = 1; apart < team && apart < 32; apart *= 2)
+        part.merge(part.from_lane(apart));
+    if (team <= 32)
+        return part;
+    const int count = team / 32;
+    if (threadIdx.x % 32 == 0)
+        warps[threadIdx.x / 32] = part;
+    __syncthreads();
+    part = warps[threadIdx.x % count];
+    for (int apart = 1; apart < count; apart *= 2)
+        part.merge(part.from_lane(apart));
+    return part;
+}
+
+__device__ inline Real top_of(const Top mine, const int team)
+{
+    return merged(mine, team, (Top *)memory).top;
+}
+
+__device__ inline State state_of(const State &mine, const int team)
+{
+    return merged(mine, team, (State *)(memory + STATES));
+}
+
+__device__ inline void finish(const N::Row loss, Stored *value, int *odd)
+{
+    put(*value, loss);
+    if (!(loss == loss))
+        *odd = 1;
+}
+
+/* ---- rows that stay ---- */
+
+/* One number of each label of a thread, in registers or, column by column, in shared memory. */
+template <int SLOTS, bool SHARED> struct Kept {
+    Real x[SLOTS];
+    __device__ Real &at(const int i) { return x[i]; }
+};
+template <int SLOTS> struct Kept<SLOTS, true> {
+    __device__ Real &at(const int i)
+    {
+        return ((Real *)(memory + SLOTS_FROM))[i * blockDim.x + threadIdx.x];
+    }
+};
+
+template <int SLOTS, bool SHARED> __device__ inline void resident(
+    const long long rows, const int n, const int team, const Loss &loss, const Stored *scores,
+    const Label *labels, Stored *value, Stored *gradient, int *odd)
+{
+    const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    const long long row = thread / team, last = row < rows ? row : rows - 1;
+    const int rank = (int)(thread % team) * WIDTH, stride = team * WIDTH;
+    /* teams without a row take part in what warps do together */
+    const int length = row < rows ? n : 0;
+    const Labels<Label> own(labels, last, n, 0);
+    Kept<SLOTS, false> first;
+    Kept<SLOTS, SHARED> second;
+    Top top;
+#pragma unroll
+    for (int k = 0; k < SLOTS / WIDTH; ++k) {
+        const int j = k * stride + rank;
+        if (j < length) {
+            Real s[WIDTH], t[WIDTH];
+            read_scores(scores + row * n, j, s);
+            own.read(j, t);
+            for (int w = 0; w < WIDTH; ++w) {
+                first.at(k * WIDTH + w) = s[w];
+                second.at(k * WIDTH + w) = t[w];
+                if (Loss::NEEDS_TOP)
+                    top.top = fmax(top.top, s[w]);
+            }
+        }
+    }
+    const Reference at = loss.reference(Loss::NEEDS_TOP ? top_of(top, team) : (Real)0);
+    State state;
+#pragma unroll
+    for (int k = 0; k < SLOTS / WIDTH; ++k)
+        if (k * stride + rank < length)
+            for (int w = 0; w < WIDTH; ++w)
+                loss.take(state, first.at(k * WIDTH + w), second.at(k * WIDTH + w), at);
+    Factors factors;
+    const N::Row result = loss.value(state_of(state, team), at, factors);
+    if (rank == 0 && length)
+        finish(result, value + row, odd);
+    if (!gradient)
+        return;
+#pragma unroll
+    for (int k = 0; k < SLOTS / WIDTH; ++k) {
+        const int j = k * stride + rank;
+        if (j < length) {
+            Vector<Stored> g;
+            for (int w = 0; w < WIDTH; ++w)
+                put(g.x[w], Loss::component(
+                    first.at(k * WIDTH + w), second.at(k * WIDTH + w), factors));
+            *(Vector<Stored> *)(gradient + row * n + j) = g;
+        }
+    }
+}
+
+/* 64 bytes of each number a thread: 16 labels in float, 8 in double. */
+#define REGISTERS ((int)(64 / sizeof(Real)))
+
+#define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads) name
+
+#define ARRAYS                                                                                     \
+    const long long rows, const long long n, const int team, const double p, const double q,       \
+        const Stored *__restrict__ scores, const Label *__restrict__ labels,                       \
+        Stored *__restrict__ value, Stored *__restrict__ gradient, int *__restrict__ odd
+
+KERNEL(resident_some, 256)(ARRAYS)
+{
+    resident<REGISTERS, false>(
+        rows, (int)n, team, Loss{p, q}, scores, labels, value, gradient, odd);
+}
+
+KERNEL(resident_one, 1024)(ARRAYS)
+{
+    resident<REGISTERS, false>(
+        rows, (int)n, team, Loss{p, q}, scores, labels, value, gradient, odd);
+}
+
+KERNEL(resident_long, 1024)(ARRAYS)
+{
+    resident<2 * REGISTERS, true>(
+        rows, (int)n, team, Loss{p, q}, scores, labels, value, gradient, odd);
+}
