@@ -23,7 +23,8 @@ from typing import Any, ClassVar
 
 from array_api_compat import device, is_dask_array
 
-from numeric_core import checks, kernels, lazy
+from numeric_core import checks, direct, kernels, lazy
+from numeric_core.direct import Way
 from numeric_core.namespace import (
     BLOCK,
     Array,
@@ -219,16 +220,22 @@ class Loss(ABC):
         """The compiled kernel of this loss, where it has one."""
         return None
 
+    def direct(self) -> Way | None:
+        """How NumPy rows that need no shift are computed, where the loss has such a way."""
+        return None
+
     def _fused(
         self, quantity: str, plain: partial[Any], scores: Array, labels: Array, axis: int
     ) -> Any:
-        """A quantity by the kernel where there is one that takes these arrays, else plainly."""
-        kernel = self.kernel()
-        run = kernels.compiled(kernel, scores, labels, axis)
-        if run is None:
-            return plain(scores, labels, axis=axis)
+        """A quantity by the kernel, or directly, where that takes these arrays; else carefully."""
         checks.masked_positives_choice(plain.keywords["masked_positives"])
-        return getattr(run, quantity)(kernel, scores, labels, axis, plain)
+        kernel, way = self.kernel(), self.direct()
+        run = kernels.compiled(kernel, scores, labels, axis)
+        if run is not None:
+            return getattr(run, quantity)(kernel, scores, labels, axis, plain)
+        if direct.takes(way, scores, labels, axis):
+            return getattr(direct, quantity)(way, scores, labels, axis, plain)
+        return plain(scores, labels, axis=axis)
 
     def _shards(self) -> Shards:
         """The loss of rows in parts, where it has one: else a row is one part."""

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from numeric_core import checks
+from numeric_core.direct import Way, two_sided
 from numeric_core.distribution import (
     center,
     complements,
@@ -122,6 +123,10 @@ class _ThresholdLoss(Loss):
     def kernel(self) -> Kernel:
         """Compiled for NumPy arrays; `numeric_core.kernels.two_sided`."""
         return Kernel("zlpr" if self._hard else "soft_zlpr", self.threshold)
+
+    def direct(self) -> Way | None:
+        """`numeric_core.direct.two_sided`."""
+        return two_sided.way(self.threshold, self._hard)
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, *self._sides(rows))

@@ -1,0 +1,99 @@
+"""Rows a block at a time: float64 arrays that stay in the cache, and their sums.
+
+A float32 row is widened, a float64 row is used as it is.  Every temporary of a batch costs fresh
+pages from the system, which is most of the time of plain NumPy code; those of a block are written
+again for the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+__all__ = ["GONE", "REACH", "Block", "Floats", "dot", "exact_sum"]
+
+Floats: TypeAlias = np.ndarray[Any, Any]
+
+REACH = 700.0
+"""log(finfo.smallest_normal) = -708.4: down to here e^s has all its digits, and e^-s is finite."""
+
+GONE = 767.0
+"""e^-767 2^32 is below half of the smallest subnormal: log(2) (1075 + 32) = 767.3.  For a result
+of float32 already e^-700 is nothing."""
+
+PIECE = 1 << 10
+"""Terms of a dot product at a time, for BLAS to start no threads."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows (rows, n) of float64, and what is asked of them.
+
+    wide: the result is rounded to a narrower dtype, so that single roundings are not seen.
+    gone: where a term counts as 0 (its score is REACH), if anywhere.  gradient: where to write it.
+    scratch: arrays (rows, n) of float64 to write to.  tolerance: sqrt(eps) of the dtype.
+    """
+
+    scores: Floats
+    labels: Floats
+    wide: bool
+    gone: Floats | None
+    gradient: Floats | None
+    scratch: tuple[Floats, ...]
+    tolerance: float
+
+    def exponentials(self, out: Floats) -> Floats:
+        """e^s > 0; what is gone is still to be put to 0."""
+        return np.exp(self.scores, out=out)
+
+    def clear(self, terms: Floats) -> None:
+        """Terms of what is gone become 0."""
+        if self.gone is not None:
+            terms[self.gone] = 0.0
+
+    def counts(self, sums: Floats, least: float, most: float) -> Floats:
+        """Where a sum is in range, and so large that what is gone is nothing beside it."""
+        fits = (sums >= least) & (sums <= most)
+        return fits if self.gone is None else fits & ((sums >= VISIBLE) | ~self.gone.any(axis=-1))
+
+    def total(self, terms: Floats, spare: Floats) -> Floats:
+        """The sum of each row of terms >= 0, (rows,); spare is written to."""
+        return dot(terms, _ONES[: terms.shape[-1]]) if self.wide else exact_sum(terms, spare)
+
+
+VISIBLE = 2.0**-30
+"""Of e^-767, divided by this, nothing is left in float64."""
+
+_ONES = np.ones(PIECE)
+
+
+def dot(a: Floats, b: Floats) -> Floats:
+    """sum_i a_i b_i of each row, (rows, n) -> (rows,), in pieces; b may be one row of PIECE."""
+    rows, n = a.shape
+    if n <= PIECE:
+        return np.vecdot(a, b)
+    whole = n // PIECE * PIECE
+    pieces = [x if x.ndim == 1 else x[:, :whole].reshape(rows, -1, PIECE) for x in (a, b)]
+    result: Floats = np.add.reduce(np.vecdot(*pieces), axis=1)
+    if whole < n:
+        result += np.vecdot(a[:, whole:], b[: n - whole] if b.ndim == 1 else b[:, whole:])
+    return result
+
+
+def exact_sum(x: Floats, spare: Floats) -> Floats:
+    """The sum of each row of terms >= 0, rounded once: (rows, n) -> (rows,); spare (rows, n).
+
+    Terms are cut at the last bit of M = 2 S, S an estimate of the sum: fl(x + M) - M is a multiple
+    of ulp(M), and these add up exactly in any order.  What is left of x is below ulp(M).
+
+    Source: Rump, Ogita, Oishi, Accurate floating-point summation I, SIAM J. Sci. Comput. 31 (2008).
+    """
+    ones = _ONES[: x.shape[-1]]
+    large = 2.0 * dot(x, ones)[:, None]
+    np.add(x, large, out=spare)
+    np.subtract(spare, large, out=spare)
+    high = dot(spare, ones)
+    np.subtract(x, spare, out=spare)
+    return high + dot(spare, ones)

@@ -1,0 +1,57 @@
+"""ZLPR, hard and soft: the two sums of a row.
+
+    u_i = (1 - t_i) e^{s_i},   d_i = t_i / e^{s_i},   U = sum u_i,   D = sum d_i
+    l   = log1p(e^{s0} D) + log1p(e^{-s0} U)
+    g_i = u_i / (e^{s0} + U) - d_i / (e^{-s0} + D)
+
+One exponential a label.  No threshold is subtracted: it is a factor of the sums.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from numeric_core.direct import Way
+from numeric_core.direct.blocks import Block, Floats
+
+__all__ = ["way"]
+
+LEAST, MOST = 2.0**-700, 2.0**700
+"""A sum below may lack terms that underflowed, one above is near to overflow; e^700 = 2^1010 is
+above, so that a score that is clipped there cannot pass under a label > 0 of float32."""
+
+FARTHEST = 32.0
+"""e^{2 s0} times a sum within MOST stays in range."""
+
+
+def way(threshold: float, hard: bool) -> Way | None:
+    """How `numeric_core.direct` computes ZLPR."""
+    if abs(threshold) > FARTHEST:
+        return None
+    return Way(partial(_rows, math.exp(threshold)), arrays=4, hard=hard)
+
+
+def _rows(base: float, block: Block) -> Floats:
+    e, u, d, spare = block.scratch
+    block.exponentials(e)
+    np.divide(block.labels, e, out=d)
+    np.subtract(1.0, block.labels, out=u)
+    np.multiply(u, e, out=u)
+    block.clear(u)
+    up, down = block.total(u, spare), block.total(d, spare)
+    known = _known(up) & _known(down)
+    value: Floats = np.log1p(base * down) + np.log1p(up / base)
+    if block.gradient is not None:
+        np.divide(u, (base + up)[:, None], out=u)
+        np.divide(d, (1.0 / base + down)[:, None], out=d)
+        np.subtract(u, d, out=u)
+        np.copyto(block.gradient, u, casting="same_kind")
+    return np.where(known, value, math.nan)
+
+
+def _known(total: Floats) -> Floats:
+    """Sums without a term, or of which no digit is lost."""
+    return (total == 0.0) | ((total >= LEAST) & (total <= MOST))
