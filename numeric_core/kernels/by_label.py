@@ -22,8 +22,8 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import exponential, two_sum
-from numeric_core.kernels.intrinsics import Scalar, constant, fma, power_of_two
+from numeric_core.kernels.elementary import LOG_2, LOG_2_LOW, two_sum
+from numeric_core.kernels.intrinsics import MAGIC, Scalar, fma, power_of_two
 from numeric_core.kernels.softmax import REACH
 from numeric_core.kernels.sums import GONE, LIMIT, exact_sum
 
@@ -82,8 +82,33 @@ log1p(e), this leaves out 0.42 u (float32) and 0.25 u (float64) at most, the rou
 coefficients included; 1.41 and 1.21 ulp were seen.  The test computes them anew in mpmath."""
 
 
+P = {
+    types.float32: (
+        0.5,
+        0.1666657702559799,
+        0.041666554662050534,
+        0.008363173074513711,
+        0.001392617611993558,
+    ),
+    types.float64: (
+        0.5000000000000001,
+        0.16666666666666669,
+        0.041666666666624164,
+        0.008333333333330065,
+        0.0013888888917196719,
+        0.00019841269863040545,
+        2.4801521322368692e-05,
+        2.7557268480310024e-06,
+        2.7620075879983367e-07,
+        2.5100375832561234e-08,
+    ),
+}
+"""(e^r - 1 - r) / r^2, interpolated at the Chebyshev points of |r| <= log(2) / 2: of e^r, this
+leaves out 0.17 u (float32) and 0.15 u (float64) at most."""
+
+
 def tail(x: Any) -> Any:
-    """e^{-|x|}, nan where it may be subnormal and not 0; Numba takes it from `_tail`."""
+    """e^-|x| = 2^k e^r, nan where it may be subnormal and not 0; Numba takes it from `_tail`."""
     return math.exp(-abs(x))
 
 
@@ -91,12 +116,20 @@ def tail(x: Any) -> Any:
 def _tail(x: Any) -> Any:
     dtype = np.float32 if x == types.float32 else np.float64
     limit, gone = dtype(LIMIT[x]), dtype(GONE[x])
-    zero, one, nan = dtype(0.0), dtype(1.0), dtype(np.nan)
+    zero, nan = dtype(0.0), dtype(np.nan)
+    inverse, high, magic = dtype(-1.0 / LOG_2), dtype(LOG_2), dtype(MAGIC[x])
+    low = dtype((LOG_2 - float(high)) + LOG_2_LOW)
+    polynomial = _polynomial(P[x], dtype)
 
     def code(x: Any) -> Any:
         size = abs(x)
-        shifted, _, c, s = exponential(-min(size, limit))
-        e = fma(one, s + c, one) * power_of_two(shifted)
+        y = min(size, limit)
+        shifted = fma(y, inverse, magic)
+        k = shifted - magic
+        r = fma(-k, low, fma(-k, high, -y))
+        z = r * r
+        scale = power_of_two(shifted)
+        e = fma(scale, fma(z, polynomial(r, z), r), scale)
         return e if size <= limit else (zero if size > gone else nan)
 
     return code
@@ -110,72 +143,73 @@ def log1p_of(e: Any) -> Any:
 @overload(log1p_of, jit_options={"forceinline": True, "error_model": "numpy"})
 def _log1p_of(e: Any) -> Any:
     dtype = np.float32 if e == types.float32 else np.float64
-    # even and odd powers apart: two chains of half the length
-    even = tuple(dtype(c) for c in reversed(Q[e][::2]))
-    odd = tuple(dtype(c) for c in reversed(Q[e][1::2]))
-    evens, odds, half = len(even), len(odd), dtype(0.5)
+    polynomial, half = _polynomial(Q[e], dtype), dtype(0.5)
 
     def code(e: Any) -> Any:
         x = e - half
-        z = x * x
+        return fma(e * e, polynomial(x, x * x), e)
+
+    return code
+
+
+def _polynomial(coefficients: tuple[float, ...], dtype: Any) -> Any:
+    """Compiled x, x^2 -> c_0 + c_1 x + ..., even and odd powers apart: two short chains."""
+    even = tuple(dtype(c) for c in coefficients[::2][::-1])
+    odd = tuple(dtype(c) for c in coefficients[1::2][::-1])
+    evens, odds = len(even), len(odd)
+
+    @INLINE
+    def code(x: Any, z: Any) -> Any:
         a, b = even[0], odd[0]
         for k in range(1, evens):
             a = fma(a, z, even[k])
         for k in range(1, odds):
             b = fma(b, z, odd[k])
-        return fma(e * e, fma(b, x, a), e)
+        return fma(b, x, a)
 
     return code
 
 
-def sides(x: Any, t: Any) -> Any:
-    """(a, b) of the module's text, a nan where the kernel has no answer; see `_sides`."""
-    return (1.0 - t, t) if x > 0 else (t, 1.0 - t)
+def loss_and_slope(x: Any, t: Any, e: Any) -> Any:
+    """(a |s| + log1p(e), +-(a - b e) / (1 + e)) of one label, the loss nan where the kernel has no
+    answer; Numba takes it from `_loss_and_slope`."""
+    a, b = (1.0 - t, t) if x > 0 else (t, 1.0 - t)
+    return a * abs(x) + math.log1p(e), math.copysign(1.0, x) * (a - b * e) / (1.0 + e)
 
 
-@overload(sides, jit_options={"forceinline": True, "error_model": "numpy"})
-def _sides(x: Any, t: Any) -> Any:
+@overload(loss_and_slope, jit_options={"forceinline": True, "error_model": "numpy"})
+def _loss_and_slope(x: Any, t: Any, e: Any) -> Any:
     dtype = np.float32 if x == types.float32 else np.float64
-    reach, zero, one, nan = dtype(REACH), dtype(0.0), dtype(1.0), dtype(np.nan)
+    reach, largest = dtype(REACH), dtype(np.finfo(dtype).max)
+    zero, one, nan = dtype(0.0), dtype(1.0), dtype(np.nan)
 
-    def code(x: Any, t: Any) -> Any:
-        rest = one - t
-        # a masked label has the label 0
-        good = (t >= zero) & (t <= one) & ((x > -reach) | (t == zero))
-        wrong = rest if x > zero else t
-        return (wrong if good else nan), (t if x > zero else rest)
+    def code(x: Any, t: Any, e: Any) -> Any:
+        rest, up = one - t, x > zero
+        a, b = (rest if up else t), (t if up else rest)
+        # t (1 - t) >= 0 in [0, 1] alone; a masked label has the label 0
+        good = (t * rest >= zero) & (x <= largest) & ((x > -reach) | (t == zero))
+        a = a if good else nan
+        slope = fma(-b, e, a) / (one + e)
+        # a mask at -inf has a = 0
+        return fma(a, min(abs(x), largest), log1p_of(e)), (slope if up else -slope)
 
     return code
-
-
-@INLINE
-def _loss(x: Scalar, a: Scalar, e: Scalar) -> Scalar:
-    """a |s| + log1p(e); a mask has a = 0 and |s| = inf."""
-    zero = constant(x, 0.0)
-    size = abs(x)
-    return fma(a, zero if (a == zero) & (x < zero) else size, log1p_of(e))
-
-
-@INLINE
-def _slope(x: Scalar, a: Scalar, b: Scalar, e: Scalar) -> Scalar:
-    one = constant(x, 1.0)
-    slope = fma(-b, e, a) / (one + e)
-    return slope if x > constant(x, 0.0) else -slope
 
 
 @INLINE
 def _fill(s: Scalar, t: Scalar, g: Scalar, losses: Scalar) -> None:
-    """The losses of single labels and, unless it has the size 0, their slopes."""
+    """The losses of single labels and, unless it has the size 0, their slopes.
+
+    In two loops: a processor looks ahead over more labels of a shorter one.
+    """
+    for i in range(s.size):
+        losses[i] = tail(s[i])
     if g.size:
         for i in range(s.size):
-            e = tail(s[i])
-            a, b = sides(s[i], t[i])
-            losses[i] = _loss(s[i], a, e)
-            g[i] = _slope(s[i], a, b, e)
+            losses[i], g[i] = loss_and_slope(s[i], t[i], losses[i])
     else:
         for i in range(s.size):
-            a, _ = sides(s[i], t[i])
-            losses[i] = _loss(s[i], a, tail(s[i]))
+            losses[i], _ = loss_and_slope(s[i], t[i], losses[i])
 
 
 @INLINE
@@ -222,9 +256,9 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
 
 
 @COMPILED
-def part(kind: Any, scores: Any, labels: Any, state: Any, scratch: Any) -> None:
-    """The state of a part (n,) of a row."""
-    _sums(scores, labels, scores[:0], scratch[0], state)
+def part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any, scratch: Any) -> None:
+    """The state of a part (n,) of a row and, unless it has the size 0, its gradient."""
+    _sums(scores, labels, gradient, scratch[0], state)
 
 
 @COMPILED
@@ -235,9 +269,5 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
     _values(state, value)
 
 
-@COMPILED
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
-    """The gradient of a part (n,) of a row."""
-    for i in range(scores.size):
-        a, b = sides(scores[i], labels[i])
-        gradient[i] = _slope(scores[i], a, b, tail(scores[i]))
+    """Nothing is left to do: the slope of a label depends on no other, `part` wrote it."""

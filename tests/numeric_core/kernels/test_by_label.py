@@ -56,21 +56,51 @@ def assert_same(got: Any, true: Any) -> None:
         np.testing.assert_array_equal(x, y, strict=True)
 
 
-def interpolated(count: int) -> list[float]:
-    """The polynomial in e - 1/2 through (log1p(e) - e) / e^2 at the Chebyshev points of [0, 1]."""
+def interpolated(function: Any, middle: Any, radius: Any, count: int) -> list[float]:
+    """The polynomial in x - middle through function(x) at the Chebyshev points of |x - middle| <=
+    radius."""
+    nodes = [radius * mpmath.cos(mpmath.pi * (2 * k + 1) / (2 * count)) for k in range(count)]
+    powers = mpmath.matrix([[x**k for k in range(count)] for x in nodes])
+    values = mpmath.matrix([function(middle + x) for x in nodes])
+    return [float(c) for c in mpmath.lu_solve(powers, values)]
+
+
+def test_the_polynomials_are_what_they_are_said_to_be() -> None:
+    from numeric_core.kernels.by_label import P, Q
+
     with mpmath.workdps(60):
-        points = [mpmath.cos(mpmath.pi * (2 * k + 1) / (2 * count)) / 2 for k in range(count)]
-        powers = mpmath.matrix([[x**k for k in range(count)] for x in points])
-        ends = [x + mpmath.mpf(1) / 2 for x in points]
-        values = mpmath.matrix([(mpmath.log1p(e) - e) / e**2 for e in ends])
-        return [float(c) for c in mpmath.lu_solve(powers, values)]
+        half, reach = mpmath.mpf(1) / 2, mpmath.log(2) / 2
+        for c in Q.values():
+            made = interpolated(lambda e: (mpmath.log1p(e) - e) / e**2, half, half, len(c))
+            assert list(c) == made
+        for c in P.values():
+            # r = 0 is one of the points of an odd number
+            made = interpolated(_rest_of_exp, mpmath.mpf(0), reach, len(c))
+            assert list(c) == made
 
 
-def test_the_polynomial_is_the_one_it_is_said_to_be() -> None:
-    from numeric_core.kernels.by_label import Q
+def _rest_of_exp(r: Any) -> Any:
+    """(e^r - 1 - r) / r^2, near 0 by its series."""
+    if abs(r) < mpmath.mpf(10) ** -30:
+        return mpmath.mpf(1) / 2 + r / 6
+    return (mpmath.expm1(r) - r) / r**2
 
-    for coefficients in Q.values():
-        assert list(coefficients) == interpolated(len(coefficients))
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exp_to_an_ulp(dtype: Any) -> None:
+    import numba
+
+    from numeric_core.kernels.by_label import tail
+
+    compiled = numba.njit(lambda x: tail(x))
+    rng = np.random.default_rng(0)
+    widest = 87.0 if dtype == np.float32 else 700.0
+    ends = np.array([0.0, widest])
+    spread = [rng.uniform(-1, 1, 2000), rng.uniform(-widest, widest, 2000), ends]
+    with mpmath.workdps(40):
+        for x in np.concatenate(spread).astype(dtype):
+            true = mpmath.exp(-abs(mpmath.mpf(float(x))))
+            assert abs(mpmath.mpf(float(compiled(x))) - true) <= np.spacing(dtype(true))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
