@@ -4,7 +4,11 @@
     add_any_order(a, b)     a + b, which LLVM may reorder within a loop, and so do in vectors
     maximum(a, b)           the larger; nan if one is nan
     power_of_two(k)         2^k from k + MAGIC, an integer in float32 or float64, by its bits
+    two_powers(k)           2^k and 2^-k
     constant(x, value)      value in the dtype of x
+    pattern(x), magnitude(x)    the bits of x as an unsigned integer; those of |x|
+    higher(a, b), lower(a, b)   of two of those: nan is above all numbers, so that one comparison
+                                after a loop tells whether all it saw was in range
 
 No other operation of the kernels may be reordered or fused: what is written is what is rounded,
 in the body of a vector loop as in its rest, so a row has the same bits on every processor, up to
@@ -30,8 +34,14 @@ __all__ = [
     "constant",
     "float_of",
     "fma",
+    "higher",
+    "lower",
+    "magnitude",
     "maximum",
+    "one_less",
+    "pattern",
     "power_of_two",
+    "two_powers",
 ]
 
 Scalar: TypeAlias = Any
@@ -82,6 +92,78 @@ def power_of_two(typing: Any, shifted: Any) -> Any:
         return builder.bitcast(builder.add(k, one), args[0].type)
 
     return shifted(shifted), code
+
+
+@intrinsic
+def two_powers(typing: Any, shifted: Any) -> Any:
+    """(2^k, 2^-k) for shifted = k + MAGIC, both normal: one is added to and taken from the same."""
+    digits = _DIGITS[shifted]
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width, kind = ir.IntType(shifted.bitwidth), args[0].type
+        one = ir.Constant(width, int(np.array(1.0, shifted.name).view(f"i{shifted.bitwidth // 8}")))
+        k = builder.shl(builder.bitcast(args[0], width), ir.Constant(width, digits))
+        both = builder.add(one, k), builder.sub(one, k)
+        pair = [builder.bitcast(power, kind) for power in both]
+        return context.make_tuple(builder, signature.return_type, pair)
+
+    return types.UniTuple(shifted, 2)(shifted), code
+
+
+def _unsigned(x: Any) -> Any:
+    return types.uint32 if x == types.float32 else types.uint64
+
+
+@intrinsic
+def pattern(typing: Any, x: Any) -> Any:
+    """The bits of a float as an unsigned integer of its width."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(x.bitwidth))
+
+    return _unsigned(x)(x), code
+
+
+@intrinsic
+def magnitude(typing: Any, x: Any) -> Any:
+    """The bits of |x|: they are ordered as |x| is, with nan above inf."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width = ir.IntType(x.bitwidth)
+        all_but_sign = ir.Constant(width, (1 << (x.bitwidth - 1)) - 1)
+        return builder.and_(builder.bitcast(args[0], width), all_but_sign)
+
+    return _unsigned(x)(x), code
+
+
+@intrinsic
+def one_less(typing: Any, n: Any) -> Any:
+    """n - 1 of an unsigned integer; 0 becomes the highest."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.sub(args[0], ir.Constant(args[0].type, 1))
+
+    return n(n), code
+
+
+@intrinsic
+def higher(typing: Any, a: Any, b: Any) -> Any:
+    """The higher of two unsigned integers of a width."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_unsigned(">", *args), *args)
+
+    return a(a, a), code
+
+
+@intrinsic
+def lower(typing: Any, a: Any, b: Any) -> Any:
+    """The lower of two unsigned integers of a width."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_unsigned("<", *args), *args)
+
+    return a(a, a), code
 
 
 @intrinsic

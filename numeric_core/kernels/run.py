@@ -152,13 +152,17 @@ def _in_parts(job: Job) -> None:
     pieces = [(i, k) for i in range(m) for k in range(len(parts))]
     states = np.zeros((m, len(parts), job.module.STATE))
     rows = np.zeros((m, 1, job.module.STATE))
+    empty = np.empty(0, job.scores.dtype)
 
-    def largest(piece: tuple[int, int]) -> None:
-        states[piece][0] = softmax.largest(job.scores[piece[0], parts[piece[1]]])
+    def extents(piece: tuple[int, int]) -> None:
+        top, easy = softmax.extent(job.scores[piece[0], parts[piece[1]]])
+        states[piece][softmax.TOP], states[piece][softmax.POWER] = top, not easy
 
     def sums(piece: tuple[int, int]) -> None:
         here = piece[0], parts[piece[1]]
-        job.module.part(job.kind, job.scores[here], job.labels[here], states[piece], _scratch(job))
+        g = empty if job.gradient is None else job.gradient[here]
+        s, t = job.scores[here], job.labels[here]
+        job.module.part(job.kind, s, t, states[piece], g, _scratch(job))
 
     def differences(piece: tuple[int, int]) -> None:
         i, here = piece[0], (piece[0], parts[piece[1]])
@@ -167,8 +171,8 @@ def _in_parts(job: Job) -> None:
         job.module.gradient_part(job.kind, job.scores[here], job.labels[here], rows[i], g)
 
     if job.module is softmax:
-        work(largest, pieces)
-        states[:, :, softmax.TOP] = states[:, :, softmax.TOP].max(axis=1, keepdims=True)
+        work(extents, pieces)
+        states[:] = states.max(axis=1, keepdims=True)
     work(sums, pieces)
     for i in range(m):
         job.module.merge(job.kind, states[i], rows[i], job.value[i : i + 1])

@@ -1,6 +1,6 @@
 """Softmax cross-entropy, value and gradient, with the labels as rows or as the index of a class.
 
-With m = max_j s_j, the power of two 2^K next to e^m and a class k at the maximum,
+With m = max_j s_j, the power of two 2^K next to e^m (or 1) and a class k at the maximum,
 
     e_j = 2^-K e^{s_j},   R = sum_{j != k} e_j,   T = sum_j t_j,   L = sum_j t_j (m - s_j)
     l   = L + T log1p(R / e_k)
@@ -8,11 +8,15 @@ With m = max_j s_j, the power of two 2^K next to e^m and a class k at the maximu
 
 The shift by K changes exponents, not digits: no argument of exp is rounded.  The largest term is
 left out of R, and a label above 1/2 out of the sum of the others, so that nothing is lost as p_k
-goes to 1 and t becomes one-hot.
+goes to 1 and t becomes one-hot.  Terms that round to e_k are ties with it.
 
 A class with s_j < m - GONE counts as absent.  Rows with a score between that and m - LIMIT, with
 |m| > REACH, a label > 0 that is masked, labels outside of [0, 1] or of another sum than 1, and nan
 get the value nan: `numeric_core.kernels` has them done by the plain version.
+
+Most chunks hold scores below EASY alone: their terms need no shift, which changes no digit of the
+result, and are done without a look at each, while an integer keeps the largest |s|; only if that is
+out of range, the chunk is done again with care.
 """
 
 from __future__ import annotations
@@ -30,18 +34,22 @@ from numeric_core.kernels.intrinsics import (
     add_any_order,
     constant,
     fma,
+    higher,
+    magnitude,
     maximum,
+    pattern,
     power_of_two,
 )
-from numeric_core.kernels.sums import GONE, LIMIT, exact_sum
+from numeric_core.kernels.sums import GONE, LENGTH, LIMIT
 
 __all__ = [
     "ARRAYS",
     "STATE",
     "TOP",
+    "ByIndex",
     "Distribution",
+    "extent",
     "gradient_part",
-    "largest",
     "merge",
     "part",
     "rows",
@@ -54,8 +62,17 @@ class Distribution(NamedTuple):
     tolerance: float
 
 
+class ByIndex(NamedTuple):
+    """Labels that are the index of a class, (m,) for m rows."""
+
+    tolerance: float
+
+
 REACH = 65504.0
 """finfo(float16).max: a mask in any dtype is at or below -REACH, and k < 2^17 is exact."""
+
+EASY = {types.float32: 43.0, types.float64: 350.0}
+"""LIMIT / 2: no two scores are further apart than LIMIT."""
 
 STATE = 11
 """Numbers in a state: m, K, e_k, the labels above 1/2, how often m occurs, and the sums of e_j
@@ -66,28 +83,48 @@ FACTORS = 5
 """Numbers of a row that its gradient needs: 1 / (e_k + R), what it lacks, 1 - p_k, T, and the sum
 of the labels up to 1/2."""
 
-ARRAYS = 4
-"""Terms of a chunk: e, e without the largest, t where it is at most 1/2, t (m - s)."""
+ARRAYS = 1
+"""Terms of a row: e."""
 
 
-def terms(x: Any, t: Any, top: Any, power: Any) -> Any:
-    """(e, t (m - s)) of one class, nan where the kernel has no answer; Numba takes it from
-    `_terms`."""
-    return np.exp(x) / 2.0**power, t * (top - x)
+@INLINE
+def easy_term(x: Scalar) -> Scalar:
+    """e^x of one class in reach."""
+    one = constant(x, 1.0)
+    shifted, _, c, s = exponential(x)
+    return fma(one, s + c, one) * power_of_two(shifted)
 
 
-@overload(terms, jit_options={"forceinline": True, "error_model": "numpy"})
-def _terms(x: Any, t: Any, top: Any, power: Any) -> Any:
+def term(x: Any, top: Any, power: Any) -> Any:
+    """e of any class, nan where the kernel has no answer; Numba takes it from `_term`."""
+    return np.exp(x) / 2.0**power
+
+
+@overload(term, jit_options={"forceinline": True, "error_model": "numpy"})
+def _term(x: Any, top: Any, power: Any) -> Any:
     dtype = np.float32 if x == types.float32 else np.float64
-    limit, gone, reach = dtype(LIMIT[x]), dtype(GONE[x]), dtype(REACH)
+    limit, gone = dtype(LIMIT[x]), dtype(GONE[x])
     zero, one, nan = dtype(0.0), dtype(1.0), dtype(np.nan)
 
-    def code(x: Any, t: Any, top: Any, power: Any) -> Any:
+    def code(x: Any, top: Any, power: Any) -> Any:
         shifted, _, c, s = exponential(max(x, top - limit))
         e = fma(one, s + c, one) * power_of_two(shifted - power)
-        e = e if x >= top - limit else (zero if x < top - gone else nan)
-        gap = t * (top - x) if (x > -reach) & (t > zero) & (t <= one) else nan
-        return e, (zero if t == zero else gap)
+        return e if x >= top - limit else (zero if x < top - gone else nan)
+
+    return code
+
+
+def easy_limit(like: Any) -> Any:
+    """The bits of EASY for the dtype of a score; Numba takes it from `_easy_limit`."""
+    return np.asarray(EASY[types.float32 if like.dtype == np.float32 else types.float64])
+
+
+@overload(easy_limit, jit_options={"forceinline": True})
+def _easy_limit(like: Any) -> Any:
+    easy = (np.float32 if like == types.float32 else np.float64)(EASY[like])
+
+    def code(like: Any) -> Any:
+        return pattern(easy)
 
     return code
 
@@ -101,45 +138,123 @@ def _top(s: Scalar) -> Scalar:
 
 
 @INLINE
-def _refer(states: Scalar, like: Scalar) -> None:
+def _refer(states: Scalar, like: Scalar, easy: Scalar) -> None:
     """K and e_k of some rows whose maximum is known; nan for a maximum that is out of reach."""
     one = constant(like, 1.0)
     for i in range(states.shape[0]):
         top = states[i, TOP]
         inside = abs(top) <= REACH
-        _, power, c, s = exponential(constant(like, top if inside else 0.0))
-        states[i, POWER] = power
-        states[i, LARGEST] = fma(one, s + c, one) if inside else np.nan
+        shifted, power, c, s = exponential(constant(like, top if inside else 0.0))
+        e = fma(one, s + c, one)
+        states[i, POWER] = 0.0 if easy else power
+        states[i, LARGEST] = (e * power_of_two(shifted) if easy else e) if inside else np.nan
 
 
 @INLINE
-def _fill(s: Scalar, t: Scalar, scratch: Scalar, place: Scalar, state: Scalar) -> None:
-    """The terms of a chunk, written to the scratch from `place` on."""
-    here = slice(place, place + s.size)
-    e, rest, others, linear = scratch[0, here], scratch[1, here], scratch[2, here], scratch[3, here]
+def _fill(s: Scalar, e: Scalar) -> bool:
+    """e^s of a chunk; whether all scores are in reach."""
+    far = pattern(constant(s[0], 0.0))
+    for i in range(s.size):
+        e[i] = easy_term(s[i])
+        far = higher(far, magnitude(s[i]))
+    return far <= easy_limit(s[0])
+
+
+@INLINE
+def _fill_with_care(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
+    """The terms of a row, or of a chunk of one; nan for a label > 0 of a class that is masked."""
     top, power = constant(s[0], state[TOP]), constant(s[0], state[POWER])
-    zero, half = constant(top, 0.0), constant(top, 0.5)
     for i in range(s.size):
-        e[i], linear[i] = terms(s[i], t[i], top, power)
-        rest[i] = zero if s[i] == top else e[i]
-        others[i] = t[i] if t[i] <= half else zero
+        masked = (s[i] <= -REACH) & (t[i] > 0.0)
+        e[i] = constant(top, np.nan) if masked else term(s[i], top, power)
+
+
+def cut_sums(kind: Any) -> bool:
+    """Whether float64 sums of terms need a second pass (`sums`); Numba takes it from `_cut_sums`."""
+    return kind.dtype == np.float64
+
+
+@overload(cut_sums, jit_options={"forceinline": True})
+def _cut_sums(like: Any) -> Any:
+    cut = like == types.float64
+
+    def code(like: Any) -> Any:
+        return cut
+
+    return code
 
 
 @INLINE
-def _collect(s: Scalar, t: Scalar, scratch: Scalar, place: Scalar, state: Scalar) -> None:
-    """Adds the sums of a chunk to the state of its row."""
-    here = slice(place, place + s.size)
-    top = constant(s[0], state[TOP])
-    zero, half, one = constant(top, 0.0), constant(top, 0.5), constant(top, 1.0)
-    ties, main = zero, zero
-    for i in range(s.size):
-        ties = add_any_order(ties, one if s[i] == top else zero)
-        main = add_any_order(main, t[i] if t[i] > half else zero)
+def _part_of(x: Scalar, large: Scalar) -> Scalar:
+    """(high, low), x = high + low cut at the last bit of `large`."""
+    high = (x + large) - large
+    return high, x - high
+
+
+@INLINE
+def _add_terms(e: Scalar, state: Scalar) -> None:
+    """Adds the terms of a chunk to the state of its row."""
+    largest, zero = constant(e[0], state[LARGEST]), constant(e[0], 0.0)
+    rest, ties = 0.0, 0.0
+    for i in range(e.size):
+        tie = e[i] == largest
+        rest = add_any_order(rest, np.float64(zero if tie else e[i]))
+        ties = add_any_order(ties, 1.0 if tie else 0.0)
     state[TIES] += ties
+    if not cut_sums(e[0]):
+        _add(state, REST, rest, 0.0)
+        return
+    large, high, low = 2.0 * rest, 0.0, 0.0
+    for i in range(e.size):
+        a, b = _part_of(np.float64(zero if e[i] == largest else e[i]), large)
+        high, low = add_any_order(high, a), add_any_order(low, b)
+    _add(state, REST, *two_sum(high, low))
+
+
+@INLINE
+def _shares(s: Scalar, t: Scalar, top: Scalar) -> Scalar:
+    """What one label adds to the sums: t up to 1/2, t above it, t (m - s)."""
+    zero = constant(top, 0.0)
+    small = t <= constant(top, 0.5)
+    gap = zero if t == zero else t * (top - s)
+    return np.float64(t if small else zero), np.float64(zero if small else t), np.float64(gap)
+
+
+@INLINE
+def _add_labels(s: Scalar, t: Scalar, state: Scalar) -> None:
+    """Adds the labels of a chunk to the state of its row; nan for what is not in [0, 1]."""
+    top = constant(s[0], state[TOP])
+    others, main, linear, most = 0.0, 0.0, 0.0, pattern(constant(top, 0.0))
+    for i in range(s.size):
+        a, b, c = _shares(s[i], t[i], top)
+        others, main = add_any_order(others, a), add_any_order(main, b)
+        linear = add_any_order(linear, c)
+        most = higher(most, pattern(t[i]))
     state[MAIN] += main
-    _add(state, REST, *exact_sum(scratch[1, here]))
-    _add(state, OTHERS, *exact_sum(scratch[2, here]))
-    _add(state, LINEAR, *exact_sum(scratch[3, here]))
+    if most > pattern(constant(top, 1.0)):
+        _check(t, state)
+    if not cut_sums(top):
+        _add(state, OTHERS, others, 0.0)
+        _add(state, LINEAR, linear, 0.0)
+        return
+    a_large, c_large = 2.0 * others, 2.0 * linear
+    a_high, a_low, c_high, c_low = 0.0, 0.0, 0.0, 0.0
+    for i in range(s.size):
+        a, b, c = _shares(s[i], t[i], top)
+        high, low = _part_of(a, a_large)
+        a_high, a_low = add_any_order(a_high, high), add_any_order(a_low, low)
+        high, low = _part_of(c, c_large)
+        c_high, c_low = add_any_order(c_high, high), add_any_order(c_low, low)
+    _add(state, OTHERS, *two_sum(a_high, a_low))
+    _add(state, LINEAR, *two_sum(c_high, c_low))
+
+
+@INLINE
+def _check(t: Scalar, state: Scalar) -> None:
+    """nan for labels outside of [0, 1]; -0.0 is one inside."""
+    for i in range(t.size):
+        if not ((t[i] >= 0.0) & (t[i] <= 1.0)):
+            state[MAIN] = np.nan
 
 
 @INLINE
@@ -149,13 +264,28 @@ def _add(state: Scalar, place: Scalar, high: Scalar, low: Scalar) -> None:
 
 
 @INLINE
-def _sums(s: Scalar, t: Scalar, scratch: Scalar, state: Scalar) -> None:
-    """Adds the sums of a long row, or of a part of one, to its state; m, K and e_k are known."""
-    length = scratch.shape[1]
-    for start in range(0, s.size, length):
-        here = slice(start, min(start + length, s.size))
-        _fill(s[here], t[here], scratch, 0, state)
-        _collect(s[here], t[here], scratch, 0, state)
+def _sums(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
+    """Adds the terms and labels of a row, or of a part of one, to its state."""
+    for start in range(0, s.size, LENGTH):
+        here = slice(start, min(start + LENGTH, s.size))
+        _add_terms(e[here], state)
+        _add_labels(s[here], t[here], state)
+
+
+@INLINE
+def _fill_rows(s: Scalar, t: Scalar, e: Scalar, states: Scalar) -> None:
+    """The terms of some rows, or of a part of one, whose maxima are known."""
+    m = states.shape[0]
+    n = s.size // m
+    easy = True
+    for start in range(0, s.size, LENGTH):
+        here = slice(start, min(start + LENGTH, s.size))
+        easy &= _fill(s[here], e[here])
+    _refer(states, s[0], easy)
+    if not easy:
+        for i in range(m):
+            row = slice(i * n, (i + 1) * n)
+            _fill_with_care(s[row], t[row], e[row], states[i])
 
 
 @INLINE
@@ -198,90 +328,72 @@ def _factors(states: Scalar, f: Scalar) -> None:
 
 
 @INLINE
-def _component(e: Scalar, top: Scalar, t: Scalar, f: Scalar) -> Scalar:
-    """p (T - t) - t (1 - p), no difference of which loses digits; top: it is a class k."""
+def _component(e: Scalar, t: Scalar, f: Scalar) -> Scalar:
+    """p (T - t) - t (1 - p), no difference of which loses digits: p > 1/2 only of the largest."""
     high, low, complement, mass, others = f
+    half = constant(t, 0.5)
     p = fma(e, high, e * low)
-    q = complement if top else constant(p, 1.0) - p
-    apart = others if t > constant(t, 0.5) else mass - t
+    q = complement if p > half else constant(p, 1.0) - p
+    apart = others if t > half else mass - t
     return fma(p, apart, -(t * q))
 
 
 @INLINE
-def _from_scores(s: Scalar, t: Scalar, state: Scalar, f: Scalar, g: Scalar) -> None:
-    top, power = constant(s[0], state[TOP]), constant(s[0], state[POWER])
+def _gradient(e: Scalar, t: Scalar, f: Scalar) -> None:
+    """The gradient in the place of the terms."""
     factors = f[0], f[1], f[2], f[3], f[4]
-    for i in range(g.size):
-        e, _ = terms(s[i], t[i], top, power)
-        g[i] = _component(e, s[i] == top, t[i], factors)
-
-
-@INLINE
-def _from_terms(s: Scalar, t: Scalar, e: Scalar, state: Scalar, f: Scalar, g: Scalar) -> None:
-    top = constant(s[0], state[TOP])
-    factors = f[0], f[1], f[2], f[3], f[4]
-    for i in range(g.size):
-        g[i] = _component(e[i], s[i] == top, t[i], factors)
-
-
-@INLINE
-def _short_rows(
-    s: Scalar, t: Scalar, g: Scalar, scratch: Scalar, states: Scalar, f: Scalar
-) -> None:
-    """Some rows whose terms fit into the scratch, side by side.
-
-    All are written before the first is read: what was just written is slow to read in other pieces.
-    """
-    m = states.shape[0]
-    n = s.size // m
-    for i in range(m):
-        row = slice(i * n, (i + 1) * n)
-        _fill(s[row], t[row], scratch, i * n, states[i])
-    for i in range(m):
-        row = slice(i * n, (i + 1) * n)
-        _collect(s[row], t[row], scratch, i * n, states[i])
-    if g.size:
-        _factors(states, f)
-        for i in range(m):
-            row = slice(i * n, (i + 1) * n)
-            _from_terms(s[row], t[row], scratch[0, row], states[i], f[i], g[row])
+    for i in range(e.size):
+        e[i] = _component(e[i], t[i], factors)
 
 
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
-    """Values of the rows (m n,) and, unless it has the size 0, the gradient (m n,)."""
-    m, length = value.size, scratch.shape[1]
+    """Values of the rows (m n,) and, unless it has the size 0, the gradient (m n,).
+
+    The gradient is where e is kept until the sums are known.
+    """
+    m = value.size
     n = scores.size // m
-    step = max(1, length // n)
+    step = max(1, LENGTH // n)
     states, f = np.zeros((m, STATE)), np.empty((step, FACTORS), scores.dtype)
     for start in range(0, m, step):
         stop = min(start + step, m)
         some, here = states[start:stop], slice(start * n, stop * n)
-        s, t, g = scores[here], labels[here], gradient[here]
-        for i in range(stop - start):
-            some[i, TOP] = _top(s[i * n : (i + 1) * n])
-        _refer(some, s[0])
-        if n <= length:
-            _short_rows(s, t, g, scratch, some, f)
-            continue
-        _sums(s, t, scratch, some[0])
-        if g.size:
+        for i in range(start, stop):
+            states[i, TOP] = _top(scores[i * n : (i + 1) * n])
+        e = gradient[here] if gradient.size else scratch[0, : (stop - start) * n]
+        _fill_rows(scores[here], labels[here], e, some)
+        for i in range(start, stop):
+            row, place = slice(i * n, (i + 1) * n), (i - start) * n
+            _sums(scores[row], labels[row], e[place : place + n], states[i])
+        if gradient.size:
             _factors(some, f)
-            _from_scores(s, t, some[0], f[0], g)
+            for i in range(start, stop):
+                row = slice(i * n, (i + 1) * n)
+                _gradient(gradient[row], labels[row], f[i - start])
     _values(states, kind.tolerance, value)
 
 
 @COMPILED
-def largest(scores: Any) -> float:
-    """The maximum of a part (n,) of a row."""
-    return float(_top(scores))
+def extent(scores: Any) -> Any:
+    """The maximum of a part (n,) of a row, and whether all of it is in reach without a shift."""
+    far = pattern(constant(scores[0], 0.0))
+    for i in range(scores.size):
+        far = higher(far, magnitude(scores[i]))
+    return float(_top(scores)), far <= easy_limit(scores[0])
 
 
 @COMPILED
-def part(kind: Any, scores: Any, labels: Any, state: Any, scratch: Any) -> None:
-    """The state of a part (n,) of a row; its TOP is that of the whole row."""
-    _refer(state.reshape(1, STATE), scores[0])
-    _sums(scores, labels, scratch, state)
+def part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any, scratch: Any) -> None:
+    """The state of a part (n,) of a row; TOP, and POWER = 0 where it is easy, are the row's."""
+    e = gradient if gradient.size else scratch[0, : scores.size]
+    easy = state[POWER] == 0.0
+    _refer(state.reshape(1, STATE), scores[0], easy)
+    if easy:
+        _fill(scores, e)
+    else:
+        _fill_with_care(scores, labels, e, state)
+    _sums(scores, labels, e, state)
 
 
 @COMPILED
@@ -300,7 +412,7 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
 
 @COMPILED
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
-    """The gradient of a part (n,) of a row whose state (1, STATE) is known."""
+    """The gradient of a part (n,) of a row whose state (1, STATE) is known, from its terms."""
     f = np.empty((1, FACTORS), scores.dtype)
     _factors(state, f)
-    _from_scores(scores, labels, state[0], f[0], gradient)
+    _gradient(gradient, labels, f[0])

@@ -10,6 +10,10 @@ where that is what it is in the dtype even times 2^32.  All other rows (scores i
 beyond, labels outside of [0, 1], nan) get the value nan: `numeric_core.kernels` has them done by
 the plain version.
 
+Most chunks hold nothing of the kind.  So a chunk is done without a look at each label, while three
+integers keep the largest |s| and the largest and smallest t that were seen; only if these are out
+of range, it is done again with care, which gives all other labels the same bits.
+
 Rows are summed in chunks of LENGTH, exactly (`sums`), and chunks are added in order with the error
 terms of two_sum; so are the parts that a long row is cut into, by whatever thread they were summed.
 """
@@ -24,8 +28,19 @@ from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
 from numeric_core.kernels.elementary import exponential, log1p_pair, two_sum
-from numeric_core.kernels.intrinsics import MAGIC, Scalar, fma, power_of_two
-from numeric_core.kernels.sums import GONE, LIMIT, exact_sum
+from numeric_core.kernels.intrinsics import (
+    Scalar,
+    constant,
+    fma,
+    higher,
+    lower,
+    magnitude,
+    one_less,
+    pattern,
+    power_of_two,
+    two_powers,
+)
+from numeric_core.kernels.sums import GONE, LENGTH, LIMIT, exact_sum
 
 __all__ = ["ARRAYS", "STATE", "Hard", "Soft", "gradient_part", "merge", "part", "rows"]
 
@@ -47,29 +62,54 @@ class Soft(NamedTuple):
 LARGEST = {types.float32: 2.0**120, types.float64: 2.0**1000}
 """1 / (1 + U) must be a normal number of the dtype."""
 
+EASY = {types.float32: 70.0, types.float64: 650.0}
+"""Up to here u and d are normal numbers for every t in [eps / 2, 1]: e^-70 2^-24 = 2^-125."""
+
 ARRAYS = 2
-"""Terms of a chunk: u and d."""
+"""Terms of a row: u and d."""
 
 STATE = 4
 """Numbers in a state: U, what it lacks, D, what it lacks."""
 
 
-def terms(kind: Any, x: Any, t: Any) -> Any:
-    """(u, d) of one label, nan where the kernel has no answer; Numba takes it from `_terms`."""
+def easy_terms(kind: Any, x: Any, t: Any) -> Any:
+    """(u, d) of a label in reach; Numba takes it from `_easy_terms`."""
     return (1.0 - t) * np.exp(x), t * np.exp(-x)
+
+
+@overload(easy_terms, jit_options={"forceinline": True, "error_model": "numpy"})
+def _easy_terms(kind: Any, x: Any, t: Any) -> Any:
+    dtype = np.float32 if x == types.float32 else np.float64
+    zero, one = dtype(0.0), dtype(1.0)
+
+    def soft(kind: Any, x: Any, t: Any) -> Any:
+        shifted, _, c, s = exponential(x)
+        up, down = two_powers(shifted)
+        rest = one - t
+        return fma(rest, s + c, rest) * up, fma(t, c - s, t) * down
+
+    def hard(kind: Any, x: Any, t: Any) -> Any:
+        positive = t == one
+        shifted, _, c, s = exponential(-x if positive else x)
+        e = fma(one, s + c, one) * power_of_two(shifted)
+        return (zero if positive else e), (e if positive else zero)
+
+    return hard if kind.instance_class is Hard else soft
+
+
+def terms(kind: Any, x: Any, t: Any) -> Any:
+    """(u, d) of any label, nan where the kernel has no answer; Numba takes it from `_terms`."""
+    return easy_terms(kind, x, t)
 
 
 @overload(terms, jit_options={"forceinline": True, "error_model": "numpy"})
 def _terms(kind: Any, x: Any, t: Any) -> Any:
     dtype = np.float32 if x == types.float32 else np.float64
-    limit, gone, magic = dtype(LIMIT[x]), dtype(GONE[x]), dtype(MAGIC[x])
+    limit, gone = dtype(LIMIT[x]), dtype(GONE[x])
     zero, one, nan, tiny = dtype(0.0), dtype(1.0), dtype(np.nan), np.finfo(dtype).tiny
 
     def soft(kind: Any, x: Any, t: Any) -> Any:
-        shifted, k, c, s = exponential(min(max(x, -limit), limit))
-        rest = one - t
-        u = fma(rest, s + c, rest) * power_of_two(shifted)
-        d = fma(t, c - s, t) * power_of_two(magic - k)
+        u, d = easy_terms(kind, min(max(x, -limit), limit), t)
         # t in [0, 1] is part of it: beyond, u or d is negative
         good = (abs(x) <= limit) & ((u >= tiny) | (t == one)) & ((d >= tiny) | (t == zero))
         absent = ((x < -gone) & (t == zero)) | ((x > gone) & (t == one))
@@ -77,13 +117,48 @@ def _terms(kind: Any, x: Any, t: Any) -> Any:
         return (u if good else other), (d if good else other)
 
     def hard(kind: Any, x: Any, t: Any) -> Any:
-        positive = t == one
-        y = -x if positive else x
-        shifted, _, c, s = exponential(min(max(y, -limit), limit))
-        e = fma(one, s + c, one) * power_of_two(shifted)
-        known = positive | (t == zero)
-        e = e if (abs(y) <= limit) & known else (zero if (y < -gone) & known else nan)
-        return (zero if positive else e), (e if positive else zero)
+        u, d = easy_terms(kind, min(max(x, -limit), limit), t)
+        hard = (t == one) | (t == zero)
+        good = (abs(x) <= limit) & hard
+        absent = ((x if t == zero else -x) < -gone) & hard
+        other = zero if absent else nan
+        return (u if good else other), (d if good else other)
+
+    return hard if kind.instance_class is Hard else soft
+
+
+def seen(kind: Any, t: Any, most: Any, least: Any) -> Any:
+    """What `in_reach` needs to know of the labels, with one more; Numba takes it from `_seen`."""
+    return max(most, t), min(least, t)
+
+
+@overload(seen, jit_options={"forceinline": True})
+def _seen(kind: Any, t: Any, most: Any, least: Any) -> Any:
+    def soft(kind: Any, t: Any, most: Any, least: Any) -> Any:
+        return higher(most, pattern(t)), lower(least, one_less(pattern(t)))
+
+    def hard(kind: Any, t: Any, most: Any, least: Any) -> Any:
+        return higher(most, magnitude(fma(t, t, -t))), least
+
+    return hard if kind.instance_class is Hard else soft
+
+
+def in_reach(kind: Any, like: Any, far: Any, most: Any, least: Any) -> bool:
+    """Whether all labels that were seen need no care; Numba takes it from `_in_reach`."""
+    return far <= EASY[like] and most <= 1.0 and least >= 0.0
+
+
+@overload(in_reach, jit_options={"forceinline": True})
+def _in_reach(kind: Any, like: Any, far: Any, most: Any, least: Any) -> Any:
+    dtype = np.float32 if like == types.float32 else np.float64
+    easy, one, half_ulp = dtype(EASY[like]), dtype(1.0), dtype(np.finfo(dtype).eps / 2)
+
+    def soft(kind: Any, like: Any, far: Any, most: Any, least: Any) -> Any:
+        inside = (most <= pattern(one)) & (least >= one_less(pattern(half_ulp)))
+        return inside & (far <= pattern(easy))
+
+    def hard(kind: Any, like: Any, far: Any, most: Any, least: Any) -> Any:
+        return (most == 0) & (far <= pattern(easy))
 
     return hard if kind.instance_class is Hard else soft
 
@@ -105,8 +180,15 @@ def _largest_of(like: Any) -> Any:
 
 @INLINE
 def _fill(kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar) -> None:
+    far = most = pattern(constant(s[0], 0.0))
+    least = one_less(far)
     for i in range(s.size):
-        u[i], d[i] = terms(kind, s[i], t[i])
+        u[i], d[i] = easy_terms(kind, s[i], t[i])
+        far = higher(far, magnitude(s[i]))
+        most, least = seen(kind, t[i], most, least)
+    if not in_reach(kind, s[0], far, most, least):
+        for i in range(s.size):
+            u[i], d[i] = terms(kind, s[i], t[i])
 
 
 @INLINE
@@ -120,11 +202,11 @@ def add(state: Scalar, up: Scalar, up_low: Scalar, down: Scalar, down_low: Scala
 
 @INLINE
 def _sums(kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, state: Scalar) -> None:
-    """Adds the sums of a row longer than LENGTH, or of a part of one, to its state."""
-    for start in range(0, s.size, u.size):
-        m = min(u.size, s.size - start)
-        _fill(kind, s[start : start + m], t[start : start + m], u[:m], d[:m])
-        add(state, *exact_sum(u[:m]), *exact_sum(d[:m]))
+    """The terms of a row longer than LENGTH, and their sums added to its state."""
+    for start in range(0, s.size, LENGTH):
+        here = slice(start, min(start + LENGTH, s.size))
+        _fill(kind, s[here], t[here], u[here], d[here])
+        add(state, *exact_sum(u[here]), *exact_sum(d[here]))
 
 
 @INLINE
@@ -141,21 +223,22 @@ def _share(factor: Scalar, high: Scalar, low: Scalar) -> Scalar:
 
 @INLINE
 def _factors(kind: Scalar, states: Scalar, f: Scalar) -> None:
-    """The factors of u and d in the gradients of some rows, as pairs in the dtype: (4, rows)."""
+    """The factors of u and d in the gradients of some rows, as pairs in the dtype: (rows, 4)."""
     for i in range(states.shape[0]):
         _, _, a, a_low = _share(kind.up, states[i, 0], states[i, 1])
         _, _, b, b_low = _share(kind.down, states[i, 2], states[i, 3])
-        f[0, i], f[2, i] = a, b
-        f[1, i] = (a - np.float64(f[0, i])) + a_low
-        f[3, i] = (b - np.float64(f[2, i])) + b_low
+        f[i, 0], f[i, 2] = a, b
+        f[i, 1] = (a - np.float64(f[i, 0])) + a_low
+        f[i, 3] = (b - np.float64(f[i, 2])) + b_low
 
 
 @INLINE
-def _from_terms(u: Scalar, d: Scalar, f: Scalar, g: Scalar) -> None:
-    """u r - d r': each has one rounding beside those of its term."""
+def _difference(u: Scalar, d: Scalar, f: Scalar) -> None:
+    """u r - d r' in the place of u: each has one rounding beside those of its term."""
     a, a_low, b, b_low = f[0], f[1], f[2], f[3]
-    for i in range(g.size):
-        g[i] = fma(u[i], a, u[i] * a_low) - fma(d[i], b, d[i] * b_low)
+    for i in range(u.size):
+        x, y = u[i], d[i]
+        u[i] = fma(x, a, x * a_low) - fma(y, b, y * b_low)
 
 
 @INLINE
@@ -178,47 +261,47 @@ def _values(kind: Scalar, states: Scalar, largest: Scalar, value: Scalar) -> Non
 
 
 @INLINE
-def _short_rows(
-    kind: Scalar, s: Scalar, t: Scalar, g: Scalar, u: Scalar, d: Scalar, states: Scalar, f: Scalar
+def _block(
+    kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, states: Scalar
 ) -> None:
-    """Some rows whose terms fit into the scratch: one loop over all of them."""
+    """Terms and sums of one long row, or of some short ones, all of whose terms are one loop."""
     m = states.shape[0]
     n = s.size // m
+    if n > LENGTH:
+        _sums(kind, s, t, u, d, states[0])
+        return
     _fill(kind, s, t, u, d)
     for i in range(m):
         row = slice(i * n, (i + 1) * n)
         add(states[i], *exact_sum(u[row]), *exact_sum(d[row]))
-    if g.size:
-        _factors(kind, states, f)
-        for i in range(m):
-            row = slice(i * n, (i + 1) * n)
-            _from_terms(u[row], d[row], f[:, i], g[row])
 
 
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
-    """Values of the rows (m n,) and, unless it has the size 0, the gradient (m n,)."""
-    m, u, d = value.size, scratch[0], scratch[1]
+    """Values of the rows (m n,) and, unless it has the size 0, the gradient (m n,).
+
+    The gradient is where u is kept until both sums are known.
+    """
+    m = value.size
     n = scores.size // m
-    step = max(1, u.size // n)
-    states, f = np.zeros((m, STATE)), np.empty((STATE, step), scores.dtype)
+    step = max(1, LENGTH // n)
+    states, f = np.zeros((m, STATE)), np.empty((step, STATE), scores.dtype)
     for i in range(0, m, step):
         k = min(step, m - i)
         here = slice(i * n, (i + k) * n)
-        s, t, g, state = scores[here], labels[here], gradient[here], states[i : i + k]
-        if n <= u.size:
-            _short_rows(kind, s, t, g, u[: k * n], d[: k * n], state, f)
-            continue
-        _sums(kind, s, t, u, d, state[0])
-        if g.size:
-            _factors(kind, state, f)
-            _from_scores(kind, s, t, f[:, 0], g)
-    _values(kind, states, _largest(u), value)
+        u = gradient[here] if gradient.size else scratch[0, : k * n]
+        _block(kind, scores[here], labels[here], u, scratch[1, : k * n], states[i : i + k])
+        if gradient.size:
+            _factors(kind, states[i : i + k], f)
+            for j in range(k):
+                row = slice(j * n, (j + 1) * n)
+                _difference(u[row], scratch[1, row], f[j])
+    _values(kind, states, _largest(scores), value)
 
 
 @COMPILED
-def part(kind: Any, scores: Any, labels: Any, state: Any, scratch: Any) -> None:
-    """The state of a part (n,) of a row."""
+def part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any, scratch: Any) -> None:
+    """The state of a part (n,) of a row; no terms are kept for the gradient."""
     _sums(kind, scores, labels, scratch[0], scratch[1], state)
 
 
@@ -233,6 +316,6 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
 @COMPILED
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
     """The gradient of a part (n,) of a row whose state (1, STATE) is known."""
-    f = np.empty((STATE, 1), scores.dtype)
+    f = np.empty((1, STATE), scores.dtype)
     _factors(kind, state, f)
-    _from_scores(kind, scores, labels, f[:, 0], gradient)
+    _from_scores(kind, scores, labels, f[0], gradient)
