@@ -20,25 +20,25 @@ with m_i unmasked classes in sample i.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from numeric_core import checks, moderate
-from numeric_core.classwise import ClassSums, SampleBlocks, class_sums, sample_blocks
+from numeric_core import checks, moderate, sweeps
 from numeric_core.distribution import center, probabilities, weigh
-from numeric_core.exact import Pair, accurate_sum, rounded, sum_to_infinity, two_sum
+from numeric_core.exact import Pair, rounded, two_sum
+from numeric_core.grid_sums import (
+    centered,
+    mean,
+    mean_less_own,
+    other_class,
+    own_class,
+    total,
+)
 from numeric_core.grids import GridLoss, check_labels, prepared
 from numeric_core.least import LabelRows, class_overlaps, label_rows
 from numeric_core.loss import Rows, score_rows
-from numeric_core.namespace import Array, Namespace, block_length, finfo_max, log1p, namespace
+from numeric_core.namespace import Array, finfo_max, log1p, namespace
 from numeric_core.pairwise import element_gradient, element_hvp, element_value, products
-from numeric_core.reductions import (
-    RowSum,
-    exponent_limit,
-    exponential_sum,
-    free_exponential_sum,
-    log_partition,
-)
+from numeric_core.reductions import free_exponential_sum, log_partition
 from numeric_core.shares import shares
 
 __all__ = [
@@ -51,14 +51,6 @@ __all__ = [
     "grid_pairwise",
     "grid_truncated",
 ]
-
-BLOCK = 1 << 15
-"""Scores at a time, where a float64 grid is taken in blocks of samples: 256 KiB an array.
-
-Value and gradient of 10^6 x 10 were measured at 3.1 s of one core with blocks, 9.0 s without."""
-
-EXACT_MEAN = 2.0**50
-"""A pair has 106 bits: up to these scores a mean of scores is known to some 2^-56."""
 
 
 def _overlaps(labels: Array) -> tuple[LabelRows, Array]:
@@ -88,7 +80,7 @@ class GridTruncated(GridLoss):
         rows = prepared(scores, labels, check)
         if 0 in rows.scores.shape:
             return rows.per_row(rows.xp.sum(rows.scores, axis=-2))
-        return rows.per_row(_own_class(rows).logs())
+        return rows.per_row(own_class(rows).logs())
 
     def probabilities(self, scores: Array, *, log_constants: Array | None = None) -> Array:
         """softmax_j(2 s_ij + log D_j): the soft labels whose loss is least at s; shape of scores.
@@ -105,20 +97,23 @@ class GridTruncated(GridLoss):
             )
         return _softmax(scores, 2.0, log_constants)
 
+    def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
+        return sweeps.swept(sweeps.truncated, rows, gradient)
+
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):
             return moderate.truncated(rows)[0]
-        return _total(rows.xp, _own_class(rows).logs())
+        return total(rows.xp, own_class(rows).logs())
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         if moderate.fits(rows):
             value, gradient = moderate.truncated(rows)
             return value, gradient()
-        sums = _own_class(rows)
-        return _total(rows.xp, sums.logs()), sums.gradient()
+        sums = own_class(rows)
+        return total(rows.xp, sums.logs()), sums.gradient()
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        return _own_class(rows).hvp(vector)
+        return own_class(rows).hvp(vector)
 
 
 @dataclass(frozen=True)
@@ -145,21 +140,24 @@ class GridMirrored(GridLoss):
         own = rows.xp.sum(overlaps, axis=-1)
         return rows.per_row(rows.xp.sum(log1p(rows.xp, own), axis=-1))
 
+    def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
+        return sweeps.swept(sweeps.mirrored, rows, gradient)
+
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):
             return moderate.mirrored(rows)[0]
-        return 0.5 * _total(rows.xp, _own_class(rows).logs(), _other_class(rows).logs())
+        return 0.5 * total(rows.xp, own_class(rows).logs(), other_class(rows).logs())
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         if moderate.fits(rows):
             value, gradient = moderate.mirrored(rows)
             return value, gradient()
-        own, other = _own_class(rows), _other_class(rows)
+        own, other = own_class(rows), other_class(rows)
         gradient = 0.5 * own.gradient() - 0.5 * other.gradient()
-        return 0.5 * _total(rows.xp, own.logs(), other.logs()), gradient
+        return 0.5 * total(rows.xp, own.logs(), other.logs()), gradient
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        own, other = _own_class(rows), _other_class(rows)
+        own, other = own_class(rows), other_class(rows)
         return 0.5 * own.hvp(vector) + 0.5 * other.hvp(vector)
 
 
@@ -224,119 +222,29 @@ class GridCentered(GridLoss):
         """softmax(s): the soft labels whose loss is least at s; the shape of scores."""
         return _softmax(scores, 1.0)
 
+    def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
+        return sweeps.swept(sweeps.centered, rows, gradient)
+
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):
             return moderate.centered(rows)[0]
-        return _total(rows.xp, log_partition(rows.xp, _centered(rows)))
+        return total(rows.xp, log_partition(rows.xp, centered(rows)))
 
     def _value_and_gradient(self, rows: Rows) -> tuple[Array, Array]:
         if moderate.fits(rows):
             value, gradient = moderate.centered(rows)
             return value, gradient()
-        xp, state = rows.xp, _centered(rows)
+        xp, state = rows.xp, centered(rows)
         p, unit = shares(xp, state, rows.exact)
-        gradient = _mean_less_own(rows, xp.matrix_transpose(rounded(p))) * unit
-        return _total(xp, log_partition(xp, state)), gradient
+        gradient = mean_less_own(rows, xp.matrix_transpose(rounded(p))) * unit
+        return total(xp, log_partition(xp, state)), gradient
 
     def _hvp(self, rows: Rows, vector: Array) -> Array:
-        xp, state = rows.xp, _centered(rows, exact=rows.exact)
-        d = _mean(rows, vector) - Pair.of(xp, vector)
+        xp, state = rows.xp, centered(rows, exact=rows.exact)
+        d = mean(rows, vector) - Pair.of(xp, vector)
         d = Pair(xp, *(xp.matrix_transpose(part) for part in (d.high, d.low)))
         z = weigh(xp, state, center(xp, state, d, null=True))
-        return _mean_less_own(rows, xp.matrix_transpose(rounded(z)))
-
-
-def _own_class(rows: Rows) -> ClassSums | SampleBlocks:
-    """D_j."""
-    return _class_sums(rows, rows.scores, rows.labels, _takes_part(rows), hard=True)
-
-
-def _other_class(rows: Rows) -> ClassSums | SampleBlocks:
-    """E_k."""
-    return _class_sums(rows, -rows.scores, _takes_part(rows), rows.labels, hard=False)
-
-
-def _class_sums(
-    rows: Rows, x: Array, outer: Array, inner: Array, *, hard: bool
-) -> ClassSums | SampleBlocks:
-    """The sums of all samples, in blocks where moderate scores allow it."""
-    moderate = rows.bound <= 0.5 * exponent_limit(rows.xp, x.dtype)
-
-    def make(block: slice) -> ClassSums:
-        parts = (y[..., block, :] for y in (x, outer, inner))
-        return class_sums(rows.xp, *parts, moderate=moderate, hard=hard, exact=rows.exact)
-
-    blocks = _sample_slices(x) if moderate else []
-    sums = sample_blocks(rows.xp, make, blocks) if len(blocks) > 1 else None
-    return make(slice(None)) if sums is None else sums
-
-
-def _sample_slices(x: Array) -> list[slice]:
-    """Blocks of samples of about BLOCK scores; all at once in libraries that fuse or trace."""
-    n = x.shape[-2]
-    step = n if block_length(x, BLOCK) is None else max(1, BLOCK * n // math.prod(x.shape))
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
-
-
-def _takes_part(rows: Rows) -> Array:
-    """1 for an unmasked class of a sample, 0 for a masked one."""
-    one = rows.xp.ones_like(rows.scores)
-    return one if rows.masked is None else rows.xp.where(rows.masked, 0.0 * one, one)
-
-
-def _total(xp: Namespace, *logs: Array) -> Array:
-    """The sum of all logs of a grid: (*batch,)."""
-    return sum_to_infinity(xp, logs[0] if len(logs) == 1 else xp.concat(logs, axis=-1))[..., 0]
-
-
-def _centered(rows: Rows, exact: bool = False) -> RowSum:
-    """C_j as row states over the samples."""
-    xp, s = rows.xp, rows.scores
-    # the products of pairs must not overflow, nor the sum over the classes
-    bound = finfo_max(xp, s.dtype) * 2.0**-30 / s.shape[-1]
-    if rows.bound > bound:
-        s = xp.clip(s, -bound, bound)
-    x = _below_mean(rows, s)
-    high, low, t = (xp.matrix_transpose(y) for y in (x.high, x.low, rows.labels))
-    moderate = 2.0 * rows.bound <= exponent_limit(xp, s.dtype)
-    return exponential_sum(xp, high, low, t, moderate=moderate, hard=False, exact=exact)
-
-
-def _below_mean(rows: Rows, s: Array) -> Pair:
-    """sbar_i - s_ij; of huge scores as the mean of s_ik - s_ij, class by class, since sbar is not
-    known to 1 where they cancel."""
-    xp = rows.xp
-    if not EXACT_MEAN < rows.bound < math.inf:
-        return _mean(rows, s) - Pair.of(xp, s)
-    part, sums = _takes_part(rows), []
-    for j in range(s.shape[-1]):
-        gap = Pair.difference(xp, s, s[..., j : j + 1])
-        sums.append(Pair(xp, part * gap.high, part * gap.low).sum())
-    high, low = (xp.concat(parts, axis=-1) for parts in _parts(sums))
-    return Pair(xp, high, low) / Pair.of(xp, _count(rows))
-
-
-def _parts(pairs: list[Pair]) -> tuple[list[Array], list[Array]]:
-    """The high parts and the low ones."""
-    return [x.high for x in pairs], [x.low for x in pairs]
-
-
-def _mean(rows: Rows, x: Array) -> Pair:
-    """The mean over the unmasked classes of a sample: (*batch, n, 1)."""
-    xp, part = rows.xp, _takes_part(rows)
-    return Pair.of(xp, part * x).sum() / Pair.of(xp, _count(rows))
-
-
-def _count(rows: Rows) -> Array:
-    """The number of unmasked classes of a sample, 1 where there is none: (*batch, n, 1)."""
-    count = rows.xp.sum(_takes_part(rows), axis=-1, keepdims=True)
-    return rows.xp.where(count > 0, count, rows.xp.ones_like(count))
-
-
-def _mean_less_own(rows: Rows, x: Array) -> Array:
-    """(1 / m_i) sum_j x_ij - x_ib, which is 0 for a masked class."""
-    part = _takes_part(rows)
-    return part * (accurate_sum(rows.xp, x) / _count(rows) - x)
+        return mean_less_own(rows, xp.matrix_transpose(rounded(z)))
 
 
 def _softmax(scores: Array, factor: float, log_constants: Array | None = None) -> Array:
