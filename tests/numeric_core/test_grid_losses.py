@@ -11,8 +11,7 @@ from core_reference import Arrays, Backend, to_numpy
 from grid_reference import LOSSES, draw_grid, worst_ulps
 
 import numeric_core as nc
-from numeric_core import grids, pairwise
-from numeric_core.losses import grid as grid_losses
+from numeric_core import grid_sums, grids, pairwise
 
 LIMIT = 4.0
 KINDS = pytest.mark.parametrize("kind", LOSSES)
@@ -270,8 +269,8 @@ def test_blocks_of_samples_change_nothing(kind: str, monkeypatch: pytest.MonkeyP
     s, t, v = soft_grid(10, 500, 4)
     loss = LOSSES[kind]
     whole = (*loss.value_and_grad(s, t), loss.hvp(s, t, v))
-    monkeypatch.setattr(grid_losses, "BLOCK", 256)
-    assert isinstance(grid_losses._own_class(grids.prepared(s, t, True)), grid_losses.SampleBlocks)
+    monkeypatch.setattr(grid_sums, "BLOCK", 256)
+    assert isinstance(grid_sums.own_class(grids.prepared(s, t, True)), grid_sums.SampleBlocks)
     blocks = (*loss.value_and_grad(s, t), loss.hvp(s, t, v))
     for a, b in zip(whole, blocks, strict=True):
         assert np.allclose(a, b, rtol=0, atol=2e-15 * np.max(np.abs(a)))
@@ -282,7 +281,7 @@ def test_blocks_that_need_a_shift_are_joined(monkeypatch: pytest.MonkeyPatch) ->
     s[:, 0], t[:] = 250.0, [1.0, 0.0, 0.0, 0.0]
     s[:, 1:] = -250.0 - np.abs(s[:, 1:])
     whole = nc.grid_truncated(s, t)
-    monkeypatch.setattr(grid_losses, "BLOCK", 256)
+    monkeypatch.setattr(grid_sums, "BLOCK", 256)
     assert nc.grid_truncated(s, t) == whole > 0
 
 
