@@ -32,7 +32,9 @@ from numeric_core.namespace import (
     block_length,
     compute_dtype,
     constant,
+    finfo,
     finfo_max,
+    is_floating,
     move_axis,
     namespace,
     one_hot,
@@ -67,7 +69,8 @@ class Rows:
     @property
     def exact(self) -> bool:
         """Whether a result is rounded in the compute dtype, so that each rounding of it counts."""
-        return bool(self.xp.finfo(self.dtype).bits >= self.xp.finfo(self.scores.dtype).bits)
+        stored, computed = (finfo(self.xp, x) for x in (self.dtype, self.scores.dtype))
+        return bool(stored.bits >= computed.bits)
 
     def widened(self) -> Rows:
         """The same rows in float64, where the library and the device have it."""
@@ -190,6 +193,23 @@ class Loss(ABC):
         check: bool = True,
     ) -> Array:
         """The Hessian of every row times its part of vector: the shape of scores."""
+        plain = partial(self._plain_hvp, masked_positives=masked_positives, check=check)
+        kernel = self.kernel()
+        products = kernels.compiled_product(kernel, scores, labels, vector, axis)
+        if products is None:
+            return plain(scores, labels, vector, axis=axis)
+        checks.masked_positives_choice(masked_positives)
+        return products.hvp(kernel, scores, labels, vector, axis, plain)
+
+    def _plain_hvp(
+        self,
+        scores: Array,
+        labels: Array,
+        vector: Array,
+        axis: int,
+        masked_positives: str,
+        check: bool,
+    ) -> Array:
         rows = self._rows(scores, labels, axis, masked_positives, check)
         v = _vector(rows, vector, scores, check)
         if rows.scores.shape[-1] == 0:
@@ -308,7 +328,7 @@ class Loss(ABC):
 
 def class_labels(xp: Namespace, scores: Array, labels: Array, check: bool) -> Array | None:
     """One-hot rows for the integer index of a class, (*batch,); None for labels that are rows."""
-    if not (xp.isdtype(labels.dtype, "integral") and labels.ndim == scores.ndim - 1):
+    if labels.ndim != scores.ndim - 1 or not xp.isdtype(labels.dtype, "integral"):
         return None
     if tuple(labels.shape) != tuple(scores.shape[:-1]):
         raise ValueError(
@@ -323,6 +343,8 @@ def class_labels(xp: Namespace, scores: Array, labels: Array, check: bool) -> Ar
 
 def numeric(xp: Namespace, labels: Array) -> Array:
     """bool labels as integers: min, max and comparisons are not defined for bool."""
+    if is_floating(xp, labels.dtype):
+        return labels
     if xp.isdtype(labels.dtype, "bool"):
         return xp.astype(labels, xp.int8)
     if not xp.isdtype(labels.dtype, ("integral", "real floating")):

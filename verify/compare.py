@@ -35,7 +35,7 @@ from verify.grid.samples import quick_grids, thorough_grids
 from verify.measure import References, measure
 from verify.oracle import BallOracle, Reference
 from verify.oracle.grid import GRIDS, GridOracle
-from verify.routes import CompiledRoute, EmittedRoute, core_route, has_kernel
+from verify.routes import CompiledRoute, EmittedRoute, compiled_quantities, core_route
 from verify.samples import Sample, quick, thorough
 
 __all__ = ["Comparison", "compare_routes"]
@@ -79,8 +79,6 @@ EVERY_VARIANT = 3
 VARIANT_LONGEST = 10_000
 # A scale other than 1 saturates scores near the largest float (see `numeric_core.Unified`).
 VARIANT_LARGEST_SCORE = 1e30
-# What the compiled kernels compute.
-COMPILED = ("value", "gradient")
 # What stands for the sample of a route that could not be made.
 NO_SAMPLE = "-"
 # An emitted float formula is judged on scores up to the size that the contract names, and where it
@@ -158,10 +156,10 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         _measure_emitted(loss, "numpy", lambda r: _measure_numpy(r, loss, printed, references)),
     ]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
-    if has_kernel(loss):
+    if quantities := compiled_quantities(loss):
         route = CompiledRoute(core.loss)
         compiled = [sample for sample in samples if sample.n]
-        tables.append(measure(loss, route, compiled, references, quantities=COMPILED))
+        tables.append(measure(loss, route, compiled, references, quantities=quantities))
     coverage = cover(samples, references.known, family.coverage)
     return Comparison(loss, AccuracyTable().merge(*tables), coverage)
 

@@ -15,7 +15,7 @@ from derive.emit import compile_formula
 from derive.formulas import formula_of
 from numeric_core import kernels
 
-__all__ = ["CompiledRoute", "CoreRoute", "EmittedRoute", "core_route", "has_kernel"]
+__all__ = ["CompiledRoute", "CoreRoute", "EmittedRoute", "compiled_quantities", "core_route"]
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,15 @@ class CoreRoute:
         return self.loss.hvp(scores, labels, vector)
 
 
-def has_kernel(loss: str) -> bool:
-    """Whether large arrays of this loss go to a compiled kernel, here and now."""
+def compiled_quantities(loss: str) -> tuple[str, ...]:
+    """What of this loss compiled kernels compute for large arrays, here and now."""
     known = getattr(numeric_core, loss)
-    return kernels.used() and isinstance(known, numeric_core.Loss) and known.kernel() is not None
+    kernel = known.kernel() if isinstance(known, numeric_core.Loss) and kernels.used() else None
+    if kernel is None:
+        return ()
+    return (
+        ("value", "gradient", "hvp") if kernel.name in kernels.PRODUCTS else ("value", "gradient")
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,10 @@ class CompiledRoute(CoreRoute):
     def gradient(self, scores: Any, labels: Any) -> Any:
         """Its gradient."""
         return self.loss.value_and_grad(*_repeated(scores, labels))[1][0]
+
+    def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
+        """Its Hessian times the vector."""
+        return self.loss.hvp(*_repeated(scores, labels, vector))[0]
 
 
 def _repeated(*rows: Any) -> tuple[Any, ...]:

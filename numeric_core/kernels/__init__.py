@@ -29,7 +29,7 @@ import numpy as np
 
 from numeric_core.namespace import Array
 
-__all__ = ["LEAST", "Kernel", "compiled", "use_kernels", "used"]
+__all__ = ["LEAST", "Kernel", "compiled", "compiled_product", "use_kernels", "used"]
 
 LEAST = 1 << 16
 """Scores from which on a kernel is called: the plain version then takes some 0.3 ms, and the call
@@ -37,6 +37,10 @@ of a kernel 0.02 ms."""
 
 LARGEST_THRESHOLD = 32.0
 """e^{2 s0} times a sum that the kernel allows for stays in range in float32."""
+
+
+PRODUCTS = ("zlpr", "soft_zlpr", "softmax", "binary_cross_entropy")
+"""Kernels that compute Hessian-vector products as well."""
 
 
 class Kernel(NamedTuple):
@@ -73,6 +77,23 @@ def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> 
     from numeric_core.kernels import run  # imports Numba
 
     return run
+
+
+def compiled_product(
+    kernel: Kernel | None, scores: Array, labels: Array, vector: Array, axis: Any
+) -> Any:
+    """The module with `hvp`, if it takes these arrays; None if the plain version must."""
+    if kernel is None or kernel.name not in PRODUCTS:
+        return None
+    if type(vector) is not np.ndarray or vector.shape != getattr(scores, "shape", None):
+        return None
+    if vector.dtype != scores.dtype or type(scores) is not np.ndarray:
+        return None
+    if compiled(kernel, scores, labels, axis) is None:
+        return None
+    from numeric_core.kernels import products  # imports Numba
+
+    return products
 
 
 def _library(x: Array) -> str:

@@ -23,11 +23,21 @@ from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
 from numeric_core.kernels.elementary import LOG_2, LOG_2_LOW, two_sum
-from numeric_core.kernels.intrinsics import MAGIC, Scalar, fma, power_of_two
+from numeric_core.kernels.intrinsics import MAGIC, Scalar, add_any_order, fma, power_of_two
 from numeric_core.kernels.softmax import REACH
-from numeric_core.kernels.sums import GONE, LIMIT, exact_sum
+from numeric_core.kernels.sums import GONE, LENGTH, LIMIT, exact_sum
 
-__all__ = ["ARRAYS", "STATE", "CrossEntropy", "gradient_part", "merge", "part", "rows", "tail"]
+__all__ = [
+    "ARRAYS",
+    "STATE",
+    "CrossEntropy",
+    "gradient_part",
+    "merge",
+    "part",
+    "products",
+    "rows",
+    "tail",
+]
 
 
 class CrossEntropy(NamedTuple):
@@ -212,6 +222,55 @@ def _fill(s: Scalar, t: Scalar, g: Scalar, losses: Scalar) -> None:
             losses[i], _ = loss_and_slope(s[i], t[i], losses[i])
 
 
+def bend(x: Any, t: Any, e: Any, v: Any) -> Any:
+    """e / (1 + e)^2 v of one label, nan where the kernel has no answer; Numba takes it from
+    `_bend`."""
+    return e / (1.0 + e) ** 2 * v
+
+
+@overload(bend, jit_options={"forceinline": True, "error_model": "numpy"})
+def _bend(x: Any, t: Any, e: Any, v: Any) -> Any:
+    dtype = np.float32 if x == types.float32 else np.float64
+    reach, largest = dtype(REACH), dtype(np.finfo(dtype).max)
+    zero, one, nan = dtype(0.0), dtype(1.0), dtype(np.nan)
+
+    def good(x: Any, t: Any) -> Any:
+        return (t * (one - t) >= zero) & (x <= largest) & ((x > -reach) | (t == zero))
+
+    inside = INLINE(good)
+
+    def wide(x: Any, t: Any, e: Any, v: Any) -> Any:
+        tail, norm = np.float64(e), 1.0 + np.float64(e)
+        result = dtype(tail * np.float64(v) / (norm * norm))
+        return result if inside(x, t) else nan
+
+    def pairs(x: Any, t: Any, e: Any, v: Any) -> Any:
+        norm = one + e
+        lack = e - (norm - one)
+        # (norm + lack)^2, rounded once
+        result = e * v / fma(norm, norm, (norm + norm) * lack)
+        return result if inside(x, t) else nan
+
+    return wide if x == types.float32 else pairs
+
+
+@COMPILED
+def products(scores: Any, labels: Any, vector: Any, product: Any, odd: Any) -> None:
+    """sigma(s) sigma(-s) v of the rows (m n,); odd (m,): nan where the kernel has no answer."""
+    n = scores.size // odd.size
+    for start in range(0, scores.size, LENGTH):
+        here = slice(start, min(start + LENGTH, scores.size))
+        s, t, v, h = scores[here], labels[here], vector[here], product[here]
+        for i in range(s.size):
+            h[i] = tail(s[i])
+        for i in range(s.size):
+            h[i] = bend(s[i], t[i], h[i], v[i])
+    for i in range(odd.size):
+        odd[i] = 0.0
+        for k in range(i * n, (i + 1) * n):
+            odd[i] = add_any_order(odd[i], 0.0 * np.float64(product[k]))
+
+
 @INLINE
 def _add(state: Scalar, high: Scalar, low: Scalar) -> None:
     state[0], error = two_sum(state[0], high)
@@ -238,7 +297,7 @@ def _values(states: Scalar, value: Scalar) -> None:
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
     """Values of the rows (m n,) and, unless it has the size 0, the gradient (m n,)."""
-    m, losses = value.size, scratch[0]
+    m, losses = value.size, scratch[0, :LENGTH]
     n = scores.size // m
     step = max(1, losses.size // n)
     states = np.zeros((m, STATE))
@@ -258,7 +317,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
 @COMPILED
 def part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any, scratch: Any) -> None:
     """The state of a part (n,) of a row and, unless it has the size 0, its gradient."""
-    _sums(scores, labels, gradient, scratch[0], state)
+    _sums(scores, labels, gradient, scratch[0, :LENGTH], state)
 
 
 @COMPILED

@@ -1,0 +1,206 @@
+"""Hessian-vector products: a vector times the covariance of the distribution of a row.
+
+    h_i = T p_i (v_i - sum_j p_j v_j),   p_i = e_i / N,   N = e_0 + sum_j e_j
+
+e_0 is the weight of a null class with v_0 = 0, and 0 for softmax.  The Hessian of ZLPR is the sum
+of two such covariances, of the sides u and d, each with its null class.
+
+As h_i = T p_i sum_j p_j (v_i - v_j), an error of a term e_j is one of all of its shares alike, and
+does no harm as long as the same e_j stands in N and in the mean.  The mean is written with the v of
+the largest share as its origin, for the reason given at `numeric_core.distribution.center`:
+
+    c = v_k,   D = sum_j e_j (v_j - c),   h_i = e_i ((v_i - c) - D / N) T / N
+
+float32 terms are exact in float64, and so are their products with v; float64 terms are multiplied
+and added as pairs: products by fma, sums as in `sums` but for their signs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from numeric_core.kernels.compiling import COMPILED, INLINE
+from numeric_core.kernels.elementary import exponential, two_sum
+from numeric_core.kernels.intrinsics import (
+    Scalar,
+    add_any_order,
+    constant,
+    fma,
+    higher,
+    order,
+    ordered,
+)
+from numeric_core.kernels.softmax import REACH, term
+from numeric_core.kernels.sums import LENGTH, exact_sum
+from numeric_core.kernels.two_sided import terms
+
+__all__ = ["of_classes", "of_two_sides"]
+
+LEAST, MOST = 2.0**-300, 2.0**300
+"""|v| between which, in float64, no product e v and no part of it underflows or overflows; N is at
+most 2^500, and e 0 or at least 2^-600: 2^-600 2^-300 2^-53 is a normal number."""
+SMALLEST, LARGEST = 2.0**-600, 2.0**500
+
+
+def deviation(e: Any, v: Any, c: Any) -> Any:
+    """(D, what it lacks) of a chunk; Numba takes it from `_deviation`."""
+    return np.sum(e * (v - c)), 0.0
+
+
+@overload(deviation, jit_options={"forceinline": True, "error_model": "numpy"})
+def _deviation(e: Any, v: Any, c: Any) -> Any:
+    def wide(e: Any, v: Any, c: Any) -> Any:
+        total = 0.0
+        for i in range(e.size):
+            total = add_any_order(total, np.float64(e[i]) * (np.float64(v[i]) - c))
+        return total, 0.0
+
+    def cut(e: Any, v: Any, c: Any) -> Any:
+        size, high, low = 0.0, 0.0, 0.0
+        for i in range(e.size):
+            good = (v[i] == 0.0) | ((abs(v[i]) >= LEAST) & (abs(v[i]) <= MOST))
+            good &= (e[i] == 0.0) | (e[i] >= SMALLEST)
+            gap, lack = two_sum(v[i], -c)
+            x = e[i] * gap
+            size = add_any_order(size, abs(x) if good else np.nan)
+            low = add_any_order(low, fma(e[i], gap, -x) + e[i] * lack)
+        large = 4.0 * size
+        for i in range(e.size):
+            x = e[i] * (v[i] - c)
+            upper = (x + large) - large
+            high = add_any_order(high, upper)
+            low = add_any_order(low, x - upper)
+        return two_sum(high, low)
+
+    return wide if e.dtype == types.float32 else cut
+
+
+def share(e: Any, v: Any, f: Any) -> Any:
+    """h of one label from its term and the factors of the row; Numba takes it from `_share`."""
+    c, mean, _, scale, _ = f
+    return e * ((v - c) - mean) * scale
+
+
+@overload(share, jit_options={"forceinline": True, "error_model": "numpy"})
+def _share(e: Any, v: Any, f: Any) -> Any:
+    def wide(e: Any, v: Any, f: Any) -> Any:
+        c, mean, _, scale, _ = f
+        return np.float64(e) * (((np.float64(v) - c) - mean) * scale)
+
+    def pairs(e: Any, v: Any, f: Any) -> Any:
+        c, mean, mean_low, scale, scale_low = f
+        gap, lack = two_sum(v, -c)
+        y, rest = two_sum(gap, -mean)
+        rest += lack - mean_low
+        return e * fma(y, scale, fma(y, scale_low, rest * scale))
+
+    return wide if e == types.float32 else pairs
+
+
+@INLINE
+def _largest(x: Scalar) -> Scalar:
+    most = order(x[0])
+    for i in range(x.size):
+        most = higher(most, order(x[i]))
+    return ordered(most)
+
+
+@INLINE
+def _origin(e: Scalar, v: Scalar, null: Scalar) -> Scalar:
+    """v of a class of the largest share, the largest such v; 0 where that is the null class."""
+    top = _largest(e)
+    lowest = constant(top, -np.inf)
+    origin = order(lowest)
+    for i in range(e.size):
+        origin = higher(origin, order(v[i] if e[i] == top else lowest))
+    return np.float64(ordered(origin)) if top > null else 0.0
+
+
+@INLINE
+def _factors(e: Scalar, v: Scalar, null: Scalar, mass: Scalar, mass_low: Scalar) -> Scalar:
+    """c, D / N as a pair, T / N as a pair; nan where the kernel has no answer."""
+    c = _origin(e, v, null)
+    norm, norm_low = null, 0.0
+    total, total_low = -null * c, -fma(null, c, -(null * c))
+    for start in range(0, e.size, LENGTH):
+        here = slice(start, min(start + LENGTH, e.size))
+        high, low = exact_sum(e[here])
+        norm, error = two_sum(norm, high)
+        norm_low += error + low
+        high, low = deviation(e[here], v[here], c)
+        total, error = two_sum(total, high)
+        total_low += error + low
+    norm = norm if norm <= LARGEST else np.nan
+    mean, mean_low = _quotient(total, total_low, norm, norm_low)
+    scale, scale_low = _quotient(mass, mass_low, norm, norm_low)
+    return c, mean, mean_low, scale, scale_low
+
+
+@INLINE
+def _quotient(a: Scalar, a_low: Scalar, b: Scalar, b_low: Scalar) -> Scalar:
+    """(a + a_low) / (b + b_low) as a pair; 0 / 0, of a row without terms, is 0."""
+    q = a / b if b != 0.0 else a
+    return q, ((fma(-q, b, a) - q * b_low) + a_low) / (b if b != 0.0 else 1.0)
+
+
+@INLINE
+def _mark(f: Scalar) -> Scalar:
+    """0, nan if a factor is not finite."""
+    return 0.0 * (f[1] + f[3])
+
+
+@COMPILED
+def of_two_sides(
+    kind: Any, scores: Any, labels: Any, vector: Any, product: Any, odd: Any, scratch: Any
+) -> None:
+    """ZLPR for the rows (m n,); odd (m,): nan where the kernel has no answer; scratch (2, n)."""
+    n = scores.size // odd.size
+    u, d = scratch[0, :n], scratch[1, :n]
+    for i in range(odd.size):
+        row = slice(i * n, (i + 1) * n)
+        s, t, v, h = scores[row], labels[row], vector[row], product[row]
+        for k in range(n):
+            u[k], d[k] = terms(kind, s[k], t[k])
+        up = _factors(u, v, kind.down, 1.0, 0.0)
+        down = _factors(d, v, kind.up, 1.0, 0.0)
+        for k in range(n):
+            h[k] = share(u[k], v[k], up) + share(d[k], v[k], down)
+        odd[i] = _mark(up) + _mark(down)
+
+
+@INLINE
+def _labels_in_order(s: Scalar, t: Scalar) -> Scalar:
+    """0, nan if a label is outside of [0, 1], or above 0 at a mask."""
+    zero, one = constant(s[0], 0.0), constant(s[0], 1.0)
+    seen, wrong = zero, constant(s[0], np.nan)
+    for k in range(s.size):
+        good = (t[k] * (one - t[k]) >= zero) & ((s[k] > -REACH) | (t[k] == zero))
+        seen = add_any_order(seen, zero if good else wrong)
+    return np.float64(seen)
+
+
+@COMPILED
+def of_classes(
+    kind: Any, scores: Any, labels: Any, vector: Any, product: Any, odd: Any, scratch: Any
+) -> None:
+    """Softmax cross-entropy for the rows (m n,), as `of_two_sides`."""
+    n = scores.size // odd.size
+    e = scratch[0, :n]
+    for i in range(odd.size):
+        row = slice(i * n, (i + 1) * n)
+        s, t, v, h = scores[row], labels[row], vector[row], product[row]
+        top = _largest(s)
+        inside = abs(top) <= REACH
+        _, power, _, _ = exponential(top if inside else constant(top, 0.0))
+        for k in range(n):
+            e[k] = term(s[k], top, power)
+        mass, mass_low = exact_sum(t)
+        f = _factors(e, v, 0.0, mass, mass_low)
+        for k in range(n):
+            h[k] = share(e[k], v[k], f)
+        fits = inside & (abs(mass - 1.0) <= kind.tolerance)
+        odd[i] = _mark(f) + _labels_in_order(s, t) if fits else np.nan

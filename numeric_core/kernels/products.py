@@ -1,0 +1,92 @@
+"""Hessian-vector products from arrays to kernels and back: rows to threads, odd rows to the plain
+version.
+
+Each row is done by one thread, whatever its length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from numeric_core.kernels import Kernel, by_label, covariance, softmax, two_sided
+from numeric_core.kernels.threads import thread_count, work
+from numeric_core.namespace import round_to
+
+__all__ = ["hvp"]
+
+Floats: TypeAlias = np.ndarray[Any, Any]
+Task: TypeAlias = Callable[..., None]
+
+LEAST = 1 << 15
+"""Scores that a thread takes at a time, at least: some 50 microseconds."""
+
+TURNS = 4
+"""Times that a thread fetches work if all are as fast."""
+
+
+def hvp(
+    kernel: Kernel, scores: Any, labels: Any, vector: Any, axis: int, plain: Callable[..., Any]
+) -> Any:
+    """The Hessian of every row times its part of vector: the shape of scores.
+
+    plain(scores, labels, vector, axis=...) does the rows for which the kernel has no answer.
+    """
+    s, t, v = (_rows(x, scores, axis) for x in (scores, labels, vector))
+    product, odd = _run(kernel, s, t, v)
+    result = round_to(np, product, scores.dtype)
+    if odd.size:
+        try:
+            result[odd] = plain(s[odd], t[odd], v[odd], axis=-1)
+        except ValueError:
+            # an error speaks of the whole batch
+            return plain(scores, labels, vector, axis=axis)
+    moved = np.moveaxis(scores, axis, -1).shape
+    return np.moveaxis(result.reshape(moved), -1, axis)
+
+
+def _rows(x: Floats, scores: Floats, axis: int) -> Floats:
+    """(m, n); indices of classes (m,)."""
+    if x.ndim < scores.ndim:
+        return x.reshape(-1)
+    return np.moveaxis(x, axis, -1).reshape(-1, scores.shape[axis])
+
+
+def _run(kernel: Kernel, scores: Floats, labels: Floats, vector: Floats) -> tuple[Floats, Floats]:
+    """The products of all rows, and which rows are left to do."""
+    dtype = np.float64 if scores.dtype == np.float64 else np.float32
+    s, v = (np.ascontiguousarray(x, dtype=dtype) for x in (scores, vector))
+    (m, n), product, odd = s.shape, np.empty_like(s), np.empty(len(s))
+    # a class that does not exist leaves a row without a label, which is odd
+    labels = labels[:, None] == np.arange(n) if labels.ndim == 1 else labels
+    t = np.ascontiguousarray(labels, dtype=dtype)
+    task = _task(kernel, math.sqrt(float(np.finfo(scores.dtype).eps)))
+    step = max(1, min(LEAST // n, -(-m // (TURNS * thread_count()))))
+
+    def some(start: int) -> None:
+        part = slice(start, start + step)
+        task(*(x[part].reshape(-1) for x in (s, t, v, product)), odd[part])
+
+    work(some, range(0, m, step))
+    return product, np.flatnonzero(np.isnan(odd))
+
+
+def _task(kernel: Kernel, tolerance: float) -> Task:
+    """What does some rows (m n,), given odd (m,)."""
+    if kernel.name == "binary_cross_entropy":
+        return by_label.products
+    if kernel.name == "softmax":
+        kind: Any = softmax.Distribution(tolerance)
+        function = covariance.of_classes
+    else:
+        make = two_sided.Hard if kernel.name == "zlpr" else two_sided.Soft
+        kind = make(math.exp(-kernel.threshold), math.exp(kernel.threshold))
+        function = covariance.of_two_sides
+
+    def task(s: Floats, t: Floats, v: Floats, product: Floats, odd: Floats) -> None:
+        function(kind, s, t, v, product, odd, np.empty((2, s.size // odd.size), s.dtype))
+
+    return task
