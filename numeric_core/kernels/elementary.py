@@ -9,6 +9,8 @@ A weight w goes in before the last rounding, w e^x = 2^k fma(w, S + C, w), so th
 never rounded.  S + C is within 0.75 u of a number of size up to 0.41; Taylor's series, as long as
 written here, leave out 0.09 u (float32) and 0.05 u (float64) at |r| = log(2) / 2.
 
+Where one sign is enough, e^r - 1 = r + r^2 P(r) takes fewer steps.
+
 log1p as in FreeBSD's msun (s_log1p.c, e_log.c, by Sun Microsystems 1993): the same reduction to
 [sqrt(1/2), sqrt(2)) and the same polynomial, with what 1 + x lost from an error-free sum; < 1 ulp.
 """
@@ -32,7 +34,7 @@ from numeric_core.kernels.intrinsics import (
     power_of_two,
 )
 
-__all__ = ["exponent", "exponential", "log1p_pair", "two_sum"]
+__all__ = ["exponent", "exponential", "log1p_pair", "one_sided", "polynomial", "two_sum"]
 
 LOG_2 = math.log(2.0)
 LOG_2_LOW = 2.319046813846299558417771e-17
@@ -40,6 +42,30 @@ LOG_2_LOW = 2.319046813846299558417771e-17
 
 EVEN = {types.float32: 3, types.float64: 6}
 """How many terms of C, and of S beyond the first: r^8 / 8! and r^14 / 14! are left out."""
+
+P = {
+    types.float32: (
+        0.5,
+        0.1666657702559799,
+        0.041666554662050534,
+        0.008363173074513711,
+        0.001392617611993558,
+    ),
+    types.float64: (
+        0.5000000000000001,
+        0.16666666666666669,
+        0.041666666666624164,
+        0.008333333333330065,
+        0.0013888888917196719,
+        0.00019841269863040545,
+        2.4801521322368692e-05,
+        2.7557268480310024e-06,
+        2.7620075879983367e-07,
+        2.5100375832561234e-08,
+    ),
+}
+"""(e^r - 1 - r) / r^2, interpolated at the Chebyshev points of |r| <= log(2) / 2: of e^r, this
+leaves out 0.17 u (float32) and 0.15 u (float64) at most."""
 
 _L1 = 6.666666666666735130e-01
 _L2 = 3.999999999940941908e-01
@@ -96,11 +122,55 @@ def _exponential(x: Any) -> Any:
     return code
 
 
+def polynomial(coefficients: tuple[float, ...], dtype: Any) -> Any:
+    """Compiled x, x^2 -> c_0 + c_1 x + ..., even and odd powers apart: two short chains."""
+    even = tuple(dtype(c) for c in coefficients[::2][::-1])
+    odd = tuple(dtype(c) for c in coefficients[1::2][::-1])
+    evens, odds = len(even), len(odd)
+
+    @INLINE
+    def code(x: Any, z: Any) -> Any:
+        a, b = even[0], odd[0]
+        for k in range(1, evens):
+            a = fma(a, z, even[k])
+        for k in range(1, odds):
+            b = fma(b, z, odd[k])
+        return fma(b, x, a)
+
+    return code
+
+
+def one_sided(x: Any) -> Any:
+    """(k + MAGIC, q), e^x = 2^k (1 + q), for finite x of moderate size (|k| < 2^20).
+
+    Numba takes it from `_one_sided`; in Python it is exact to the digits of math.expm1.
+    """
+    k = round(x / LOG_2)
+    return k + MAGIC[types.float64], math.expm1(x - k * LOG_2)
+
+
+@overload(one_sided, jit_options={"forceinline": True})
+def _one_sided(x: Any) -> Any:
+    dtype = np.float32 if x == types.float32 else np.float64
+    inverse, high, magic = dtype(1.0 / LOG_2), dtype(LOG_2), dtype(MAGIC[x])
+    low = dtype((LOG_2 - float(high)) + LOG_2_LOW)
+    rest = polynomial(P[x], dtype)
+
+    def code(x: Any) -> Any:
+        shifted = fma(x, inverse, magic)
+        k = shifted - magic
+        r = fma(-k, low, fma(-k, high, x))
+        z = r * r
+        return shifted, fma(z, rest(r, z), r)
+
+    return code
+
+
 @INLINE
 def exponent(x: Scalar, w: Scalar) -> Scalar:
     """w e^x for |x| <= 87 (float32), 700 (float64)."""
-    shifted, _, c, s = exponential(x)
-    return fma(w, s + c, w) * power_of_two(shifted)
+    shifted, q = one_sided(x)
+    return fma(w, q, w) * power_of_two(shifted)
 
 
 @INLINE

@@ -2,13 +2,13 @@
 
     fma(a, b, c)            a b + c with one rounding
     add_any_order(a, b)     a + b, which LLVM may reorder within a loop, and so do in vectors
-    maximum(a, b)           the larger; nan if one is nan
     power_of_two(k)         2^k from k + MAGIC, an integer in float32 or float64, by its bits
     two_powers(k)           2^k and 2^-k
     constant(x, value)      value in the dtype of x
     pattern(x), magnitude(x)    the bits of x as an unsigned integer; those of |x|
     higher(a, b), lower(a, b)   of two of those: nan is above all numbers, so that one comparison
                                 after a loop tells whether all it saw was in range
+    order(x), ordered(n)        an unsigned integer in the order of x, and back
 
 No other operation of the kernels may be reordered or fused: what is written is what is rounded,
 in the body of a vector loop as in its rest, so a row has the same bits on every processor, up to
@@ -37,8 +37,9 @@ __all__ = [
     "higher",
     "lower",
     "magnitude",
-    "maximum",
     "one_less",
+    "order",
+    "ordered",
     "pattern",
     "power_of_two",
     "two_powers",
@@ -62,19 +63,6 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
 def add_any_order(typing: Any, a: Any, b: Any) -> Any:
     """a + b, associative as far as LLVM is concerned."""
     return a(a, a), lambda context, builder, signature, args: builder.fadd(*args, flags=["reassoc"])
-
-
-@intrinsic
-def maximum(typing: Any, a: Any, b: Any) -> Any:
-    """The larger of two floats, nan if one is nan: the form that LLVM reduces in vectors."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = args[0].type
-        form = ir.FunctionType(kind, [kind, kind])
-        function = builder.module.declare_intrinsic("llvm.maximum", [kind], form)
-        return builder.call(function, args)
-
-    return a(a, a), code
 
 
 @intrinsic
@@ -134,6 +122,34 @@ def magnitude(typing: Any, x: Any) -> Any:
         return builder.and_(builder.bitcast(args[0], width), all_but_sign)
 
     return _unsigned(x)(x), code
+
+
+@intrinsic
+def order(typing: Any, x: Any) -> Any:
+    """An unsigned integer that is ordered as x is, with nan beyond both ends."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width = ir.IntType(x.bitwidth)
+        seen, top = builder.bitcast(args[0], width), ir.Constant(width, 1 << (x.bitwidth - 1))
+        sign = builder.ashr(seen, ir.Constant(width, x.bitwidth - 1))
+        return builder.xor(seen, builder.or_(sign, top))
+
+    return _unsigned(x)(x), code
+
+
+@intrinsic
+def ordered(typing: Any, n: Any) -> Any:
+    """The x of order(x)."""
+    kind = types.float32 if n == types.uint32 else types.float64
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width = ir.IntType(n.bitwidth)
+        top = ir.Constant(width, 1 << (n.bitwidth - 1))
+        sign = builder.ashr(builder.not_(args[0]), ir.Constant(width, n.bitwidth - 1))
+        seen = builder.xor(args[0], builder.or_(sign, top))
+        return builder.bitcast(seen, ir.FloatType() if kind == types.float32 else ir.DoubleType())
+
+    return kind(n), code
 
 
 @intrinsic

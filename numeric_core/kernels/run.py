@@ -127,7 +127,9 @@ def _one_hot(index: Floats, scores: Floats) -> Floats:
 
 def _scratch(job: Job) -> Floats:
     """Room for the terms of a row, or of a chunk of some."""
-    return np.empty((job.module.ARRAYS, max(LENGTH, min(PART, job.scores.shape[1]))), job.scores.dtype)
+    return np.empty(
+        (job.module.ARRAYS, max(LENGTH, min(PART, job.scores.shape[1]))), job.scores.dtype
+    )
 
 
 def _whole(job: Job) -> None:

@@ -28,15 +28,17 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import exponential, log1p_pair, two_sum
+from numeric_core.kernels.elementary import log1p_pair, one_sided, two_sum
 from numeric_core.kernels.intrinsics import (
+    MAGIC,
     Scalar,
     add_any_order,
     constant,
     fma,
     higher,
     magnitude,
-    maximum,
+    order,
+    ordered,
     pattern,
     power_of_two,
 )
@@ -90,9 +92,9 @@ ARRAYS = 1
 @INLINE
 def easy_term(x: Scalar) -> Scalar:
     """e^x of one class in reach."""
-    one = constant(x, 1.0)
-    shifted, _, c, s = exponential(x)
-    return fma(one, s + c, one) * power_of_two(shifted)
+    shifted, q = one_sided(x)
+    scale = power_of_two(shifted)
+    return fma(scale, q, scale)
 
 
 def term(x: Any, top: Any, power: Any) -> Any:
@@ -104,12 +106,28 @@ def term(x: Any, top: Any, power: Any) -> Any:
 def _term(x: Any, top: Any, power: Any) -> Any:
     dtype = np.float32 if x == types.float32 else np.float64
     limit, gone = dtype(LIMIT[x]), dtype(GONE[x])
-    zero, one, nan = dtype(0.0), dtype(1.0), dtype(np.nan)
+    zero, nan = dtype(0.0), dtype(np.nan)
 
     def code(x: Any, top: Any, power: Any) -> Any:
-        shifted, _, c, s = exponential(max(x, top - limit))
-        e = fma(one, s + c, one) * power_of_two(shifted - power)
+        shifted, q = one_sided(max(x, top - limit))
+        scale = power_of_two(shifted - power)
+        e = fma(scale, q, scale)
         return e if x >= top - limit else (zero if x < top - gone else nan)
+
+    return code
+
+
+def power_in(shifted: Any) -> Any:
+    """k of shifted = k + MAGIC; Numba takes it from `_power_in`."""
+    return shifted - MAGIC[types.float64]
+
+
+@overload(power_in, jit_options={"forceinline": True})
+def _power_in(shifted: Any) -> Any:
+    magic = (np.float32 if shifted == types.float32 else np.float64)(MAGIC[shifted])
+
+    def code(shifted: Any) -> Any:
+        return shifted - magic
 
     return code
 
@@ -131,23 +149,22 @@ def _easy_limit(like: Any) -> Any:
 
 @INLINE
 def _top(s: Scalar) -> Scalar:
-    top = s[0]
+    top = order(s[0])
     for i in range(s.size):
-        top = maximum(top, s[i])
-    return top
+        top = higher(top, order(s[i]))
+    return ordered(top)
 
 
 @INLINE
 def _refer(states: Scalar, like: Scalar, easy: Scalar) -> None:
     """K and e_k of some rows whose maximum is known; nan for a maximum that is out of reach."""
-    one = constant(like, 1.0)
     for i in range(states.shape[0]):
         top = states[i, TOP]
         inside = abs(top) <= REACH
-        shifted, power, c, s = exponential(constant(like, top if inside else 0.0))
-        e = fma(one, s + c, one)
-        states[i, POWER] = 0.0 if easy else power
-        states[i, LARGEST] = (e * power_of_two(shifted) if easy else e) if inside else np.nan
+        shifted, q = one_sided(constant(like, top if inside else 0.0))
+        scale = power_of_two(shifted) if easy else constant(like, 1.0)
+        states[i, POWER] = 0.0 if easy else power_in(shifted)
+        states[i, LARGEST] = fma(scale, q, scale) if inside else np.nan
 
 
 @INLINE
@@ -192,60 +209,55 @@ def _part_of(x: Scalar, large: Scalar) -> Scalar:
 
 
 @INLINE
-def _add_terms(e: Scalar, state: Scalar) -> None:
-    """Adds the terms of a chunk to the state of its row."""
-    largest, zero = constant(e[0], state[LARGEST]), constant(e[0], 0.0)
-    rest, ties = 0.0, 0.0
-    for i in range(e.size):
-        tie = e[i] == largest
-        rest = add_any_order(rest, np.float64(zero if tie else e[i]))
-        ties = add_any_order(ties, 1.0 if tie else 0.0)
-    state[TIES] += ties
-    if not cut_sums(e[0]):
-        _add(state, REST, rest, 0.0)
-        return
-    large, high, low = 2.0 * rest, 0.0, 0.0
-    for i in range(e.size):
-        a, b = _part_of(np.float64(zero if e[i] == largest else e[i]), large)
-        high, low = add_any_order(high, a), add_any_order(low, b)
-    _add(state, REST, *two_sum(high, low))
-
-
-@INLINE
-def _shares(s: Scalar, t: Scalar, top: Scalar) -> Scalar:
-    """What one label adds to the sums: t up to 1/2, t above it, t (m - s)."""
+def _shares(s: Scalar, t: Scalar, e: Scalar, top: Scalar, largest: Scalar) -> Scalar:
+    """What one label adds to the sums: e below the largest, t up to 1/2, t (m - s)."""
     zero = constant(top, 0.0)
-    small = t <= constant(top, 0.5)
+    rest = zero if e == largest else e
+    small = t if t <= constant(top, 0.5) else zero
     gap = zero if t == zero else t * (top - s)
-    return np.float64(t if small else zero), np.float64(zero if small else t), np.float64(gap)
+    return np.float64(rest), np.float64(small), np.float64(gap)
 
 
 @INLINE
-def _add_labels(s: Scalar, t: Scalar, state: Scalar) -> None:
-    """Adds the labels of a chunk to the state of its row; nan for what is not in [0, 1]."""
-    top = constant(s[0], state[TOP])
-    others, main, linear, most = 0.0, 0.0, 0.0, pattern(constant(top, 0.0))
+def _add_sums(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
+    """Adds what a chunk of a row sums up to; labels that are not in [0, 1] make it nan."""
+    top, largest = constant(s[0], state[TOP]), constant(s[0], state[LARGEST])
+    zero, half, most = constant(top, 0.0), constant(top, 0.5), pattern(constant(top, 0.0))
+    rest, others, linear, ties, main = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(s.size):
-        a, b, c = _shares(s[i], t[i], top)
-        others, main = add_any_order(others, a), add_any_order(main, b)
+        a, b, c = _shares(s[i], t[i], e[i], top, largest)
+        rest, others = add_any_order(rest, a), add_any_order(others, b)
         linear = add_any_order(linear, c)
+        ties = add_any_order(ties, 1.0 if e[i] == largest else 0.0)
+        main = add_any_order(main, np.float64(t[i] if t[i] > half else zero))
         most = higher(most, pattern(t[i]))
+    state[TIES] += ties
     state[MAIN] += main
     if most > pattern(constant(top, 1.0)):
         _check(t, state)
-    if not cut_sums(top):
-        _add(state, OTHERS, others, 0.0)
-        _add(state, LINEAR, linear, 0.0)
+    if cut_sums(top):
+        _add_cut(s, t, e, state, (2.0 * rest, 2.0 * others, 2.0 * linear))
         return
-    a_large, c_large = 2.0 * others, 2.0 * linear
-    a_high, a_low, c_high, c_low = 0.0, 0.0, 0.0, 0.0
+    _add(state, REST, rest, 0.0)
+    _add(state, OTHERS, others, 0.0)
+    _add(state, LINEAR, linear, 0.0)
+
+
+@INLINE
+def _add_cut(s: Scalar, t: Scalar, e: Scalar, state: Scalar, large: Scalar) -> None:
+    """Adds the three sums, twice an estimate of which is known, without an error."""
+    top, largest = constant(s[0], state[TOP]), constant(s[0], state[LARGEST])
+    a_high, a_low, b_high, b_low, c_high, c_low = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(s.size):
-        a, b, c = _shares(s[i], t[i], top)
-        high, low = _part_of(a, a_large)
+        a, b, c = _shares(s[i], t[i], e[i], top, largest)
+        high, low = _part_of(a, large[0])
         a_high, a_low = add_any_order(a_high, high), add_any_order(a_low, low)
-        high, low = _part_of(c, c_large)
+        high, low = _part_of(b, large[1])
+        b_high, b_low = add_any_order(b_high, high), add_any_order(b_low, low)
+        high, low = _part_of(c, large[2])
         c_high, c_low = add_any_order(c_high, high), add_any_order(c_low, low)
-    _add(state, OTHERS, *two_sum(a_high, a_low))
+    _add(state, REST, *two_sum(a_high, a_low))
+    _add(state, OTHERS, *two_sum(b_high, b_low))
     _add(state, LINEAR, *two_sum(c_high, c_low))
 
 
@@ -268,8 +280,7 @@ def _sums(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
     """Adds the terms and labels of a row, or of a part of one, to its state."""
     for start in range(0, s.size, LENGTH):
         here = slice(start, min(start + LENGTH, s.size))
-        _add_terms(e[here], state)
-        _add_labels(s[here], t[here], state)
+        _add_sums(s[here], t[here], e[here], state)
 
 
 @INLINE

@@ -1,7 +1,7 @@
 """ZLPR, hard and soft, value and gradient in two passes over a row that stays in cache.
 
     u_i = (1 - t_i) e^{s_i},   d_i = t_i e^{-s_i},   U = sum u_i,   D = sum d_i
-    l   = log1p(e^{s0} D) + log1p(e^{-s0} U)
+    l   = log1p(e^{s0} D) + log1p(e^{-s0} U) = log1p(e^{s0} D + e^{-s0} U + D U)
     g_i = u_i / (e^{s0} + U) - d_i / (e^{-s0} + D)
 
 No shift is subtracted: exponents up to 87 (float32) or 700 (float64) are taken as they are, and a
@@ -27,7 +27,7 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import exponential, log1p_pair, two_sum
+from numeric_core.kernels.elementary import exponential, log1p_pair, one_sided, two_sum
 from numeric_core.kernels.intrinsics import (
     Scalar,
     constant,
@@ -59,8 +59,8 @@ class Soft(NamedTuple):
     down: float
 
 
-LARGEST = {types.float32: 2.0**120, types.float64: 2.0**1000}
-"""1 / (1 + U) must be a normal number of the dtype."""
+LARGEST = {types.float32: 2.0**120, types.float64: 2.0**500}
+"""1 / (1 + U) must be a normal number of the dtype, U D one of float64."""
 
 EASY = {types.float32: 70.0, types.float64: 650.0}
 """Up to here u and d are normal numbers for every t in [eps / 2, 1]: e^-70 2^-24 = 2^-125."""
@@ -90,8 +90,9 @@ def _easy_terms(kind: Any, x: Any, t: Any) -> Any:
 
     def hard(kind: Any, x: Any, t: Any) -> Any:
         positive = t == one
-        shifted, _, c, s = exponential(-x if positive else x)
-        e = fma(one, s + c, one) * power_of_two(shifted)
+        shifted, q = one_sided(-x if positive else x)
+        scale = power_of_two(shifted)
+        e = fma(scale, q, scale)
         return (zero if positive else e), (e if positive else zero)
 
     return hard if kind.instance_class is Hard else soft
@@ -165,7 +166,7 @@ def _in_reach(kind: Any, like: Any, far: Any, most: Any, least: Any) -> Any:
 
 def _largest(like: Any) -> Any:
     """LARGEST for the dtype of an array."""
-    return 2.0**120 if like.dtype == np.float32 else 2.0**1000
+    return 2.0**120 if like.dtype == np.float32 else 2.0**500
 
 
 @overload(_largest, jit_options={"forceinline": True})
@@ -210,23 +211,27 @@ def _sums(kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, state: Scala
 
 
 @INLINE
-def _share(factor: Scalar, high: Scalar, low: Scalar) -> Scalar:
-    """(v, lack, r, rest): v + lack = factor (high + low), r + rest = factor / (1 + v + lack)."""
+def _scaled(factor: Scalar, high: Scalar, low: Scalar) -> Scalar:
+    """(v, lack), v + lack = factor (high + low)."""
     v = factor * high
-    lack = fma(factor, high, -v) + factor * low
+    return v, fma(factor, high, -v) + factor * low
+
+
+@INLINE
+def _share(factor: Scalar, inverse: Scalar, high: Scalar, low: Scalar) -> Scalar:
+    """(r, rest), r + rest = factor / (1 + factor (high + low)); inverse = 1 / factor."""
+    v, lack = _scaled(factor, high, low)
     norm, error = two_sum(1.0, v)
-    error += lack
     r = factor / norm
-    rest = (fma(-r, norm, factor) - r * error) / norm
-    return v, lack, r, rest
+    return r, (fma(-r, norm, factor) - r * (error + lack)) * (r * inverse)
 
 
 @INLINE
 def _factors(kind: Scalar, states: Scalar, f: Scalar) -> None:
     """The factors of u and d in the gradients of some rows, as pairs in the dtype: (rows, 4)."""
     for i in range(states.shape[0]):
-        _, _, a, a_low = _share(kind.up, states[i, 0], states[i, 1])
-        _, _, b, b_low = _share(kind.down, states[i, 2], states[i, 3])
+        a, a_low = _share(kind.up, kind.down, states[i, 0], states[i, 1])
+        b, b_low = _share(kind.down, kind.up, states[i, 2], states[i, 3])
         f[i, 0], f[i, 2] = a, b
         f[i, 1] = (a - np.float64(f[i, 0])) + a_low
         f[i, 3] = (b - np.float64(f[i, 2])) + b_low
@@ -251,19 +256,20 @@ def _from_scores(kind: Scalar, s: Scalar, t: Scalar, f: Scalar, g: Scalar) -> No
 
 @INLINE
 def _values(kind: Scalar, states: Scalar, largest: Scalar, value: Scalar) -> None:
-    """l = log1p(e^{s0} D) + log1p(e^{-s0} U) of many rows: logarithms in vectors as well."""
+    """l = log1p(v + w + v w), v = e^{s0} D, w = e^{-s0} U, of many rows: logarithms in vectors."""
     for i in range(value.size):
-        up, up_low, _, _ = _share(kind.up, states[i, 0], states[i, 1])
-        down, down_low, _, _ = _share(kind.down, states[i, 2], states[i, 3])
-        total = log1p_pair(down, down_low) + log1p_pair(up, up_low)
-        fits = (states[i, 0] < largest) & (states[i, 2] < largest)
-        value[i] = total if fits else np.nan
+        v, v_low = _scaled(kind.down, states[i, 2], states[i, 3])
+        w, w_low = _scaled(kind.up, states[i, 0], states[i, 1])
+        both = v * w
+        total, error = two_sum(v, w)
+        low = fma(v, w, -both) + (v * w_low + w * v_low) + (error + (v_low + w_low))
+        total, error = two_sum(total, both)
+        fits = (v < largest) & (w < largest)
+        value[i] = log1p_pair(total, error + low) if fits else np.nan
 
 
 @INLINE
-def _block(
-    kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, states: Scalar
-) -> None:
+def _block(kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, states: Scalar) -> None:
     """Terms and sums of one long row, or of some short ones, all of whose terms are one loop."""
     m = states.shape[0]
     n = s.size // m

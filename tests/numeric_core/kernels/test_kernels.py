@@ -143,8 +143,12 @@ def test_bits_do_not_depend_on_the_batch(name: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [64, 2000, 70_000])
 def test_soft_zlpr_of_hard_labels_is_zlpr(n: int, dtype: Any) -> None:
+    """To a few ulp: one exponential by its own polynomial is faster than one of a pair."""
     scores, labels = batch("zlpr", n, dtype)
-    assert_same(nc.soft_zlpr.value_and_grad(scores, labels), nc.zlpr.value_and_grad(scores, labels))
+    value, gradient = nc.soft_zlpr.value_and_grad(scores, labels)
+    true_value, true_gradient = nc.zlpr.value_and_grad(scores, labels)
+    assert_near(value, true_value, true_value)
+    assert_near(gradient, true_gradient, larger_side("zlpr", scores, labels).astype(dtype))
 
 
 @pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax"])
