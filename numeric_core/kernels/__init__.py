@@ -12,7 +12,7 @@ be written, in the user's cache directory).  In later processes the first call t
 of it the import of Numba.
 
 CuPy arrays of any size go to CUDA kernels in the same way (`numeric_core.kernels.cuda`; install
-`lossproof[cuda12]` or `lossproof[cuda13]`), bfloat16 included; CuPy compiles each at its first call.
+`lossproof[cuda12]` or `lossproof[cuda13]`), bfloat16 included; CuPy compiles each when first called.
 
 `use_kernels(False)`, or LOSSPROOF_KERNELS=0 in the environment, leaves the plain version alone: for
 the bits that other array libraries are compared with, for processes too short to load a compiler.

@@ -22,9 +22,17 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import LOG_2, LOG_2_LOW, two_sum
-from numeric_core.kernels.intrinsics import MAGIC, Scalar, add_any_order, fma, power_of_two
-from numeric_core.kernels.softmax import REACH
+from numeric_core.kernels.elementary import one_sided, polynomial, two_sum
+from numeric_core.kernels.exponentials import REACH
+from numeric_core.kernels.intrinsics import (
+    Scalar,
+    constant,
+    fma,
+    higher,
+    magnitude,
+    pattern,
+    power_of_two,
+)
 from numeric_core.kernels.sums import GONE, LENGTH, LIMIT, exact_sum
 
 __all__ = [
@@ -92,31 +100,6 @@ log1p(e), this leaves out 0.42 u (float32) and 0.25 u (float64) at most, the rou
 coefficients included; 1.41 and 1.21 ulp were seen.  The test computes them anew in mpmath."""
 
 
-P = {
-    types.float32: (
-        0.5,
-        0.1666657702559799,
-        0.041666554662050534,
-        0.008363173074513711,
-        0.001392617611993558,
-    ),
-    types.float64: (
-        0.5000000000000001,
-        0.16666666666666669,
-        0.041666666666624164,
-        0.008333333333330065,
-        0.0013888888917196719,
-        0.00019841269863040545,
-        2.4801521322368692e-05,
-        2.7557268480310024e-06,
-        2.7620075879983367e-07,
-        2.5100375832561234e-08,
-    ),
-}
-"""(e^r - 1 - r) / r^2, interpolated at the Chebyshev points of |r| <= log(2) / 2: of e^r, this
-leaves out 0.17 u (float32) and 0.15 u (float64) at most."""
-
-
 def tail(x: Any) -> Any:
     """e^-|x| = 2^k e^r, nan where it may be subnormal and not 0; Numba takes it from `_tail`."""
     return math.exp(-abs(x))
@@ -127,19 +110,12 @@ def _tail(x: Any) -> Any:
     dtype = np.float32 if x == types.float32 else np.float64
     limit, gone = dtype(LIMIT[x]), dtype(GONE[x])
     zero, nan = dtype(0.0), dtype(np.nan)
-    inverse, high, magic = dtype(-1.0 / LOG_2), dtype(LOG_2), dtype(MAGIC[x])
-    low = dtype((LOG_2 - float(high)) + LOG_2_LOW)
-    polynomial = _polynomial(P[x], dtype)
 
     def code(x: Any) -> Any:
         size = abs(x)
-        y = min(size, limit)
-        shifted = fma(y, inverse, magic)
-        k = shifted - magic
-        r = fma(-k, low, fma(-k, high, -y))
-        z = r * r
+        shifted, q = one_sided(-min(size, limit))
         scale = power_of_two(shifted)
-        e = fma(scale, fma(z, polynomial(r, z), r), scale)
+        e = fma(scale, q, scale)
         return e if size <= limit else (zero if size > gone else nan)
 
     return code
@@ -153,29 +129,11 @@ def log1p_of(e: Any) -> Any:
 @overload(log1p_of, jit_options={"forceinline": True, "error_model": "numpy"})
 def _log1p_of(e: Any) -> Any:
     dtype = np.float32 if e == types.float32 else np.float64
-    polynomial, half = _polynomial(Q[e], dtype), dtype(0.5)
+    rest, half = polynomial(Q[e], dtype), dtype(0.5)
 
     def code(e: Any) -> Any:
         x = e - half
-        return fma(e * e, polynomial(x, x * x), e)
-
-    return code
-
-
-def _polynomial(coefficients: tuple[float, ...], dtype: Any) -> Any:
-    """Compiled x, x^2 -> c_0 + c_1 x + ..., even and odd powers apart: two short chains."""
-    even = tuple(dtype(c) for c in coefficients[::2][::-1])
-    odd = tuple(dtype(c) for c in coefficients[1::2][::-1])
-    evens, odds = len(even), len(odd)
-
-    @INLINE
-    def code(x: Any, z: Any) -> Any:
-        a, b = even[0], odd[0]
-        for k in range(1, evens):
-            a = fma(a, z, even[k])
-        for k in range(1, odds):
-            b = fma(b, z, odd[k])
-        return fma(b, x, a)
+        return fma(e * e, rest(x, x * x), e)
 
     return code
 
@@ -258,17 +216,19 @@ def _bend(x: Any, t: Any, e: Any, v: Any) -> Any:
 def products(scores: Any, labels: Any, vector: Any, product: Any, odd: Any) -> None:
     """sigma(s) sigma(-s) v of the rows (m n,); odd (m,): nan where the kernel has no answer."""
     n = scores.size // odd.size
+    odd[:] = 0.0
     for start in range(0, scores.size, LENGTH):
         here = slice(start, min(start + LENGTH, scores.size))
         s, t, v, h = scores[here], labels[here], vector[here], product[here]
         for i in range(s.size):
             h[i] = tail(s[i])
+        far = magnitude(h[0])
         for i in range(s.size):
             h[i] = bend(s[i], t[i], h[i], v[i])
-    for i in range(odd.size):
-        odd[i] = 0.0
-        for k in range(i * n, (i + 1) * n):
-            odd[i] = add_any_order(odd[i], 0.0 * np.float64(product[k]))
+            far = higher(far, magnitude(h[i]))
+        if far >= pattern(constant(s[0], np.inf)):
+            for i in range(s.size):
+                odd[(start + i) // n] += 0.0 * h[i]
 
 
 @INLINE

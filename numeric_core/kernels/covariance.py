@@ -24,7 +24,8 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import exponential, two_sum
+from numeric_core.kernels.elementary import one_sided, two_sum
+from numeric_core.kernels.exponentials import REACH, fill, power_in, term, top_of
 from numeric_core.kernels.intrinsics import (
     Scalar,
     add_any_order,
@@ -33,10 +34,11 @@ from numeric_core.kernels.intrinsics import (
     higher,
     order,
     ordered,
+    pattern,
 )
-from numeric_core.kernels.softmax import REACH, term
 from numeric_core.kernels.sums import LENGTH, exact_sum
-from numeric_core.kernels.two_sided import terms
+from numeric_core.kernels.two_sided import STATE
+from numeric_core.kernels.two_sided import _sums as add_terms
 
 __all__ = ["of_classes", "of_two_sides"]
 
@@ -102,17 +104,9 @@ def _share(e: Any, v: Any, f: Any) -> Any:
 
 
 @INLINE
-def _largest(x: Scalar) -> Scalar:
-    most = order(x[0])
-    for i in range(x.size):
-        most = higher(most, order(x[i]))
-    return ordered(most)
-
-
-@INLINE
 def _origin(e: Scalar, v: Scalar, null: Scalar) -> Scalar:
     """v of a class of the largest share, the largest such v; 0 where that is the null class."""
-    top = _largest(e)
+    top = top_of(e)
     lowest = constant(top, -np.inf)
     origin = order(lowest)
     for i in range(e.size):
@@ -121,22 +115,25 @@ def _origin(e: Scalar, v: Scalar, null: Scalar) -> Scalar:
 
 
 @INLINE
-def _factors(e: Scalar, v: Scalar, null: Scalar, mass: Scalar, mass_low: Scalar) -> Scalar:
-    """c, D / N as a pair, T / N as a pair; nan where the kernel has no answer."""
+def _factors(
+    e: Scalar, v: Scalar, null: Scalar, total: Scalar, total_low: Scalar, mass: Scalar
+) -> Scalar:
+    """c, D / N as a pair, T / N as a pair; nan where the kernel has no answer.
+
+    total: the sum of the terms, and what it lacks; mass: T, and what it lacks.
+    """
     c = _origin(e, v, null)
-    norm, norm_low = null, 0.0
-    total, total_low = -null * c, -fma(null, c, -(null * c))
+    norm, norm_low = two_sum(null, total)
+    norm_low += total_low
+    gap, gap_low = -null * c, -fma(null, c, -(null * c))
     for start in range(0, e.size, LENGTH):
         here = slice(start, min(start + LENGTH, e.size))
-        high, low = exact_sum(e[here])
-        norm, error = two_sum(norm, high)
-        norm_low += error + low
         high, low = deviation(e[here], v[here], c)
-        total, error = two_sum(total, high)
-        total_low += error + low
+        gap, error = two_sum(gap, high)
+        gap_low += error + low
     norm = norm if norm <= LARGEST else np.nan
-    mean, mean_low = _quotient(total, total_low, norm, norm_low)
-    scale, scale_low = _quotient(mass, mass_low, norm, norm_low)
+    mean, mean_low = _quotient(gap, gap_low, norm, norm_low)
+    scale, scale_low = _quotient(mass[0], mass[1], norm, norm_low)
     return c, mean, mean_low, scale, scale_low
 
 
@@ -160,27 +157,42 @@ def of_two_sides(
     """ZLPR for the rows (m n,); odd (m,): nan where the kernel has no answer; scratch (2, n)."""
     n = scores.size // odd.size
     u, d = scratch[0, :n], scratch[1, :n]
+    states = np.zeros((odd.size, STATE))
     for i in range(odd.size):
         row = slice(i * n, (i + 1) * n)
-        s, t, v, h = scores[row], labels[row], vector[row], product[row]
-        for k in range(n):
-            u[k], d[k] = terms(kind, s[k], t[k])
-        up = _factors(u, v, kind.down, 1.0, 0.0)
-        down = _factors(d, v, kind.up, 1.0, 0.0)
+        v, h, state = vector[row], product[row], states[i]
+        add_terms(kind, scores[row], labels[row], u, d, state)
+        up = _factors(u, v, kind.down, state[0], state[1], (1.0, 0.0))
+        down = _factors(d, v, kind.up, state[2], state[3], (1.0, 0.0))
         for k in range(n):
             h[k] = share(u[k], v[k], up) + share(d[k], v[k], down)
         odd[i] = _mark(up) + _mark(down)
 
 
 @INLINE
-def _labels_in_order(s: Scalar, t: Scalar) -> Scalar:
-    """0, nan if a label is outside of [0, 1], or above 0 at a mask."""
-    zero, one = constant(s[0], 0.0), constant(s[0], 1.0)
-    seen, wrong = zero, constant(s[0], np.nan)
+def _fill(s: Scalar, t: Scalar, e: Scalar) -> bool:
+    """Terms e^s 2^-k of a row, k = 0 where all are in reach; whether the kernel has an answer."""
+    if fill(s, e):
+        return True
+    top = top_of(s)
+    zero, reach = constant(top, 0.0), constant(top, REACH)
+    if not abs(top) <= reach:
+        return False
+    shifted, _ = one_sided(top)
+    power, masked = power_in(shifted), False
     for k in range(s.size):
-        good = (t[k] * (one - t[k]) >= zero) & ((s[k] > -REACH) | (t[k] == zero))
-        seen = add_any_order(seen, zero if good else wrong)
-    return np.float64(seen)
+        e[k] = term(s[k], top, power)
+        masked |= (s[k] <= -reach) & (t[k] > zero)
+    return not masked
+
+
+@INLINE
+def _in_unit(t: Scalar) -> bool:
+    """Whether all labels lie in [0, 1]; -0 is not seen as 0."""
+    most = pattern(t[0])
+    for k in range(t.size):
+        most = higher(most, pattern(t[k]))
+    return most <= pattern(constant(t[0], 1.0))
 
 
 @COMPILED
@@ -193,14 +205,21 @@ def of_classes(
     for i in range(odd.size):
         row = slice(i * n, (i + 1) * n)
         s, t, v, h = scores[row], labels[row], vector[row], product[row]
-        top = _largest(s)
-        inside = abs(top) <= REACH
-        _, power, _, _ = exponential(top if inside else constant(top, 0.0))
-        for k in range(n):
-            e[k] = term(s[k], top, power)
-        mass, mass_low = exact_sum(t)
-        f = _factors(e, v, 0.0, mass, mass_low)
+        mass = _sum(t)
+        fits = _fill(s, t, e) & _in_unit(t) & (abs(mass[0] - 1.0) <= kind.tolerance)
+        total, total_low = _sum(e)
+        f = _factors(e, v, 0.0, total, total_low, mass)
         for k in range(n):
             h[k] = share(e[k], v[k], f)
-        fits = inside & (abs(mass - 1.0) <= kind.tolerance)
-        odd[i] = _mark(f) + _labels_in_order(s, t) if fits else np.nan
+        odd[i] = _mark(f) if fits else np.nan
+
+
+@INLINE
+def _sum(x: Scalar) -> Scalar:
+    """(sum, what it lacks) of a row >= 0."""
+    total, total_low = 0.0, 0.0
+    for start in range(0, x.size, LENGTH):
+        high, low = exact_sum(x[start : min(start + LENGTH, x.size)])
+        total, error = two_sum(total, high)
+        total_low += error + low
+    return total, total_low

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numeric_core.kernels import Kernel, by_label, softmax, two_sided
+from numeric_core.kernels import Kernel, by_label, exponentials, softmax, two_sided
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.threads import thread_count, work
 from numeric_core.namespace import round_to
@@ -158,7 +158,7 @@ def _in_parts(job: Job) -> None:
 
     def extents(piece: tuple[int, int]) -> None:
         top, easy = softmax.extent(job.scores[piece[0], parts[piece[1]]])
-        states[piece][softmax.TOP], states[piece][softmax.POWER] = top, not easy
+        states[piece][exponentials.TOP], states[piece][exponentials.POWER] = top, not easy
 
     def sums(piece: tuple[int, int]) -> None:
         here = piece[0], parts[piece[1]]

@@ -1,22 +1,17 @@
-"""Softmax cross-entropy, value and gradient, with the labels as rows or as the index of a class.
+"""Softmax cross-entropy, value and gradient, with the labels as rows.
 
-With m = max_j s_j, the power of two 2^K next to e^m (or 1) and a class k at the maximum,
+With e_j = 2^-K e^{s_j} (`exponentials`), m = max_j s_j and a class k at the maximum,
 
-    e_j = 2^-K e^{s_j},   R = sum_{j != k} e_j,   T = sum_j t_j,   L = sum_j t_j (m - s_j)
+    R = sum_{j != k} e_j,   T = sum_j t_j,   L = sum_j t_j (m - s_j)
     l   = L + T log1p(R / e_k)
     g_i = p_i (T - t_i) - t_i (1 - p_i),   p_i = e_i / (e_k + R),   1 - p_k = R / (e_k + R)
 
-The shift by K changes exponents, not digits: no argument of exp is rounded.  The largest term is
-left out of R, and a label above 1/2 out of the sum of the others, so that nothing is lost as p_k
-goes to 1 and t becomes one-hot.  Terms that round to e_k are ties with it.
+The largest term is left out of R, and a label above 1/2 out of the sum of the others, so that
+nothing is lost as p_k goes to 1 and t becomes one-hot.  Terms that round to e_k are ties with it.
 
-A class with s_j < m - GONE counts as absent.  Rows with a score between that and m - LIMIT, with
-|m| > REACH, a label > 0 that is masked, labels outside of [0, 1] or of another sum than 1, and nan
-get the value nan: `numeric_core.kernels` has them done by the plain version.
-
-Most chunks hold scores below EASY alone: their terms need no shift, which changes no digit of the
-result, and are done without a look at each, while an integer keeps the largest |s|; only if that is
-out of range, the chunk is done again with care.
+Rows with a score that `exponentials` has no term for, a label > 0 that is masked, labels outside of
+[0, 1] or of another sum than 1, and nan get the value nan: `numeric_core.kernels` has them done by
+the plain version.
 """
 
 from __future__ import annotations
@@ -28,27 +23,39 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import log1p_pair, one_sided, two_sum
+from numeric_core.kernels.elementary import log1p_pair, two_sum
+from numeric_core.kernels.exponentials import (
+    LARGEST,
+    LINEAR,
+    MAIN,
+    OTHERS,
+    POWER,
+    REACH,
+    REST,
+    STATE,
+    TIES,
+    TOP,
+    add,
+    easy_limit,
+    fill,
+    fill_rows,
+    fill_with_care,
+    refer,
+    top_of,
+)
 from numeric_core.kernels.intrinsics import (
-    MAGIC,
     Scalar,
     add_any_order,
     constant,
     fma,
     higher,
     magnitude,
-    order,
-    ordered,
     pattern,
-    power_of_two,
 )
-from numeric_core.kernels.sums import GONE, LENGTH, LIMIT
+from numeric_core.kernels.sums import LENGTH
 
 __all__ = [
     "ARRAYS",
-    "STATE",
-    "TOP",
-    "ByIndex",
     "Distribution",
     "extent",
     "gradient_part",
@@ -64,23 +71,6 @@ class Distribution(NamedTuple):
     tolerance: float
 
 
-class ByIndex(NamedTuple):
-    """Labels that are the index of a class, (m,) for m rows."""
-
-    tolerance: float
-
-
-REACH = 65504.0
-"""finfo(float16).max: a mask in any dtype is at or below -REACH, and k < 2^17 is exact."""
-
-EASY = {types.float32: 43.0, types.float64: 350.0}
-"""LIMIT / 2: no two scores are further apart than LIMIT."""
-
-STATE = 11
-"""Numbers in a state: m, K, e_k, the labels above 1/2, how often m occurs, and the sums of e_j
-below it, of labels up to 1/2, and L, each followed by what it lacks."""
-TOP, POWER, LARGEST, MAIN, TIES, REST, _, OTHERS, _, LINEAR, _ = range(STATE)
-
 FACTORS = 5
 """Numbers of a row that its gradient needs: 1 / (e_k + R), what it lacks, 1 - p_k, T, and the sum
 of the labels up to 1/2."""
@@ -89,105 +79,8 @@ ARRAYS = 1
 """Terms of a row: e."""
 
 
-@INLINE
-def easy_term(x: Scalar) -> Scalar:
-    """e^x of one class in reach."""
-    shifted, q = one_sided(x)
-    scale = power_of_two(shifted)
-    return fma(scale, q, scale)
-
-
-def term(x: Any, top: Any, power: Any) -> Any:
-    """e of any class, nan where the kernel has no answer; Numba takes it from `_term`."""
-    return np.exp(x) / 2.0**power
-
-
-@overload(term, jit_options={"forceinline": True, "error_model": "numpy"})
-def _term(x: Any, top: Any, power: Any) -> Any:
-    dtype = np.float32 if x == types.float32 else np.float64
-    limit, gone = dtype(LIMIT[x]), dtype(GONE[x])
-    zero, nan = dtype(0.0), dtype(np.nan)
-
-    def code(x: Any, top: Any, power: Any) -> Any:
-        shifted, q = one_sided(max(x, top - limit))
-        scale = power_of_two(shifted - power)
-        e = fma(scale, q, scale)
-        return e if x >= top - limit else (zero if x < top - gone else nan)
-
-    return code
-
-
-def power_in(shifted: Any) -> Any:
-    """k of shifted = k + MAGIC; Numba takes it from `_power_in`."""
-    return shifted - MAGIC[types.float64]
-
-
-@overload(power_in, jit_options={"forceinline": True})
-def _power_in(shifted: Any) -> Any:
-    magic = (np.float32 if shifted == types.float32 else np.float64)(MAGIC[shifted])
-
-    def code(shifted: Any) -> Any:
-        return shifted - magic
-
-    return code
-
-
-def easy_limit(like: Any) -> Any:
-    """The bits of EASY for the dtype of a score; Numba takes it from `_easy_limit`."""
-    return np.asarray(EASY[types.float32 if like.dtype == np.float32 else types.float64])
-
-
-@overload(easy_limit, jit_options={"forceinline": True})
-def _easy_limit(like: Any) -> Any:
-    easy = (np.float32 if like == types.float32 else np.float64)(EASY[like])
-
-    def code(like: Any) -> Any:
-        return pattern(easy)
-
-    return code
-
-
-@INLINE
-def _top(s: Scalar) -> Scalar:
-    top = order(s[0])
-    for i in range(s.size):
-        top = higher(top, order(s[i]))
-    return ordered(top)
-
-
-@INLINE
-def _refer(states: Scalar, like: Scalar, easy: Scalar) -> None:
-    """K and e_k of some rows whose maximum is known; nan for a maximum that is out of reach."""
-    for i in range(states.shape[0]):
-        top = states[i, TOP]
-        inside = abs(top) <= REACH
-        shifted, q = one_sided(constant(like, top if inside else 0.0))
-        scale = power_of_two(shifted) if easy else constant(like, 1.0)
-        states[i, POWER] = 0.0 if easy else power_in(shifted)
-        states[i, LARGEST] = fma(scale, q, scale) if inside else np.nan
-
-
-@INLINE
-def _fill(s: Scalar, e: Scalar) -> bool:
-    """e^s of a chunk; whether all scores are in reach."""
-    far = pattern(constant(s[0], 0.0))
-    for i in range(s.size):
-        e[i] = easy_term(s[i])
-        far = higher(far, magnitude(s[i]))
-    return far <= easy_limit(s[0])
-
-
-@INLINE
-def _fill_with_care(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
-    """The terms of a row, or of a chunk of one; nan for a label > 0 of a class that is masked."""
-    top, power = constant(s[0], state[TOP]), constant(s[0], state[POWER])
-    for i in range(s.size):
-        masked = (s[i] <= -REACH) & (t[i] > 0.0)
-        e[i] = constant(top, np.nan) if masked else term(s[i], top, power)
-
-
 def cut_sums(kind: Any) -> bool:
-    """Whether float64 sums of terms need a second pass (`sums`); Numba takes it from `_cut_sums`."""
+    """Whether sums need a second pass (`sums`), as in float64; Numba takes it from `_cut_sums`."""
     return kind.dtype == np.float64
 
 
@@ -238,9 +131,9 @@ def _add_sums(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
     if cut_sums(top):
         _add_cut(s, t, e, state, (2.0 * rest, 2.0 * others, 2.0 * linear))
         return
-    _add(state, REST, rest, 0.0)
-    _add(state, OTHERS, others, 0.0)
-    _add(state, LINEAR, linear, 0.0)
+    add(state, REST, rest, 0.0)
+    add(state, OTHERS, others, 0.0)
+    add(state, LINEAR, linear, 0.0)
 
 
 @INLINE
@@ -256,9 +149,9 @@ def _add_cut(s: Scalar, t: Scalar, e: Scalar, state: Scalar, large: Scalar) -> N
         b_high, b_low = add_any_order(b_high, high), add_any_order(b_low, low)
         high, low = _part_of(c, large[2])
         c_high, c_low = add_any_order(c_high, high), add_any_order(c_low, low)
-    _add(state, REST, *two_sum(a_high, a_low))
-    _add(state, OTHERS, *two_sum(b_high, b_low))
-    _add(state, LINEAR, *two_sum(c_high, c_low))
+    add(state, REST, *two_sum(a_high, a_low))
+    add(state, OTHERS, *two_sum(b_high, b_low))
+    add(state, LINEAR, *two_sum(c_high, c_low))
 
 
 @INLINE
@@ -270,9 +163,12 @@ def _check(t: Scalar, state: Scalar) -> None:
 
 
 @INLINE
-def _add(state: Scalar, place: Scalar, high: Scalar, low: Scalar) -> None:
-    state[place], error = two_sum(state[place], high)
-    state[place + 1] += error + low
+def _check_masked(s: Scalar, t: Scalar, states: Scalar) -> None:
+    """nan for a label > 0 of a class that is masked."""
+    n = s.size // states.shape[0]
+    for i in range(s.size):
+        if (t[i] > 0.0) & (s[i] <= -REACH):
+            states[i // n, MAIN] = np.nan
 
 
 @INLINE
@@ -281,22 +177,6 @@ def _sums(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
     for start in range(0, s.size, LENGTH):
         here = slice(start, min(start + LENGTH, s.size))
         _add_sums(s[here], t[here], e[here], state)
-
-
-@INLINE
-def _fill_rows(s: Scalar, t: Scalar, e: Scalar, states: Scalar) -> None:
-    """The terms of some rows, or of a part of one, whose maxima are known."""
-    m = states.shape[0]
-    n = s.size // m
-    easy = True
-    for start in range(0, s.size, LENGTH):
-        here = slice(start, min(start + LENGTH, s.size))
-        easy &= _fill(s[here], e[here])
-    _refer(states, s[0], easy)
-    if not easy:
-        for i in range(m):
-            row = slice(i * n, (i + 1) * n)
-            _fill_with_care(s[row], t[row], e[row], states[i])
 
 
 @INLINE
@@ -370,10 +250,9 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     for start in range(0, m, step):
         stop = min(start + step, m)
         some, here = states[start:stop], slice(start * n, stop * n)
-        for i in range(start, stop):
-            states[i, TOP] = _top(scores[i * n : (i + 1) * n])
         e = gradient[here] if gradient.size else scratch[0, : (stop - start) * n]
-        _fill_rows(scores[here], labels[here], e, some)
+        if not fill_rows(scores[here], e, some):
+            _check_masked(scores[here], labels[here], some)
         for i in range(start, stop):
             row, place = slice(i * n, (i + 1) * n), (i - start) * n
             _sums(scores[row], labels[row], e[place : place + n], states[i])
@@ -391,7 +270,7 @@ def extent(scores: Any) -> Any:
     far = pattern(constant(scores[0], 0.0))
     for i in range(scores.size):
         far = higher(far, magnitude(scores[i]))
-    return float(_top(scores)), far <= easy_limit(scores[0])
+    return float(top_of(scores)), far <= easy_limit(scores[0])
 
 
 @COMPILED
@@ -399,11 +278,12 @@ def part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any, scratch
     """The state of a part (n,) of a row; TOP, and POWER = 0 where it is easy, are the row's."""
     e = gradient if gradient.size else scratch[0, : scores.size]
     easy = state[POWER] == 0.0
-    _refer(state.reshape(1, STATE), scores[0], easy)
+    refer(state.reshape(1, STATE), scores[0], easy)
     if easy:
-        _fill(scores, e)
+        fill(scores, e)
     else:
-        _fill_with_care(scores, labels, e, state)
+        fill_with_care(scores, e, state)
+        _check_masked(scores, labels, state.reshape(1, STATE))
     _sums(scores, labels, e, state)
 
 
@@ -417,7 +297,7 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
         row[TIES] += parts[i, TIES]
         row[MAIN] += parts[i, MAIN]
         for place in (REST, OTHERS, LINEAR):
-            _add(row, place, parts[i, place], parts[i, place + 1])
+            add(row, place, parts[i, place], parts[i, place + 1])
     _values(state, kind.tolerance, value)
 
 
