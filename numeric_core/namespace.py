@@ -12,7 +12,7 @@ library by name.  The few facts that differ from library to library are written 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from array_api_compat import (
@@ -44,6 +44,7 @@ __all__ = [
     "constant",
     "detached",
     "exp",
+    "finfo",
     "finfo_max",
     "finfo_min",
     "is_floating",
@@ -85,9 +86,33 @@ def namespace(**arrays: Array) -> Namespace:
 
 def is_floating(xp: Namespace, dtype: Any) -> bool:
     """Whether dtype is one of float16, bfloat16, float32, float64."""
-    if dtype in (xp.float32, xp.float64):
+    if dtype in (xp.float32, xp.float64) or _is_bfloat16(dtype):
         return True
     return bool(xp.isdtype(dtype, "real floating") and xp.finfo(dtype).bits <= 64)
+
+
+class FloatLimits(NamedTuple):
+    """What finfo says of a dtype."""
+
+    bits: int
+    eps: float
+    max: float
+    min: float
+
+
+_LARGEST = (2.0 - 2.0**-7) * 2.0**127
+BFLOAT16 = FloatLimits(16, 2.0**-7, _LARGEST, -_LARGEST)
+"""8 digits, the exponents of float32."""
+
+
+def _is_bfloat16(dtype: Any) -> bool:
+    """That of ml_dtypes, which NumPy, CuPy and JAX share, and of which NumPy knows nothing."""
+    return isinstance(dtype, np.dtype) and dtype.name == "bfloat16"
+
+
+def finfo(xp: Namespace, dtype: Any) -> Any:
+    """xp.finfo(dtype), also of bfloat16."""
+    return BFLOAT16 if _is_bfloat16(dtype) else xp.finfo(dtype)
 
 
 def compute_dtype(xp: Namespace, dtype: Any) -> Any:
@@ -97,12 +122,12 @@ def compute_dtype(xp: Namespace, dtype: Any) -> Any:
 
 def finfo_max(xp: Namespace, dtype: Any) -> float:
     """The largest finite number of dtype."""
-    return float(xp.finfo(dtype).max)
+    return float(finfo(xp, dtype).max)
 
 
 def finfo_min(xp: Namespace, dtype: Any) -> float:
     """The lowest finite number of dtype: the mask that float16 users write (-65504)."""
-    return float(xp.finfo(dtype).min)
+    return float(finfo(xp, dtype).min)
 
 
 def constant(xp: Namespace, value: float, like: Array) -> Array:
@@ -200,7 +225,7 @@ def round_to(xp: Namespace, x: Array, dtype: Any) -> Array:
     if is_numpy_array(x):
         with np.errstate(over="ignore"):
             return x.astype(dtype)
-    info = xp.finfo(dtype)
+    info = finfo(xp, dtype)
     # max = (2 - eps) 2^E, so half an ulp at the top is eps 2^E / 2: the tie rounds to inf.
     bound = float(info.max) * (1.0 + 0.5 * float(info.eps) / (2.0 - float(info.eps)))
     infinite = constant(xp, float("inf"), x)

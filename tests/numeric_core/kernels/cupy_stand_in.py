@@ -1,0 +1,123 @@
+"""CuPy without a GPU: arrays are NumPy's, kernels are compiled by g++ and run thread by thread."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.machinery
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from numeric_core.kernels.cuda import source
+
+GXX = shutil.which("g++")
+HERE = Path(__file__).parent
+FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", f"-I{HERE}")
+
+#: Shared memory that a block of the device can have: as on an H200.
+ATTRIBUTES = {"MaxSharedMemoryPerBlockOptin": 232_448}
+LAUNCHED: list[tuple[str, int, int]] = []
+
+
+class Device:
+    """The one device that there is."""
+
+    attributes = ATTRIBUTES
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+DEVICE = Device()
+
+
+class ndarray(np.ndarray):
+    """As far as kernels ask: on a device, at an address."""
+
+    __module__ = "cupy"
+    device = DEVICE
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self.ctypes.data)
+
+
+class Kernel:
+    """A kernel that is launched as CuPy launches its own."""
+
+    max_dynamic_shared_size_bytes = 48 * 1024
+
+    def __init__(self, library: ctypes.CDLL, name: str) -> None:
+        self.name, self.run = name, getattr(library, f"run_{name}")
+
+    def __call__(self, grid: Any, block: Any, arguments: Any, *, shared_mem: int) -> None:
+        assert shared_mem <= self.max_dynamic_shared_size_bytes <= 232_448
+        kept = [np.uint64(x.ctypes.data) if isinstance(x, ndarray) else x for x in arguments]
+        boxes = [np.array([x]) for x in kept]
+        pointers = (ctypes.c_void_p * len(boxes))(*(box.ctypes.data for box in boxes))
+        LAUNCHED.append((self.name, *grid, *block))
+        self.run(ctypes.c_uint(*grid), ctypes.c_uint(*block), pointers)
+
+
+class RawModule:
+    """The kernels of a text, for the host."""
+
+    def __init__(self, *, code: str, options: tuple[str, ...]) -> None:
+        assert "--fmad=false" in options
+        self.library = built(code)
+
+    def get_function(self, name: str) -> Kernel:
+        """By its name."""
+        return Kernel(self.library, name)
+
+
+@cache
+def built(code: str) -> ctypes.CDLL:
+    """What only a device has is replaced by that of `cuda_on_host.h`."""
+    of_device = source._text("device.cuh")
+    assert code.startswith(of_device)
+    names = re.findall(r"^KERNEL\((\w+), ", code, re.MULTILINE)
+    assert len(names) == 7
+    runs = "".join(
+        f'extern "C" void run_{name}(unsigned blocks, unsigned threads, void **arguments)\n'
+        f"{{\n    launch({name}, blocks, threads, arguments);\n}}\n"
+        for name in names
+    )
+    folder = Path(mkdtemp(prefix="cuda_on_host_"))
+    text = '#include "cuda_on_host.h"\n' + code.removeprefix(of_device) + runs
+    (folder / "host.cpp").write_text(text)
+    command = [str(GXX), *FLAGS, "host.cpp", "-o", "host.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    loaded = ctypes.CDLL(str(folder / "host.so"))
+    shutil.rmtree(folder)
+    return loaded
+
+
+def asarray(x: Any) -> ndarray:
+    """A NumPy array as if it were on the device."""
+    return np.asarray(x).view(ndarray)
+
+
+def stand_in() -> ModuleType:
+    """The module, to be put at sys.modules["cupy"]."""
+    module = ModuleType("cupy")
+    module.__spec__ = importlib.machinery.ModuleSpec("cupy", None)
+
+    def lifted(name: str) -> Any:
+        return lambda *given, **named: asarray(getattr(np, name)(*given, **named))
+
+    for name in ("empty", "zeros", "moveaxis", "flatnonzero", "ascontiguousarray"):
+        setattr(module, name, lifted(name))
+    module.ndarray, module.generic = ndarray, np.generic
+    module.asarray, module.RawModule = asarray, RawModule
+    return module

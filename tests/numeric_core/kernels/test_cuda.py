@@ -1,0 +1,370 @@
+"""The CUDA kernels: their threads on the host, their text by nvcc, and all of it on a GPU.
+
+Without a GPU CuPy is stood in for (`cupy_stand_in`): the launches are those that a device would get,
+the mathematics is that of the `.cuh` files but for three instructions of the device.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import cupy_stand_in
+import ml_dtypes
+import numpy as np
+import pytest
+
+import numeric_core as nc
+from numeric_core.kernels.cuda import plan, source
+from verify.compare import family_of
+from verify.measure import References, measure
+
+# Plain version and kernel are each within 4 ulp of the truth, in halves within 1.
+APART = {np.float32: 8, np.float64: 8, np.float16: 2, ml_dtypes.bfloat16: 2}
+DTYPES = tuple(APART)
+LOSSES = {
+    "zlpr": nc.ZLPR(threshold=0.3),
+    "soft_zlpr": nc.soft_zlpr,
+    "softmax": nc.softmax_cross_entropy,
+    "softmax, index": nc.softmax_cross_entropy,
+}
+# One width of what is read at a time, each of the kernels.
+LENGTHS = (8, 64, 1000, 8192, 32_768, 40_000)
+NVCC = shutil.which("nvcc")
+ARCHITECTURES = ("sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
+KERNELS = (
+    *("resident_some", "resident_one", "resident_long"),
+    *("part_top", "part_sums", "merge_parts", "part_gradient"),
+)
+
+
+def has_gpu() -> bool:
+    if find_spec("cupy") is None:
+        return False
+    import cupy
+
+    return bool(cupy.cuda.is_available())
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(
+            "on the host",
+            marks=pytest.mark.skipif(cupy_stand_in.GXX is None, reason="needs g++"),
+        ),
+        pytest.param(
+            "on a GPU", marks=pytest.mark.skipif(not has_gpu(), reason="needs CuPy and a GPU")
+        ),
+    ]
+)
+def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """CuPy, or what stands in for it; a copy of arrays to it and back."""
+    if request.param == "on the host":
+        monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in.stand_in())
+        cupy_stand_in.LAUNCHED.clear()
+    source._module.cache_clear()
+    nc.use_kernels(True)
+    yield sys.modules["cupy"]
+    nc.use_kernels(True)
+    source._module.cache_clear()
+
+
+def back(x: Any) -> Any:
+    """On the host, as NumPy has it."""
+    return np.asarray(x) if isinstance(x, np.ndarray | np.generic) else x.get()
+
+
+def on_device(cupy: Any, loss: nc.Loss, *arrays: Any, **options: Any) -> Any:
+    value, gradient = loss.value_and_grad(*map(cupy.asarray, arrays), **options)
+    return back(value), back(gradient)
+
+
+def plainly(loss: nc.Loss, *arrays: Any, **options: Any) -> Any:
+    nc.use_kernels(False)
+    result = loss.value_and_grad(*arrays, **options)
+    nc.use_kernels(True)
+    return result
+
+
+def batch(name: str, n: int, dtype: Any, rows: int = 3) -> tuple[Any, Any]:
+    """Rows of n labels, some of them masked."""
+    rng = np.random.default_rng(5)
+    scores = rng.normal(0, 4, (rows, n)).astype(dtype)
+    masked = (rng.random((rows, n)) < 0.1) & (np.arange(n) > 0)
+    scores[masked] = -np.inf
+    if name.startswith("zlpr"):
+        return scores, (rng.random((rows, n)) < 0.1) & ~masked
+    if name == "soft_zlpr":
+        return scores, np.where(masked, 0.0, rng.random((rows, n))).astype(dtype)
+    if name == "softmax":
+        weights = np.where(masked, 0.0, rng.exponential(1.0, (rows, n)) ** 3)
+        return scores, (weights / weights.sum(axis=-1, keepdims=True)).astype(dtype)
+    return scores, np.argmin(np.where(masked, np.inf, rng.random((rows, n))), axis=-1)
+
+
+def truth(name: str, scores: Any, labels: Any) -> tuple[Any, Any, Any]:
+    """Value, gradient and its larger side, of what is stored, by the plain version in float64."""
+    s, t = scores.astype(np.float64), labels
+    if name.startswith("softmax"):
+        one_hot = np.arange(s.shape[1]) == t[:, None] if t.ndim == 1 else t.astype(np.float64)
+        # the labels sum to what they sum to, once rounded
+        mass = one_hot.sum(axis=-1, keepdims=True)
+        value, gradient = plainly(nc.softmax_cross_entropy, s, one_hot / mass)
+        p = np.exp(s - s.max(axis=-1, keepdims=True))
+        p /= p.sum(axis=-1, keepdims=True)
+        side = np.maximum(p * (mass - one_hot), one_hot * (1.0 - p))
+        return value * mass[:, 0], gradient * mass, side
+    t = t.astype(np.float64)
+    threshold = LOSSES[name].threshold
+    u, d = (1.0 - t) * np.exp(s - threshold), t * np.exp(threshold - np.where(t > 0, s, 0.0))
+    sides = [x / (1.0 + x.sum(axis=-1, keepdims=True)) for x in (u, d)]
+    return (*plainly(LOSSES[name], s, t), np.maximum(*sides))
+
+
+def ulp(x: Any, dtype: Any) -> Any:
+    """The unit in the last place of |x| in a dtype."""
+    info = ml_dtypes.finfo(dtype)
+    _, exponent = np.frexp(np.maximum(np.abs(x), float(info.smallest_normal)))
+    return float(info.eps) * np.ldexp(0.5, exponent)
+
+
+def assert_near(got: Any, true: Any, scale: Any, dtype: Any) -> None:
+    assert got.dtype == dtype and got.shape == true.shape
+    difference = np.abs(got.astype(np.float64) - true)
+    assert np.all(difference <= APART[dtype] * ulp(scale, dtype))
+
+
+def assert_same(got: Any, true: Any) -> None:
+    for x, y in zip(got, true, strict=True):
+        np.testing.assert_array_equal(x, y, strict=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
+@pytest.mark.parametrize("n", LENGTHS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_against_the_plain_version(cupy: Any, name: str, n: int, dtype: Any) -> None:
+    scores, labels = batch(name, n, dtype)
+    value, gradient = on_device(cupy, LOSSES[name], scores, labels)
+    true_value, true_gradient, side = truth(name, scores, labels)
+    assert_near(value, true_value, true_value, dtype)
+    assert_near(gradient, true_gradient, side, dtype)
+    alone = LOSSES[name](cupy.asarray(scores), cupy.asarray(labels))
+    np.testing.assert_array_equal(back(alone), value, strict=True)
+
+
+@pytest.mark.parametrize("n", [1, 7, 33, 1023, 16_385])
+@pytest.mark.parametrize("name", LOSSES)
+def test_lengths_that_are_read_one_by_one(cupy: Any, name: str, n: int) -> None:
+    scores, labels = batch(name, n, np.float32, rows=5)
+    value, gradient = on_device(cupy, LOSSES[name], scores, labels)
+    true_value, true_gradient, side = truth(name, scores, labels)
+    assert_near(value, true_value, true_value, np.float32)
+    assert_near(gradient, true_gradient, side, np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("loss", ["zlpr", "soft_zlpr", "softmax_cross_entropy"])
+def test_against_the_oracle(cupy: Any, loss: str, dtype: Any) -> None:
+    family = family_of(loss)
+    few = [x for x in family.quick(loss) if x.dtype == np.dtype(dtype).name and 0 < x.n <= 3000]
+    # one width each: what is compiled is compiled above
+    wide = [x for x in few if x.n % (plan.LOAD // np.dtype(dtype).itemsize) == 0][::3]
+    assert len(wide) >= 8
+
+    class Route:
+        name = "core, compiled"
+        known = getattr(nc, loss)
+
+        def value(self, scores: Any, labels: Any) -> Any:
+            return back(self.known(*map(cupy.asarray, (scores[None], labels[None]))))[0]
+
+        def gradient(self, scores: Any, labels: Any) -> Any:
+            return on_device(cupy, self.known, scores[None], labels[None])[1][0]
+
+    table = measure(
+        loss, Route(), wide, References(family.oracle(loss)), quantities=("value", "gradient")
+    )
+    assert table.passed, [line.cells() for line in table.beyond()] or table.failures[0]
+
+
+def test_which_kernel_is_launched(cupy: Any) -> None:
+    if not isinstance(cupy.asarray(np.zeros(1)), np.ndarray):
+        pytest.skip("the launches are seen on the host")
+    parts = ["part_sums", "merge_parts", "part_gradient"]
+    for n, expected in (
+        (64, [("resident_some", 1, 128)]),
+        (4096, [("resident_some", 3, 256)]),
+        (8192, [("resident_one", 3, 512)]),
+        (16_384, [("resident_one", 3, 1024)]),
+        (32_768, [("resident_long", 3, 1024)]),
+        (40_000, list(zip(parts, (9, 3, 9), (256,) * 3, strict=True))),
+    ):
+        cupy_stand_in.LAUNCHED.clear()
+        on_device(cupy, nc.soft_zlpr, *batch("soft_zlpr", n, np.float32))
+        assert cupy_stand_in.LAUNCHED == expected
+
+
+def test_a_device_with_less_shared_memory(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not isinstance(cupy.asarray(np.zeros(1)), np.ndarray):
+        pytest.skip("a device has what it has")
+    scores, labels = batch("soft_zlpr", 32_768, np.float32)
+    value, gradient = on_device(cupy, nc.soft_zlpr, scores, labels)
+    monkeypatch.setitem(cupy_stand_in.ATTRIBUTES, "MaxSharedMemoryPerBlockOptin", 101_376)
+    cupy_stand_in.LAUNCHED.clear()
+    other = on_device(cupy, nc.soft_zlpr, scores, labels)
+    assert cupy_stand_in.LAUNCHED[0] == ("part_sums", 6, 256)
+    np.testing.assert_allclose(other[0], value, rtol=1e-6)
+    np.testing.assert_allclose(other[1], gradient, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [64, 1000, 8192, 40_000])
+@pytest.mark.parametrize("name", LOSSES)
+def test_bits_do_not_depend_on_the_batch(cupy: Any, name: str, n: int) -> None:
+    scores, labels = batch(name, n, np.float32, rows=4)
+    value, gradient = on_device(cupy, LOSSES[name], scores, labels)
+    some = [3, 1, 0, 0, 2, 3, 1]
+    part = on_device(cupy, LOSSES[name], scores[some], labels[some])
+    assert_same(part, (value[some], gradient[some]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
+@pytest.mark.parametrize("n", [64, 1000, 40_000])
+def test_soft_zlpr_of_hard_labels_is_zlpr(cupy: Any, n: int, dtype: Any) -> None:
+    scores, labels = batch("zlpr", n, dtype)
+    soft = on_device(cupy, nc.soft_zlpr, scores, labels)
+    assert_same(soft, on_device(cupy, nc.zlpr, scores, labels))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax"])
+def test_odd_rows_are_the_plain_versions(cupy: Any, name: str, dtype: Any) -> None:
+    scores, labels = batch(name, 1000, dtype, rows=4)
+    scores[1] = np.linspace(-300.0, 300.0, 1000)
+    scores[3, 1:] = -100.0
+    value, gradient = on_device(cupy, LOSSES[name], scores, labels)
+    odd = [1, 3]
+    nc.use_kernels(False)
+    assert_same(
+        (value[odd], gradient[odd]), on_device(cupy, LOSSES[name], scores[odd], labels[odd])
+    )
+    assert np.isfinite(value.astype(float)).all() and np.isfinite(gradient.astype(float)).all()
+
+
+@pytest.mark.parametrize("name", ["zlpr", "softmax, index"])
+def test_any_axis_and_layout(cupy: Any, name: str) -> None:
+    scores, labels = batch(name, 1000, np.float32, rows=6)
+    s = np.moveaxis(scores.reshape(3, 2, 1000), -1, 0)
+    t = labels.reshape(3, 2) if labels.ndim == 1 else np.moveaxis(labels.reshape(3, 2, -1), -1, 0)
+    value, gradient = on_device(cupy, LOSSES[name], s, t, axis=0)
+    rows = on_device(cupy, LOSSES[name], scores, labels)
+    assert value.shape == (3, 2) and gradient.shape == s.shape
+    assert_same((value.reshape(-1), np.moveaxis(gradient, 0, -1).reshape(6, -1)), rows)
+
+
+def test_a_row_and_a_view_that_begins_anywhere(cupy: Any) -> None:
+    scores, labels = batch("zlpr", 1001, np.float32, rows=1)
+    rows = cupy.asarray(scores[:, 1:].copy()), cupy.asarray(labels[:, 1:].copy())
+    views = cupy.asarray(scores)[0, 1:], cupy.asarray(labels)[0, 1:]
+    value, gradient = (back(x) for x in nc.zlpr.value_and_grad(*views))
+    assert value.shape == () and gradient.shape == (1000,)
+    assert_same((value[None], gradient[None]), map(back, nc.zlpr.value_and_grad(*rows)))
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint16, np.float32])
+def test_kinds_of_labels(cupy: Any, kind: Any) -> None:
+    scores, labels = batch("zlpr", 1000, np.float32)
+    true = on_device(cupy, nc.zlpr, scores, labels)
+    assert_same(on_device(cupy, nc.zlpr, scores, labels.astype(kind)), true)
+
+
+SPOILT = {
+    "nan": (math.nan, None, "must not be nan"),
+    "inf": (math.inf, None, r"got \+inf"),
+    "label": (None, 1.5, "labels must lie in|must be 0 or 1"),
+    "negative label": (None, -0.5, "labels must lie in|must be 0 or 1"),
+    "masked positive": (-math.inf, 1.0, "marked positive"),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+@pytest.mark.parametrize("n", [1000, 40_000])
+@pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax"])
+def test_errors_are_the_plain_versions(cupy: Any, name: str, n: int, fault: str) -> None:
+    scores, labels = batch(name, n, np.float32)
+    labels = labels.astype(np.float32)
+    score, label, message = SPOILT[fault]
+    scores[1, 7] = scores[1, 7] if score is None else score
+    labels[1, 7] = labels[1, 7] if label is None else label
+    with pytest.raises(ValueError, match=message):
+        on_device(cupy, LOSSES[name], scores, labels)
+
+
+@pytest.mark.parametrize("index", [-1, 1000])
+def test_a_class_that_does_not_exist(cupy: Any, index: int) -> None:
+    scores, labels = batch("softmax, index", 1000, np.float32)
+    labels[1] = index
+    with pytest.raises(ValueError, match=r"class index must lie in 0\.\.999"):
+        on_device(cupy, nc.softmax_cross_entropy, scores, labels)
+
+
+def test_kernels_can_be_left_out(cupy: Any) -> None:
+    scores, labels = (cupy.asarray(x) for x in batch("zlpr", 64, np.float32))
+    nc.use_kernels(False)
+    nc.zlpr.value_and_grad(scores, labels)
+    assert cupy_stand_in.LAUNCHED == []
+
+
+@pytest.mark.parametrize("real", [4, 8])
+def test_every_label_has_a_place(real: int) -> None:
+    slots = plan.KEPT // real
+    for n in [*range(1, 3000), *range(3000, 40_000, 61), *(2**k for k in range(18))]:
+        launch = plan.resident(n, real, shared=232_448)
+        if launch is None:
+            assert n > 2 * plan.LARGEST * slots
+            continue
+        most = slots * 2 if launch.kernel == "resident_long" else slots
+        for itemsize in (2, 4) if real == 4 else (8,):
+            width = plan.width(n, itemsize)
+            assert n % width == 0 and width * itemsize <= plan.LOAD
+            assert n // width <= launch.team * (most // width)
+        assert launch.threads % launch.team == 0 and launch.team & (launch.team - 1) == 0
+        assert launch.threads % 32 == 0 and launch.blocks(7) * launch.threads >= 7 * launch.team
+
+
+def architectures() -> list[str]:
+    listed = subprocess.run([str(NVCC), "--list-gpu-code"], capture_output=True, text=True)
+    return [each for each in ARCHITECTURES if each in listed.stdout.split()]
+
+
+def compiled_by_nvcc(folder: Path, text: str, architecture: str) -> bytes:
+    """The cubin."""
+    (folder / "kernels.cu").write_text(text)
+    options = [*source.OPTIONS, "-cubin", f"-arch={architecture}", "-Werror", "all-warnings"]
+    command = [str(NVCC), *options, "kernels.cu", "-o", "kernels.cubin"]
+    subprocess.run(command, cwd=folder, check=True)
+    return (folder / "kernels.cubin").read_bytes()
+
+
+@pytest.mark.skipif(NVCC is None, reason="needs nvcc")
+@pytest.mark.parametrize("dtype", source.STORED)
+@pytest.mark.parametrize("loss", source.LOSSES)
+def test_nvcc_compiles_each(loss: str, dtype: str, tmp_path: Path) -> None:
+    labels = {"zlpr": "bytes", "soft_zlpr": "same", "softmax": "index"}[loss]
+    text = source.source(loss, dtype, labels, plan.width(64, np.dtype(dtype).itemsize))
+    cubin = compiled_by_nvcc(tmp_path, text, architectures()[0])
+    assert all(name.encode() in cubin for name in KERNELS)
+
+
+@pytest.mark.skipif(NVCC is None, reason="needs nvcc")
+def test_nvcc_compiles_for_all_architectures(tmp_path: Path) -> None:
+    known = architectures()
+    assert known
+    for architecture in known:
+        text = source.source("softmax", "bfloat16", "same", 8)
+        assert b"resident_long" in compiled_by_nvcc(tmp_path, text, architecture)
