@@ -7,8 +7,7 @@ again for the next one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -27,8 +26,7 @@ PIECE = 1 << 10
 """Terms of a dot product at a time, for BLAS to start no threads."""
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """Some rows (rows, n) of float64, and what is asked of them.
 
     wide: the result is rounded to a narrower dtype, so that single roundings are not seen.
@@ -53,14 +51,33 @@ class Block:
         if self.gone is not None:
             terms[self.gone] = 0.0
 
+    def write(self, operation: np.ufunc, a: Floats, b: Floats) -> None:
+        """operation(a, b) as the gradient, where it is asked for; a may be written to."""
+        if self.gradient is None:
+            return
+        if self.wide:
+            np.copyto(self.gradient, operation(a, b, out=a), casting="same_kind")
+        else:
+            operation(a, b, out=self.gradient)
+
+    def part(self, rows: Floats) -> Block:
+        """Some rows, with a gradient of their own."""
+        gone = None if self.gone is None else self.gone[rows]
+        gradient = None if self.gradient is None else np.empty_like(self.gradient[rows])
+        scratch = tuple(x[: rows.size] for x in self.scratch)
+        scores, labels = self.scores[rows], self.labels[rows]
+        return Block(scores, labels, self.wide, gone, gradient, scratch, self.tolerance)
+
     def counts(self, sums: Floats, least: float, most: float) -> Floats:
         """Where a sum is in range, and so large that what is gone is nothing beside it."""
         fits = (sums >= least) & (sums <= most)
         return fits if self.gone is None else fits & ((sums >= VISIBLE) | ~self.gone.any(axis=-1))
 
-    def total(self, terms: Floats, spare: Floats) -> Floats:
-        """The sum of each row of terms >= 0, (rows,); spare is written to."""
-        return dot(terms, _ONES[: terms.shape[-1]]) if self.wide else exact_sum(terms, spare)
+    def total(self, terms: Floats, spare: Floats, most: float | None = None) -> Floats:
+        """The sum of each row of terms >= 0, (rows,), at most that; spare is written to."""
+        if self.wide:
+            return dot(terms, _ONES[: terms.shape[-1]])
+        return exact_sum(terms, spare, most)
 
 
 VISIBLE = 2.0**-30
@@ -82,16 +99,17 @@ def dot(a: Floats, b: Floats) -> Floats:
     return result
 
 
-def exact_sum(x: Floats, spare: Floats) -> Floats:
+def exact_sum(x: Floats, spare: Floats, most: float | None = None) -> Floats:
     """The sum of each row of terms >= 0, rounded once: (rows, n) -> (rows,); spare (rows, n).
 
-    Terms are cut at the last bit of M = 2 S, S an estimate of the sum: fl(x + M) - M is a multiple
-    of ulp(M), and these add up exactly in any order.  What is left of x is below ulp(M).
+    Terms are cut at the last bit of M = 2 S, S an estimate of the sum, or what it is at most:
+    fl(x + M) - M is a multiple of ulp(M), and these add up exactly in any order.  What is left of x
+    is below ulp(M).
 
     Source: Rump, Ogita, Oishi, Accurate floating-point summation I, SIAM J. Sci. Comput. 31 (2008).
     """
     ones = _ONES[: x.shape[-1]]
-    large = 2.0 * dot(x, ones)[:, None]
+    large = 2.0 * (dot(x, ones)[:, None] if most is None else most)
     np.add(x, large, out=spare)
     np.subtract(spare, large, out=spare)
     high = dot(spare, ones)

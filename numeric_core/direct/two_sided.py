@@ -17,7 +17,7 @@ import numpy as np
 from numeric_core.direct import Way
 from numeric_core.direct.blocks import Block, Floats
 
-__all__ = ["way"]
+__all__ = ["terms", "way"]
 
 LEAST, MOST = 2.0**-700, 2.0**700
 """A sum below may lack terms that underflowed, one above is near to overflow; e^700 = 2^1010 is
@@ -31,25 +31,30 @@ def way(threshold: float, hard: bool) -> Way | None:
     """How `numeric_core.direct` computes ZLPR."""
     if abs(threshold) > FARTHEST:
         return None
-    return Way(partial(_rows, math.exp(threshold)), arrays=4, hard=hard)
+    return Way(partial(_rows, math.exp(threshold)), arrays=3, hard=hard)
 
 
 def _rows(base: float, block: Block) -> Floats:
-    e, u, d, spare = block.scratch
-    block.exponentials(e)
-    np.divide(block.labels, e, out=d)
-    np.subtract(1.0, block.labels, out=u)
-    np.multiply(u, e, out=u)
-    block.clear(u)
+    u, d, spare = terms(block)
     up, down = block.total(u, spare), block.total(d, spare)
     known = _known(up) & _known(down)
     value: Floats = np.log1p(base * down) + np.log1p(up / base)
     if block.gradient is not None:
         np.divide(u, (base + up)[:, None], out=u)
         np.divide(d, (1.0 / base + down)[:, None], out=d)
-        np.subtract(u, d, out=u)
-        np.copyto(block.gradient, u, casting="same_kind")
+        block.write(np.subtract, u, d)
     return np.where(known, value, math.nan)
+
+
+def terms(block: Block) -> tuple[Floats, Floats, Floats]:
+    """u, d, and an array to write to."""
+    e, u, d = block.scratch
+    block.exponentials(e)
+    np.divide(block.labels, e, out=d)
+    np.subtract(1.0, block.labels, out=u)
+    np.multiply(u, e, out=u)
+    block.clear(u)
+    return u, d, e
 
 
 def _known(total: Floats) -> Floats:

@@ -22,6 +22,8 @@ from typing import Any
 from array_api_compat import device
 
 from numeric_core import checks
+from numeric_core.direct import Way
+from numeric_core.direct.softmax import SOFTMAX
 from numeric_core.distribution import (
     center,
     probabilities,
@@ -35,6 +37,7 @@ from numeric_core.namespace import (
     Array,
     Namespace,
     exp,
+    finfo,
     finfo_max,
     log,
     log1p,
@@ -115,6 +118,10 @@ class SoftmaxCrossEntropy(Loss):
     def kernel(self) -> Kernel:
         """Compiled for NumPy arrays; `numeric_core.kernels.softmax`."""
         return Kernel("softmax")
+
+    def direct(self) -> Way:
+        """`numeric_core.direct.softmax`."""
+        return SOFTMAX
 
     def _value(self, rows: Rows) -> Array:
         rows = rows.widened()
@@ -215,7 +222,7 @@ def _distance(xp: Namespace, m: Array, top: Array) -> Array:
 
 def _tolerance(xp: Namespace, dtype: Any) -> float:
     """By how much the labels of a row may miss the sum 1."""
-    return math.sqrt(float(xp.finfo(dtype).eps))
+    return math.sqrt(float(finfo(xp, dtype).eps))
 
 
 def _mass(rows: Rows) -> Array:

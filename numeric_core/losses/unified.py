@@ -25,6 +25,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from numeric_core import checks
+from numeric_core.direct import Way
+from numeric_core.direct.pairs import way as pairs_directly
 from numeric_core.distribution import (
     center,
     complements,
@@ -143,6 +145,10 @@ class Unified(Loss):
 
     def _shards(self) -> Shards:
         return _TwoSides(self)
+
+    def direct(self) -> Way | None:
+        """`numeric_core.direct.pairs`."""
+        return pairs_directly(self.scale, self.margin)
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, self._pairs(rows))

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from numeric_core import checks
-from numeric_core.direct import Way, two_sided
+from numeric_core.direct import Way, single, two_sided
 from numeric_core.distribution import (
     center,
     complements,
@@ -256,6 +256,10 @@ class BinaryCrossEntropy(Loss):
 
     def _shards(self) -> Shards:
         return Additive(self)
+
+    def direct(self) -> Way:
+        """`numeric_core.direct.single`."""
+        return single.BINARY
 
     def kernel(self) -> Kernel:
         """Compiled for NumPy arrays; `numeric_core.kernels.by_label`."""

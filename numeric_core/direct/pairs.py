@@ -1,0 +1,55 @@
+"""The unified loss: with the scale in s already, and c = e^{gamma m},
+
+u_i = (1 - t_i) e^{s_i},   d_i = t_i / e^{s_i},   V = sum u_i,   W = sum d_i,   R = c V W
+l   = log1p(R)
+g_i = u_i gamma c W / (1 + R) - d_i gamma c V / (1 + R)
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+
+from numeric_core.direct import Way
+from numeric_core.direct.blocks import Block, Floats
+from numeric_core.direct.two_sided import terms
+
+__all__ = ["way"]
+
+LEAST, MOST = 2.0**-400, 2.0**400
+"""Products of two such sums and of c, and their inverses, are in range; no term of the negatives
+that is lifted by c W <= 2^500 was subnormal, as t e^{-s} <= MOST there."""
+
+TINY = 2.0**-500
+"""t / e^s is a normal number for a label from here on, e^s <= MOST."""
+
+FARTHEST = 64.0
+"""|gamma m| up to which c is within 2^93; and gamma within 1 / 64 and 64, so that the scores
+between a mask (-65504 in float16) and REACH are few."""
+
+
+def way(scale: float, margin: float) -> Way | None:
+    """How `numeric_core.direct` computes the unified loss."""
+    if not 1.0 / FARTHEST <= scale <= FARTHEST or abs(scale * margin) > FARTHEST:
+        return None
+    return Way(partial(_rows, scale, math.exp(scale * margin)), arrays=3, scale=scale)
+
+
+def _rows(scale: float, c: float, block: Block) -> Floats:
+    u, d, spare = terms(block)
+    v, w = block.total(u, spare), block.total(d, spare)
+    pairs = c * v * w
+    if block.gradient is not None:
+        share = scale * c / (1.0 + pairs)
+        np.multiply(u, (share * w)[:, None], out=u)
+        np.multiply(d, (share * v)[:, None], out=d)
+        block.write(np.subtract, u, d)
+    none = v == 0.0 if block.gone is None else (v == 0.0) & ~block.gone.any(axis=-1)
+    known = block.counts(v, LEAST, MOST) | none
+    known &= (w == 0.0) | ((w >= LEAST) & (w <= MOST))
+    if not block.wide:
+        t = block.labels
+        known &= (t >= TINY).sum(axis=-1) == (t > 0).sum(axis=-1)
+    return np.where(known, np.log1p(pairs), math.nan)

@@ -1,0 +1,40 @@
+"""Binary cross-entropy, label by label.
+
+    l   = sum_i max((1 - t_i) s_i, -t_i s_i) + log1p(min(e^{s_i}, 1 / e^{s_i}))
+    g_i = ((1 - t_i) e^{s_i} - t_i) / (1 + e^{s_i})
+
+All terms of l are >= 0.  The numerator of g is a difference of its two sides, and no more.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from numeric_core.direct import Way
+from numeric_core.direct.blocks import REACH, Block, Floats
+
+__all__ = ["BINARY"]
+
+
+def _rows(block: Block) -> Floats:
+    e, a, x, y, z = block.scratch
+    s, t = block.scores, block.labels
+    block.exponentials(e)
+    np.subtract(1.0, t, out=a)
+    np.negative(np.multiply(t, s, out=x), out=x)
+    np.maximum(x, np.multiply(a, s, out=y), out=x)
+    np.log1p(np.minimum(e, np.divide(1.0, e, out=y), out=y), out=y)
+    block.clear(y)
+    value = block.total(np.add(x, y, out=x), z)
+    if block.gradient is not None:
+        block.clear(e)
+        np.subtract(np.multiply(a, e, out=a), t, out=a)
+        block.write(np.divide, a, np.add(e, 1.0, out=e))
+    if s.max() <= REACH:
+        return value
+    return np.where(s.max(axis=-1) <= REACH, value, math.nan)
+
+
+BINARY = Way(_rows, arrays=5)

@@ -1,0 +1,140 @@
+"""Softmax cross-entropy.
+
+With N = sum_j e^{s_j}, T = sum_j t_j, and k a class of the largest score,
+
+    l   = T log N - sum_j t_j s_j                            plainly, p_i = e^{s_i} / N
+    g_i = p_i T - t_i
+    l   = sum_j t_j (s_k - s_j) + T log1p(R / e^{s_k}),  R = sum_{j != k} e^{s_j}
+    g_i = p_i (T - t_i) - t_i (1 - p_i)                      with all digits, 1 - p_k = R / N
+
+The plain form is for results of float32 where the loss is not small: then neither difference has
+lost more than float64 has to spare.  Elsewhere nothing is taken from 1 or from T that is most of
+it: the class k is summed apart from the others, and so is a label above 1/2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from numeric_core.direct import Way
+from numeric_core.direct.blocks import Block, Floats, dot
+
+__all__ = ["SOFTMAX"]
+
+LEAST, MOST = 2.0**-700, 2.0**1000
+"""Of the largest term, which is as good as the sum: p_i >= 2^-300 comes of a normal number, and
+n e^{s_k} is finite."""
+
+SMALL = 2.0**-12
+"""A loss above has lost at most 700 2^-52 / 2^-12 = 2^-30 of itself by the subtraction, and
+1 - p_k no more where it is of account."""
+
+HALF, EIGHTH = 0.5, 0.125
+"""Up to here p T - t has fewer roundings than the sum of its two sides, and hides no cancelling."""
+
+
+def _rows(block: Block) -> Floats:
+    if not block.wide:
+        return _apart(block)
+    value = _plainly(block)
+    small = np.flatnonzero(value < SMALL)
+    if small.size:
+        part = block.part(small)
+        value[small] = _apart(part)
+        if block.gradient is not None:
+            block.gradient[small] = part.gradient
+    return value
+
+
+def _plainly(block: Block) -> Floats:
+    e, s, t = block.exponentials(block.scratch[0]), block.scores, block.labels
+    block.clear(e)
+    norm, mass, linear = block.total(e, e), block.total(t, e), dot(t, s)
+    if block.gradient is not None:
+        np.multiply(e, (mass / norm)[:, None], out=e)
+        block.write(np.subtract, e, t)
+    known = block.counts(norm, LEAST, MOST) & _distribution(block, mass)
+    return np.where(known, mass * np.log(norm) - linear, math.nan)
+
+
+def _apart(block: Block) -> Floats:
+    e, x, spare = block.scratch
+    s, t = block.scores, block.labels
+    m, n = s.shape
+    leader = s.argmax(axis=-1) + n * np.arange(m)
+    block.clear(block.exponentials(e))
+    largest, rest = _divided(block, e, leader, spare)
+    np.subtract(s.reshape(-1)[leader][:, None], s, out=x)
+    linear = block.total(np.multiply(x, t, out=x), spare)
+    likely = t.max()
+    mass, others = _masses(block, likely, spare)
+    value = linear + mass * np.log1p(rest / largest)
+    if block.gradient is not None:
+        sums = _Sums(largest, rest, mass, others)
+        large, slopes = _slope(block, leader, likely, sums)
+        block.gradient.reshape(-1)[large] = slopes
+    known = block.counts(largest, LEAST, MOST) & _distribution(block, mass)
+    return np.where(known, value, math.nan)
+
+
+class _Sums(NamedTuple):
+    """Of each row (rows,): e^{s_k}, R, T, and T without a label above 1/2."""
+
+    largest: Floats
+    rest: Floats
+    mass: Floats
+    others: Floats
+
+
+def _slope(block: Block, leader: Floats, likely: float, sums: _Sums) -> tuple[Floats, Floats]:
+    """Writes p T - t; where p or t is above EIGHTH the place, and p (T - t) - t (1 - p)."""
+    e, x, spare = block.scratch
+    t, n = block.labels, block.labels.shape[1]
+    norm = sums.largest + sums.rest
+    np.multiply(e, (sums.mass / norm)[:, None], out=x)
+    share = np.maximum(x, t, out=spare) if likely > EIGHTH else x
+    (large,) = (share.reshape(-1) > EIGHTH).nonzero()
+    block.write(np.subtract, x, t)
+    row = large // n
+    term, label, whole = e.reshape(-1)[large], t.reshape(-1)[large], norm[row]
+    q = np.where(large == leader[row], sums.rest[row], whole - term) / whole
+    absent = np.where(label > HALF, sums.others[row], sums.mass[row] - label)
+    return large, term / whole * absent - label * q
+
+
+def _divided(block: Block, x: Floats, place: Floats, spare: Floats) -> tuple[Floats, Floats]:
+    """One term of each row, by its place in the block, and the sum of the others."""
+    flat = x.reshape(-1)
+    own = flat[place]
+    flat[place] = 0.0
+    rest = block.total(x, spare)
+    flat[place] = own
+    return own, rest
+
+
+def _masses(block: Block, likely: float, spare: Floats) -> tuple[Floats, Floats]:
+    """T, and T without a label above 1/2 where there is one; nan where there are two."""
+    t, n = block.labels, block.labels.shape[1]
+    mass = block.total(t, spare, most=2.0)
+    others = mass.copy()
+    if likely > HALF:
+        (main,) = (t.reshape(-1) > HALF).nonzero()
+        row = main // n
+        first = np.diff(row, prepend=-1) > 0
+        mass[row[~first]] = math.nan
+        main, row = main[first], row[first]
+        place = main % n + n * np.arange(row.size)
+        own, others[row] = _divided(block, t[row], place, spare[: row.size])
+        mass[row] = np.where(np.isnan(mass[row]), math.nan, others[row] + own)
+    return mass, others
+
+
+def _distribution(block: Block, mass: Floats) -> Floats:
+    """Where the labels of a row sum to 1."""
+    return np.abs(mass - 1.0) <= block.tolerance
+
+
+SOFTMAX = Way(_rows, arrays=3, indexed=True, block=1 << 17)
