@@ -11,8 +11,8 @@ dtype; the result is kept in NUMBA_CACHE_DIR, or `__pycache__` beside the kernel
 be written, in the user's cache directory).  In later processes the first call takes a second, most
 of it the import of Numba.
 
-CuPy arrays of any size go to CUDA kernels in the same way (`numeric_core.kernels.cuda`; install
-`lossproof[cuda12]` or `lossproof[cuda13]`), bfloat16 included; CuPy compiles each when first called.
+CuPy arrays of any size, bfloat16 included, go to CUDA kernels in the same way (`pip install
+"lossproof[cuda12]"` or `[cuda13]`; `numeric_core.kernels.cuda`), compiled by CuPy at the first call.
 
 `use_kernels(False)`, or LOSSPROOF_KERNELS=0 in the environment, leaves the plain version alone: for
 the bits that other array libraries are compared with, for processes too short to load a compiler.

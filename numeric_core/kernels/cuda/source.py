@@ -1,4 +1,4 @@
-"""The CUDA text of a kernel, and what it is compiled to: once a process, by CuPy, at the first call.
+"""The CUDA text of a kernel, and what CuPy compiles it to: once a process, at the first call.
 
 CuPy keeps what is compiled in its own folder (CUPY_CACHE_DIR), so that later processes load it.
 """
