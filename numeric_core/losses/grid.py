@@ -22,9 +22,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numeric_core import checks, moderate, sweeps
+from numeric_core import checks, fine, moderate, sweeps
 from numeric_core.distribution import center, probabilities, weigh
 from numeric_core.exact import Pair, rounded, two_sum
+from numeric_core.grid_parts import CenteredParts, ClassParts, PairParts
 from numeric_core.grid_sums import (
     centered,
     mean,
@@ -39,6 +40,7 @@ from numeric_core.loss import Rows, score_rows
 from numeric_core.namespace import Array, finfo_max, log1p, namespace
 from numeric_core.pairwise import element_gradient, element_hvp, element_value, products
 from numeric_core.reductions import free_exponential_sum, log_partition
+from numeric_core.shards import GridShards
 from numeric_core.shares import shares
 
 __all__ = [
@@ -98,7 +100,10 @@ class GridTruncated(GridLoss):
         return _softmax(scores, 2.0, log_constants)
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
-        return sweeps.swept(sweeps.truncated, rows, gradient)
+        return sweeps.swept(sweeps.truncated, fine.truncated, rows, gradient)
+
+    def _parts(self) -> GridShards:
+        return ClassParts(sums=(own_class,))
 
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):
@@ -141,7 +146,10 @@ class GridMirrored(GridLoss):
         return rows.per_row(rows.xp.sum(log1p(rows.xp, own), axis=-1))
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
-        return sweeps.swept(sweeps.mirrored, rows, gradient)
+        return sweeps.swept(sweeps.mirrored, fine.mirrored, rows, gradient)
+
+    def _parts(self) -> GridShards:
+        return ClassParts(0.5, (own_class, other_class))
 
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):
@@ -187,6 +195,9 @@ class GridPairwise(GridLoss):
         rows, overlaps = _overlaps(labels)
         return rows.per_row(rows.xp.sum(log1p(rows.xp, overlaps), axis=(-2, -1)))
 
+    def _parts(self) -> GridShards:
+        return PairParts()
+
     def _value(self, rows: Rows) -> Array:
         sums = products(rows)
         return element_value(rows) if sums is None else sums.value()
@@ -223,7 +234,10 @@ class GridCentered(GridLoss):
         return _softmax(scores, 1.0)
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
-        return sweeps.swept(sweeps.centered, rows, gradient)
+        return sweeps.swept(sweeps.centered, fine.centered, rows, gradient)
+
+    def _parts(self) -> GridShards:
+        return CenteredParts()
 
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):

@@ -1,0 +1,136 @@
+"""Grids in NumPy, block by block: digits, range, and the arithmetic of halves."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from core_reference import Arrays, Backend
+from grid_reference import LOSSES, worst_ulps
+
+from numeric_core import fine, halves, sweeps
+from numeric_core.grids import checked
+
+KINDS = pytest.mark.parametrize("kind", ("truncated", "mirrored", "centered"))
+SIZE = (20, 13)
+
+
+def grid(kind: str, dtype: Any, size: tuple[int, int] = SIZE) -> tuple[Any, Any, Any]:
+    """Scores, labels and a vector; kind: of labels."""
+    rng = np.random.default_rng(5)
+    n, m = size
+    s = rng.normal(size=size) * np.exp(rng.uniform(-2, 3, (n, 1)))
+    t = {
+        "soft": rng.dirichlet(np.ones(m), n),
+        "sparse": rng.dirichlet(np.full(m, 0.05), n) + 1e-12,
+        "hard": np.eye(m)[rng.integers(0, m, n)],
+        "optimum": np.exp(2 * s - np.max(2 * s, axis=1, keepdims=True)),
+    }[kind]
+    t = t / t.sum(axis=1, keepdims=True)
+    return s.astype(dtype), t.astype(dtype), rng.normal(size=size).astype(dtype)
+
+
+def swept(kind: str, s: Any, t: Any, gradient: bool = True) -> Any:
+    """By the sweeps alone."""
+    rows = checked(s, t, True)
+    return sweeps.swept(getattr(sweeps, kind), getattr(fine, kind), rows, gradient)
+
+
+@KINDS
+@pytest.mark.parametrize("labels", ("soft", "sparse", "hard", "optimum"))
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_within_four_ulp_and_by_sweeps(kind: str, labels: str, dtype: Any) -> None:
+    s, t, v = grid(labels, dtype)
+    assert swept(kind, s, t) is not None and swept(kind, s, t, False) is not None
+    value, gradient, _ = worst_ulps(kind, (s, t, v), Arrays(Backend.NUMPY))
+    assert value <= 1.0
+    assert gradient <= (1.0 if dtype == np.float32 else 4.0)
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_blocks_and_what_is_kept_do_not_matter(
+    kind: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s, t, _ = grid("soft", dtype, (150, 7))
+    whole = swept(kind, s, t), swept(kind, s, t, False)
+    for module in (sweeps, fine):
+        monkeypatch.setattr(module, "BLOCK", 200)
+        monkeypatch.setattr(module, "KEPT", 0)
+    parts = swept(kind, s, t), swept(kind, s, t, False)
+    tight = np.finfo(dtype).eps * 2
+    for (a, g), (b, h) in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(a, b, rtol=4e-16)
+        if g is not None:
+            np.testing.assert_allclose(g, h, rtol=tight, atol=tight * 1e-3)
+
+
+@KINDS
+@pytest.mark.parametrize("gradient", (True, False))
+def test_what_leaves_the_range_goes_the_other_way(kind: str, gradient: bool) -> None:
+    s = np.zeros((20, 15))
+    s[:, 0], s[:, 1] = 290.0, -290.0
+    t = np.eye(15)[np.zeros(20, dtype=int)]
+    t[0] = 0.0
+    t[0, :2] = 1e-290, 1.0
+    assert swept(kind, s, t, gradient) is None
+    value, slope = LOSSES[kind].value_and_grad(s, t)
+    assert np.isfinite(value) and np.all(np.isfinite(slope))
+
+
+@KINDS
+def test_batches_are_grids_one_by_one(kind: str) -> None:
+    s, t, _ = grid("soft", np.float32, (60, 15))
+    batch = s.reshape(3, 20, 15), t.reshape(3, 20, 15)
+    value, gradient = swept(kind, *batch)
+    for i in range(3):
+        one = swept(kind, batch[0][i], batch[1][i])
+        assert value[i] == one[0] and np.array_equal(gradient[i], one[1])
+
+
+def exact(x: float, low: float | None = None) -> Fraction:
+    return Fraction(float(x)) + (0 if low is None else Fraction(float(low)))
+
+
+def test_products_and_quotients_of_halves() -> None:
+    rng = np.random.default_rng(0)
+    x, y = np.exp(rng.normal(size=(2, 1, 200)) * 20)
+    a, b = (halves.halves(halves.Number(z, None)) for z in (x, y))
+    times, over = halves.product(a, b), halves.quotient(x, b)
+    again = halves.product(halves.halves(times), b)
+    for i in range(200):
+        p, q = exact(x[0, i]) * exact(y[0, i]), exact(x[0, i]) / exact(y[0, i])
+        assert abs(exact(times.upper[0, i], times.lower[0, i]) / p - 1) < Fraction(1, 2**74)
+        assert abs(exact(over.high[0, i], over.low[0, i]) / q - 1) < Fraction(1, 2**74)
+        cube = exact(again.upper[0, i], again.lower[0, i])
+        assert abs(cube / (p * exact(y[0, i])) - 1) < Fraction(1, 2**72)
+
+
+@pytest.mark.parametrize("m", (1, 2, 9, 300))
+def test_sums_of_others_of_every_size(m: int) -> None:
+    x = np.exp(np.random.default_rng(1).normal(size=(12, m)) * 15)
+    x[3], x[4, 1:] = 0.0, 0.0
+    number = halves.others(halves.Number(x.copy(), None))
+    plain = sweeps.others(x, np.empty_like(x), exact=True)
+    rough = sweeps.others(x, np.empty_like(x), exact=False)
+    for i, j in np.ndindex(*x.shape):
+        true = sum((exact(z) for k, z in enumerate(x[i]) if k != j), Fraction(0))
+        assert abs(exact(number.upper[i, j], number.lower[i, j]) - true) <= true / 2**85
+        assert abs(exact(plain[i, j]) - true) <= true * m / 2**52
+        assert abs(exact(rough[i, j]) - true) <= true * m / 2**30
+
+
+def test_sums_over_samples() -> None:
+    x = np.exp(np.random.default_rng(2).normal(size=(1003, 4)) * 5)
+    sums = halves.column_sums(halves.Number(x, None))
+    total = sweeps._Total()
+    for part in np.split(x, [500]):
+        total.add(part.copy())
+    for j in range(4):
+        true = sum(map(exact, x[:, j].tolist()), Fraction(0))
+        assert sums.upper[j] == math.fsum(x[:, j])
+        assert abs(exact(sums.upper[j], sums.lower[j]) - true) <= true / 2**90
+        assert total.rounded()[j] == pytest.approx(math.fsum(x[:, j]), rel=3e-16, abs=0)
