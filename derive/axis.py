@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from string import ascii_lowercase
 from typing import Any
 
-from sympy import Expr, IndexedBase, Product, Sum, Symbol
+import sympy
+from sympy import Expr, IndexedBase, Product, S, Symbol, Tuple, sympify
+
+# Objects that are kept to be found again: a derivation over two axes has some 10^4 of each kind.
+KEPT = 1 << 16
 
 
 class Index(Symbol):
@@ -24,15 +29,57 @@ class Index(Symbol):
 
     def __new__(cls, name: str, axis: Axis) -> Index:
         """Two indices are equal when their names and their axes are."""
-        index = Symbol.__xnew__(cls, name, integer=True, nonnegative=True)
-        index.axis = axis
-        return index
+        return _index(name, axis)
 
     def _hashable_content(self) -> tuple[Any, ...]:
         return (*super()._hashable_content(), self.axis.name, self.axis.size)
 
     def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return (self.name, self.axis), {}
+
+
+# SymPy keeps its symbols too: what is the same object is known to be equal without a look.
+@lru_cache(maxsize=KEPT)
+def _index(name: str, axis: Axis) -> Index:
+    index: Index = Symbol.__xnew__(Index, name, integer=True, nonnegative=True)
+    index.axis = axis
+    return index
+
+
+class Sum(sympy.Sum):
+    """A sum over whole axes: SymPy's, without its work on limits that these axes never have.
+
+    The length of an axis is a positive integer, so that no such sum is empty or a number, and
+    nothing under it is a ``Piecewise``.
+    """
+
+    __slots__ = ()
+    is_number = False
+    has_empty_sequence = False
+    has_finite_limits = True
+    has_reversed_limits = False
+
+    def __new__(cls, summand: Expr, *limits: Any) -> Expr:
+        """Nested sums are one with several limits, the innermost first, as in SymPy."""
+        summand = sympify(summand)
+        limits = tuple(one if isinstance(one, Tuple) else Tuple(*one) for one in limits)
+        while isinstance(summand, Sum):
+            limits, summand = (*summand.limits, *limits), summand.function
+        aggregate = Expr.__new__(cls, summand, *limits)
+        aggregate.is_commutative = True
+        return S.NaN if summand is S.NaN else aggregate
+
+    @property
+    def free_symbols(self) -> set[Symbol]:
+        """Those of the summand without the indices, and the lengths."""
+        return set(_free_symbols(self))
+
+
+@lru_cache(maxsize=KEPT)
+def _free_symbols(aggregate: Sum) -> frozenset[Symbol]:
+    indices = {limits[0] for limits in aggregate.limits}
+    lengths = (bound.free_symbols for limits in aggregate.limits for bound in limits[1:])
+    return frozenset((aggregate.function.free_symbols - indices).union(*lengths))
 
 
 @dataclass(frozen=True)

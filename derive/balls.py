@@ -102,7 +102,8 @@ def _written(expression: Expr, sizes: _Sizes, indices: tuple[tuple[Index, int], 
         index, body = opened(expression)
         values = range(dict(sizes)[index.axis])
         parts = (_write_out(body, sizes, {**where, index: value}) for value in values)
-        together = {Sum: Add, Product: Mul, Largest: maximum}[expression.func]
+        kinds = {Sum: Add, Product: Mul, Largest: maximum}
+        together = next(kinds[kind] for kind in kinds if isinstance(expression, kind))
         return together(*parts)
     if isinstance(expression, Partial):
         inner = _write_out(expression.expression, sizes, where)

@@ -9,7 +9,7 @@ leaked index is left (sympy#27359).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -31,7 +31,7 @@ from sympy import (
 from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import Function
 
-from derive.axis import Index
+from derive.axis import KEPT, Index, total
 from derive.coefficients import Coefficient, OrderSum
 from derive.ramps import Largest, leads
 
@@ -69,7 +69,7 @@ def opened(aggregate: Aggregate, taken: Collection[Index] = ()) -> tuple[Index, 
     if index not in taken:
         return index, body
     fresh = index.axis.fresh({*taken, *indices_of(aggregate)})
-    return fresh, body.xreplace({index: fresh})
+    return fresh, renamed(body, {index: fresh})
 
 
 def over(aggregate: Aggregate, index: Index, body: Expr) -> Expr:
@@ -77,13 +77,32 @@ def over(aggregate: Aggregate, index: Index, body: Expr) -> Expr:
     return aggregate.func(body, index.axis.limits(index))
 
 
-def indices_of(expression: Expr) -> set[Index]:
-    """Every index that occurs, free or bound."""
-    return expression.atoms(Index)
-
-
 # Every mutant shares all but one branch of its tree with the others; each branch is searched once.
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=KEPT)
+def indices_of(expression: Expr) -> frozenset[Index]:
+    """Every index that occurs, free or bound."""
+    if isinstance(expression, Index):
+        return frozenset((expression,))
+    return frozenset().union(*(indices_of(argument) for argument in expression.args))
+
+
+def renamed(expression: Expr, names: Mapping[Index, Index]) -> Expr:
+    """Every index that has another name under it, all at once, the bound ones too."""
+    if isinstance(expression, Index):
+        return names.get(expression, expression)
+    if indices_of(expression).isdisjoint(names):
+        return expression
+    arguments = (renamed(argument, names) for argument in expression.args)
+    return entry(*arguments) if isinstance(expression, Indexed) else expression.func(*arguments)
+
+
+@lru_cache(maxsize=KEPT)
+def entry(base: IndexedBase, *indices: Expr) -> Indexed:
+    """``base[indices]``: SymPy makes each entry anew and works out what is assumed of it."""
+    return Indexed(base, *indices)
+
+
+@lru_cache(maxsize=KEPT)
 def free_indices(expression: Expr) -> frozenset[Index]:
     """The indices that occur free."""
     if isinstance(expression, Index):
@@ -145,7 +164,7 @@ def _derivative_of_aggregate(aggregate: Aggregate, variable: Variable) -> Expr:
     if isinstance(aggregate, Sum):
         return over(aggregate, index, slope)
     # Logarithmic derivative: the factors of the products used here are positive.
-    return aggregate * Sum(slope / body, index.axis.limits(index))
+    return aggregate * total(slope / body, index)
 
 
 def _derivative_of_largest(largest: Largest, variable: Variable) -> Expr:
@@ -233,16 +252,15 @@ def _delta_target(term: Expr, index: Index) -> Index | None:
 
 def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
     """Substitute a free index; bound indices of the target's name are renamed before."""
+    if index not in free_indices(expression):
+        return expression
     if isinstance(expression, ExprWithLimits):
         bound, body = opened(expression, {target})
-        if bound == index or index not in expression.free_symbols:
-            return expression
         return over(expression, bound, replace_index(body, index, target))
-    if expression == index:
+    if isinstance(expression, Index):
         return target
-    if not expression.args or index not in free_indices(expression):
-        return expression
-    return expression.func(*(replace_index(a, index, target) for a in expression.args))
+    arguments = (replace_index(argument, index, target) for argument in expression.args)
+    return entry(*arguments) if isinstance(expression, Indexed) else expression.func(*arguments)
 
 
 def alike(left: Expr, right: Expr) -> bool:

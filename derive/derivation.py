@@ -210,9 +210,10 @@ class Derivation:
 def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr], facts: Facts) -> None:
     """A name is new, has the indices and the sign of its part, and names one family of parts."""
     families: dict[Expr, tuple[Expr, tuple[Expr, ...]]] = {}
+    taken = set().union(*(side.free_symbols | side.atoms(IndexedBase) for side in sides))
     for part, name in named.items():
         base, indices = (name.base, name.indices) if isinstance(name, Indexed) else (name, ())
-        if any(base in side.free_symbols | side.atoms(IndexedBase) for side in sides):
+        if base in taken:
             raise ValueError(f"{name} occurs already: name {part} by something new")
         if not free_indices(part) <= set(indices):
             raise ValueError(f"{part} has an index that its name {name} has not")

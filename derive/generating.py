@@ -14,8 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sympy import Add, Expr, Integer, Mul, Pow, S, Sum, Symbol, exp, expand, expand_mul
+from sympy import Add, Expr, Integer, Mul, Pow, S, Symbol, exp, expand, expand_mul
 
+from derive.axis import Sum
 from derive.calculus import Partial, resolve
 from derive.coefficients import Coefficient, OrderSum, Z, is_polynomial, is_power_series
 

@@ -16,7 +16,7 @@ from typing import Any
 from sympy import Expr, Integer, Mul, Sum
 
 from derive.axis import Index
-from derive.calculus import free_indices, opened, replace_index
+from derive.calculus import free_indices, opened, renamed, replace_index
 
 # Indices of a nest that is put in order: 120 orders at five. The square of a sum over samples and
 # classes, summed over the logs, has five; a larger nest is kept as it was met, which decides less
@@ -66,7 +66,7 @@ def nested(factors: Sequence[Expr], order: Sequence[Index]) -> Expr:
         inside = Mul(*(factor for factor in outside if index in free_indices(factor)))
         outside = [factor for factor in outside if index not in free_indices(factor)]
         canonical = index.axis.index(f"_{height(inside)}")
-        outside.append(index.axis.sum(inside.xreplace({index: canonical}), canonical))
+        outside.append(index.axis.sum(renamed(inside, {index: canonical}), canonical))
     return Mul(*outside)
 
 

@@ -90,9 +90,12 @@ def vanishes(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
 
 
 def _resolved(expression: Expr) -> Expr:
-    """Without derivatives; deltas are sifted before a coefficient can take their sums inside."""
+    """Without derivatives, and sifted: as one fraction a term without a delta hides the others.
+
+    What is summed would be multiplied out over the delta first, and a coefficient take it inside.
+    """
     expression = resolve(expression)
-    return sift(expression) if expression.has(Coefficient) else expression
+    return sift(expression) if expression.has(KroneckerDelta) else expression
 
 
 def _reduced(ring: Generators, numerator: Expr, orders_inside: bool = True) -> Expr:
@@ -113,6 +116,18 @@ def _root(expression: Expr) -> int:
         for term in Add.make_args(expand(exponential.args[0]))
     ]
     return lcm(1, *(q.q for q in exponents + scales if isinstance(q, Rational)))
+
+
+def _is_cancelled(value: Expr) -> bool:
+    """A monomial, or a sum of monomials over nothing with whole coefficients."""
+    terms = Add.make_args(value)
+    factors = (factor.as_base_exp() for term in terms for factor in Mul.make_args(term))
+    return all(
+        (base.is_Integer and power == 1) or (base.is_Symbol and power.is_Integer and power > 0)
+        if len(terms) > 1
+        else base.is_Rational or (base.is_Symbol and power.is_Integer)
+        for base, power in factors
+    )
 
 
 class Generators:
@@ -157,6 +172,8 @@ class Generators:
 
     def cancel(self, value: Expr) -> Expr:
         """One cancelled fraction, the same however the value came to be."""
+        if _is_cancelled(value):
+            return value
         value = together(value)
         return cancel(value, *self.ordered(value))
 

@@ -35,7 +35,7 @@ from sympy import exp as exponential
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.axis import Index
-from derive.calculus import free_indices, opened, over, replace_index, resolve, sift
+from derive.calculus import entry, free_indices, opened, over, replace_index, resolve, sift
 from derive.coefficients import Coefficient
 from derive.nodes import Sealed
 
@@ -109,7 +109,7 @@ def _reduced(expression: Expr) -> Expr:
 
 
 def _reduced_sum(body: Expr, index: Index) -> Expr:
-    if index not in body.free_symbols:
+    if index not in free_indices(body):
         return index.axis.size * body
     outside: dict[Expr, list[Expr]] = {}
     for term in Add.make_args(_separable(body, index)):
@@ -126,7 +126,7 @@ def _freed(term: Expr, index: Index) -> tuple[Expr, Expr]:
     """
     apart = split_factor(term, index)
     factors = Mul.make_args(term)
-    inside = [factor for factor in factors if index in factor.free_symbols]
+    inside = [factor for factor in factors if index in free_indices(factor)]
     if _reach(apart[1]) < _reach(Mul(*inside)):
         return apart
     mixed = (split_sum(f.args[0], index)[0] for f in inside if isinstance(f, exponential))
@@ -142,7 +142,7 @@ def _reach(factor: Expr) -> set[Symbol]:
 
 
 def _product(outer: Expr, body: Expr, index: Index) -> Expr:
-    if index not in body.free_symbols:
+    if index not in free_indices(body):
         return outer * index.axis.size * body
     # A delta may have come to stand beside its index only now that inner sums are open.
     return outer * _sifted(index.axis.sum(body, index))
@@ -196,15 +196,15 @@ def split_factor(term: Expr, index: Index) -> tuple[Expr, Expr]:
             outer.append(exponential(rest))
             inner.append(exponential(own))
         else:
-            (inner if index in factor.free_symbols else outer).append(factor)
+            (inner if index in free_indices(factor) else outer).append(factor)
     return Mul(*outer), Mul(*inner)
 
 
 def split_sum(expression: Expr, index: Index) -> tuple[Expr, Expr]:
     """``expression = rest + own`` with ``own`` the terms that depend on ``index``."""
     terms = Add.make_args(expand(expression, deep=False, func=False))
-    own = [term for term in terms if index in term.free_symbols]
-    return Add(*(term for term in terms if index not in term.free_symbols)), Add(*own)
+    own = [term for term in terms if index in free_indices(term)]
+    return Add(*(term for term in terms if index not in free_indices(term))), Add(*own)
 
 
 # --- axes ---
@@ -264,7 +264,8 @@ def _assign(expression: Expr, names: dict[Index, Index], slots: list[Index]) -> 
         return names[expression]
     if not expression.args or isinstance(expression, IndexedBase):
         return expression
-    return expression.func(*(_assign(argument, names, slots) for argument in expression.args))
+    arguments = [_assign(argument, names, slots) for argument in expression.args]
+    return entry(*arguments) if isinstance(expression, Indexed) else expression.func(*arguments)
 
 
 def _first_free(index: Index, used: set[Index], slots: list[Index]) -> Index:

@@ -60,7 +60,8 @@ def sign(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Sign:
         return Sign.POSITIVE
     if isinstance(expression, Indexed) and facts.in_unit_interval(expression.base):
         return Sign.NONNEGATIVE
-    handler = _HANDLERS.get(type(expression))
+    kinds = (kind for kind in type(expression).__mro__ if kind in _HANDLERS)
+    handler = _HANDLERS.get(next(kinds, None))
     found = handler(expression, facts) if handler else Sign.UNKNOWN
     return Sign.NONNEGATIVE if found is Sign.UNKNOWN and expression.is_nonnegative else found
 

@@ -31,7 +31,7 @@ from sympy import (
 )
 
 from derive.axis import Index
-from derive.calculus import free_indices, opened, replace_index
+from derive.calculus import free_indices, opened, renamed, replace_index
 from derive.coefficients import Coefficient
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.program import Op, Program
@@ -95,10 +95,10 @@ class Lowering(Program):
     def _renamed(self, expression: Expr, names: dict[Index, Index]) -> Renamed:
         """The expression under other names, bound indices named by rule; the way back."""
         used = [index for index in self.order if index in free_indices(expression)]
-        renamed, _ = assign_axes(
-            expression.xreplace(names), tuple(names[index] for index in used), self.order
+        home, _ = assign_axes(
+            renamed(expression, names), tuple(names[index] for index in used), self.order
         )
-        return renamed, {names[index]: index for index in used}
+        return home, {names[index]: index for index in used}
 
     def _namings(self, expression: Expr) -> Iterator[dict[Index, Index]]:
         """Permutations of all indices that bring the free ones to the front of their axes."""
@@ -133,7 +133,7 @@ class Lowering(Program):
             return self._lower_entry(node)
         if isinstance(node, KroneckerDelta):
             return self._lower_delta(node)
-        if type(node) in REDUCTIONS:
+        if isinstance(node, tuple(REDUCTIONS)):
             return self._lower_reduction(node)
         if isinstance(node, exp):
             return self.apply("exp", self._lower_exponent(node.args[0]))
@@ -180,7 +180,8 @@ class Lowering(Program):
             raise UnsupportedNode(node, self.target)
         place = frame.index(index) - len(frame)
         rest = tuple(other for other in frame if other != index)
-        return self.add(Op(REDUCTIONS[type(node)], (body,), (place, not rest), rest))
+        kind = next(kind for node_type, kind in REDUCTIONS.items() if isinstance(node, node_type))
+        return self.add(Op(kind, (body,), (place, not rest), rest))
 
     def _lower_others(self, body: Expr, index: Index) -> int | None:
         """``sum_{k != j} f_k`` for every j at once, if f has no index j: it then has one for k."""
@@ -190,7 +191,7 @@ class Lowering(Program):
         if len(gates) != 1 or others & free_indices(rest) or index not in free_indices(rest):
             return None
         (other,) = others
-        number = self.lower(rest.xreplace({index: other, other: index}))
+        number = self.lower(renamed(rest, {index: other, other: index}))
         frame = self.frame(number)
         if frame is None or frame[-1] != other:
             return None

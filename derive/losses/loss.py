@@ -108,7 +108,7 @@ class SymbolicLoss:
     def _derive_hvp(self) -> Derivation:
         start = self._over_others(self.unevaluated_hessian * v[self.others])
         chain = self.begin("hvp", "Hessian-vector product", start)
-        chain = chain.to("insert the Hessian", self._over_others(self.hessian * v[self.others]))
+        chain = chain.rewrite("insert the Hessian", self.unevaluated_hessian, self.hessian)
         return chain.to("sift the delta and collect", self.hvp)
 
     def _derive_convexity(self) -> Derivation:

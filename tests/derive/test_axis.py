@@ -5,7 +5,8 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from sympy import S, Symbol
+import sympy
+from sympy import S, Symbol, Tuple, exp, latex, srepr
 
 from derive.axis import Axis, Index, array, labels_axis, total
 
@@ -74,3 +75,40 @@ def test_entries_of_an_array_are_real_and_take_further_assumptions():
     assert array("s")[i].is_real
     assert array("s")[i].is_positive is None
     assert array("q", positive=True)[i].is_positive
+
+
+def test_equal_indices_are_one_object():
+    assert LABELS.index("i") is labels_axis().index("i")
+
+
+def test_a_sum_answers_as_sympy_does():
+    """Length, free symbols, signs, print and nesting: what is left out is work, not knowledge."""
+    i, j, a = LABELS.index("i"), LABELS.index("j"), SAMPLES.index("a")
+    s, t = array("s"), array("t", positive=True)
+    for summand, outer in ((t[i] * exp(s[j]), j), (s[i], i), (S.Zero, i), (t[a] * s[i], a)):
+        inner = total(summand, i)
+        ours, theirs = total(inner, outer) if outer != i else inner, sympy.Sum(summand, _limits(i))
+        theirs = sympy.Sum(theirs, _limits(outer)) if outer != i else theirs
+        assert srepr(ours) == srepr(theirs) and latex(ours) == latex(theirs)
+        for question in QUESTIONS:
+            assert getattr(ours, question) == getattr(theirs, question), question
+        assert ours.xreplace({s: t}) == ours.func(*(x.xreplace({s: t}) for x in ours.args))
+        assert ours.sort_key() == theirs.sort_key()
+
+
+QUESTIONS = (
+    "args",
+    "free_symbols",
+    "is_number",
+    "is_commutative",
+    "is_positive",
+    "is_zero",
+    "is_real",
+    "has_empty_sequence",
+    "has_finite_limits",
+    "has_reversed_limits",
+)
+
+
+def _limits(index: Index) -> Tuple:
+    return Tuple(*index.axis.limits(index))

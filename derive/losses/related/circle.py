@@ -13,9 +13,9 @@ under the derivative; that field is the gradient of no function. Derivatives are
 
 from __future__ import annotations
 
-from sympy import Expr, KroneckerDelta, Rational, S, Symbol, exp, log
+from sympy import Expr, IndexedBase, KroneckerDelta, Rational, S, Symbol, exp, log
 
-from derive.axis import total
+from derive.axis import Index, array, total
 from derive.calculus import partial, resolve
 from derive.derivation import Derivation
 from derive.facts import hard
@@ -49,13 +49,19 @@ _rise_j, _fall_j, _gradient_j = (at_index(part, j) for part in (_rise, _fall, GR
 SUMS = {N: N_NAME, P: P_NAME}
 
 
+def _weights(at: Index) -> dict[Expr, IndexedBase]:
+    """The weights at an index, and what they are called where their values do not matter."""
+    return {at_index(push, at): array("alpha_n"), at_index(pull, at): array("alpha_p")}
+
+
 def derive_value() -> Derivation:
     """Equation 4 with its weights and margins, a sum over pairs, is a product of two sums."""
     weight_j, energy = at_index(push, j), SCALE * at_index(push, j) * (s[j] - MARGIN)
     against = -SCALE * at_index(pull, k) * (s[k] - (1 - MARGIN))
     pairs = total(total((1 - y[j]) * y[k] * exp(energy + against), k), j)
     chain = LOSS.begin("value", "Circle loss", log(1 + pairs))
-    chain = chain.to("the double sum factors", LOSS.value)
+    weights = {weight: name[at] for at in (j, k) for weight, name in _weights(at).items()}
+    chain = chain.generally("the double sum factors", LOSS.value, weights)
     chain = chain.nonnegative("a weight is not negative", weight_j)
     above = up.xreplace({s[i]: RISE - MARGIN})
     circle = SCALE * ((RISE - MARGIN) ** 2 - MARGIN**2)
