@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -248,19 +249,29 @@ def emit(
     if only:
         raise Problem("--only goes with --all DIR")
     _check_writable(output)
+    from lossproof.kept import kept_text
+    from verify.cache import Cache
+
+    chosen = target or "numpy"
+    make = partial(_emitted, loss, quantity, chosen)
+    source = kept_text(loss, quantity, chosen, make, Cache())
+    if output is None:
+        click.echo(source)
+    else:
+        output.write_text(source, encoding="utf-8")
+
+
+def _emitted(loss: str, quantity: str, target: str) -> str:
+    """The text of one file, derived and proved now."""
     from derive.emit import UnsupportedNode
     from derive.emit import emit as source_of
     from derive.formulas import formula_of
 
     formula = _or_problem(formula_of, loss, quantity)
     try:
-        source = _or_problem(source_of, formula, target or "numpy")
+        return _or_problem(source_of, formula, target)
     except UnsupportedNode as error:
         raise Problem(str(error)) from error
-    if output is None:
-        click.echo(source)
-    else:
-        output.write_text(source, encoding="utf-8")
 
 
 def _emit_all(folder: Path, only: tuple[str, ...], jobs: int) -> None:
