@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from textwrap import indent
 
+from derive.emit.c_frames import CFrames
 from derive.emit.c_language import (
     PRECISIONS,
     C,
@@ -24,8 +25,9 @@ from derive.emit.c_language import (
     comment,
     own_functions,
 )
-from derive.emit.formula import Formula
+from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.loops import LoopForm, Pass, loop_form
+from derive.emit.lowering import program
 from derive.emit.program import Op
 from derive.emit.scalars import Writer
 
@@ -43,6 +45,7 @@ PRELUDE = f"""\
 #endif
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef __FAST_MATH__
@@ -99,10 +102,22 @@ HOW_TO_CALL = (
 
 def c_source(formula: Formula) -> str:
     """A C11 file; with ``#define NAME_HEADER`` before it, its declarations alone."""
-    form, guard = loop_form(formula, "c"), formula.name.upper()
+    guard, work = formula.name.upper(), program(formula, "c")
+    try:
+        form = loop_form(formula, "c", work)
+    except UnsupportedNode:
+        nests = CFrames(formula, work)
+        return _file(formula, nests.how_to_call(guard), nests.declarations(), nests.definitions())
     files = [_Functions(form, precision) for precision in PRECISIONS]
+    definitions = ["\n\n".join(each.definitions()) + "\n" for each in files]
+    words = HOW_TO_CALL.format(guard=guard)
+    return _file(formula, words, [each.declaration() for each in files], definitions)
+
+
+def _file(formula: Formula, words: str, declarations: list[str], definitions: list[str]) -> str:
+    guard = formula.name.upper()
     lines = [
-        *comment(formula, "c", HOW_TO_CALL.format(guard=guard)),
+        *comment(formula, "c", words),
         f"#ifndef {guard}_H",
         f"#define {guard}_H",
         "#include <stddef.h>",
@@ -110,7 +125,7 @@ def c_source(formula: Formula) -> str:
         "#define restrict __restrict",
         'extern "C" {',
         "#endif",
-        *(f"{each.declaration()};" for each in files),
+        *(f"{each};" for each in declarations),
         "#ifdef __cplusplus",
         "}",
         "#undef restrict",
@@ -119,7 +134,7 @@ def c_source(formula: Formula) -> str:
         "",
         f"#ifndef {guard}_HEADER",
         PRELUDE,
-        *("\n\n".join(each.definitions()) + "\n" for each in files),
+        *definitions,
         "#endif",
     ]
     return "\n".join(lines) + "\n"

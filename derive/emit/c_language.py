@@ -85,6 +85,14 @@ class C:
         """The macro of <math.h>."""
         return f"isfinite({argument})"
 
+    def counted(self, length: str) -> str:
+        """A length as a number."""
+        return f"(double){length}"
+
+    def entry(self, source: str) -> str:
+        """An entry of an array in double."""
+        return f"(double){source}"
+
     def rounded(self, argument: str) -> str:
         """Nothing is rounded where entries are doubles."""
         return argument if self.precision.real == "double" else f"(float)({argument})"

@@ -69,7 +69,7 @@ $linkage $real $name(const $real x)
     const $real s = g / (2 + g), z = s * s, half = $half$f * g * g;
     $real q = $top$f;
 $steps
-    const $real rest = $fma(k, $log2_low$f, $fma(s, $fma(z, q, half), low));
+    const $real curve = $fma(s, $fma(z, q, half), low), rest = $fma(k, $log2_low$f, curve);
     const $real result = $fma(k, $log2_high$f, g - (half - rest));
     const $real least = x < -1 ? NAN : -INFINITY;
     return x > -1 ? (x < INFINITY ? result : x) : x <= -1 ? least : x;

@@ -23,7 +23,7 @@ from sympy import S
 
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.lowering import program
-from derive.emit.program import Op
+from derive.emit.program import Op, Program
 
 REDUCTIONS = {"sum", "prod", "max", "first"}
 # What has another text in a loop, or none at all: an operand of the same value, the place itself.
@@ -96,13 +96,13 @@ class LoopForm:
         return tuple(sorted(used))
 
 
-def loop_form(formula: Formula, target: str) -> LoopForm:
-    """The passes of a formula over one axis.
+def loop_form(formula: Formula, target: str, work: Program | None = None) -> LoopForm:
+    """The passes of a formula over one axis; ``work`` is its program where there is one already.
 
     Raises :class:`UnsupportedNode` where an operation has two indices (a Hessian), where a
     coefficient is asked for, or where two axes occur.
     """
-    ops = _weighed(_without_argmax(_plain_ops(formula, target)), formula)
+    ops = weighed(_without_argmax(_plain_ops(work or program(formula, target), target)), formula)
     ready = _ready(ops)
     results = tuple(number for number, op in enumerate(ops) if op.kind == "result")
     needed = _closure(ops, results)
@@ -122,9 +122,8 @@ def loop_form(formula: Formula, target: str) -> LoopForm:
     return LoopForm(formula, tuple(ops), before, tuple(passes), results)
 
 
-def _plain_ops(formula: Formula, target: str) -> list[Op]:
+def _plain_ops(work: Program, target: str) -> list[Op]:
     """The operations of the program with each alias replaced by what it stands for."""
-    work = program(formula, target)
     names: list[int] = []
     ops: list[Op] = []
     for op in work.ops:
@@ -140,7 +139,7 @@ def _plain_ops(formula: Formula, target: str) -> list[Op]:
     axes = {index.axis for op in ops for index in op.frame or ()}
     places = {work.place(axis) for axis in axes} | {op.data for op in ops if op.kind == "size"}
     if len(axes) > 1 or len(places) > 1:
-        raise UnsupportedNode(formula.expression, target)
+        raise UnsupportedNode(work.formula.expression, target)
     return ops
 
 
@@ -179,7 +178,7 @@ def _without_argmax(ops: list[Op]) -> list[Op]:
     return found
 
 
-def _weighed(ops: list[Op], formula: Formula) -> list[Op]:
+def weighed(ops: list[Op], formula: Formula) -> list[Op]:
     """Products with a label as gates: 0 where the label is 0, also times the score ``-inf``.
 
     A masked label has that score, and ``t s`` is 0 there, as every limit of it says. The

@@ -13,75 +13,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from string import Template
 from textwrap import indent
 
 from derive.emit.c_exp import DOUBLE, SINGLE, Exponential
-from derive.emit.formula import Formula
+from derive.emit.formula import Formula, UnsupportedNode
+from derive.emit.frames import FrameForm
 from derive.emit.loops import LoopForm, Pass, loop_form
-from derive.emit.numba_language import PRELUDE, Numba, own_functions
+from derive.emit.lowering import program
+from derive.emit.numba_frames import frame_functions, frame_main
+from derive.emit.numba_language import PRELUDE, Numba, main, own_functions
 from derive.emit.scalars import Writer
-from derive.emit.text import documentation, header
-
-MAIN = Template("""\
-def $name($signature):
-$documentation
-    arrays = [np.ascontiguousarray(array) for array in ($arrays,)]
-    dtype, shape = arrays[0].dtype, arrays[0].shape
-    dtypes, shapes = [array.dtype for array in arrays], [array.shape for array in arrays]
-    if dtype not in (np.float32, np.float64) or any(other != dtype for other in dtypes):
-        raise TypeError(f"expected arrays of float32, or of float64, got {dtypes}")
-    if not shape or any(other != shape for other in shapes):
-        raise ValueError(f"expected arrays of one shape (*batch, n), got {shapes}")
-    n = shape[-1]
-    rows = int(np.prod(shape[:-1], dtype=np.int64))
-    flat = [array.reshape(rows, n) for array in arrays]
-$outputs
-    run = run_float32 if dtype == np.float32 else run_float64
-    run($given)
-    return $returned
-""")
+from derive.emit.text import header
 
 
 def numba_source(formula: Formula) -> str:
     """A file that imports NumPy and numba; its function takes NumPy arrays ``(*batch, n)``."""
-    form = loop_form(formula, "numba")
+    work = program(formula, "numba")
+    try:
+        form = loop_form(formula, "numba", work)
+    except UnsupportedNode:
+        nests = FrameForm(formula, Numba("float64"), work)
+        return _file(formula, frame_functions(nests), frame_main(nests))
     parts = [_Functions(form, kind) for kind in (SINGLE, DOUBLE)]
     functions = [text for part in parts for text in part.definitions()]
-    text = "\n\n".join([PRELUDE, *functions, _main(form)])
+    return _file(formula, functions, _main(form))
+
+
+def _file(formula: Formula, functions: list[str], function: str) -> str:
+    text = "\n\n".join([PRELUDE, *functions, function])
     return "\n".join(header(formula, "numba")) + "\n" + text
 
 
 def _main(form: LoopForm) -> str:
-    formula = form.formula
-    arrays = [str(array) for array in formula.arrays]
-    scalars = [str(a) for a in formula.arguments if a not in formula.arrays]
-    outputs = [
-        f"    {form.output(n)} = np.empty(({'rows, n' if form.ops[n].frame else 'rows'}), dtype)"
-        for n in form.results
-    ]
-    returned = [
-        f"{form.output(n)}.reshape(shape{'' if form.ops[n].frame else '[:-1]'})"
-        for n in form.results
-    ]
-    shapes = [
-        "Shapes: arrays (*batch, n) of one dtype, float32 or float64. Compiled at the first call; "
-        "results do not depend on the number of threads."
-    ]
-    given = [
-        "*flat",
-        *(f"float(dtype.type({name}))" for name in scalars),
-        *map(form.output, form.results),
-    ]
-    return MAIN.substitute(
-        name=formula.name,
-        signature=formula.signature(),
-        documentation="\n".join(documentation(formula, shapes)),
-        arrays=", ".join(arrays),
-        outputs="\n".join(outputs),
-        given=", ".join(given),
-        returned=", ".join(returned),
-    )
+    outputs = {form.output(n): "n" if form.ops[n].frame else "" for n in form.results}
+    run = ["run = run_float32 if dtype == np.float32 else run_float64", "run($given)"]
+    returned = {
+        form.output(n): "shape" if form.ops[n].frame else "shape[:-1]" for n in form.results
+    }
+    return main(form.formula, ("n",), outputs, run, returned)
 
 
 @dataclass(frozen=True)

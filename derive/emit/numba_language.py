@@ -8,7 +8,9 @@ from string import Template
 from derive.emit.c_exp import SINGLE, Exponential
 from derive.emit.c_language import OWN
 from derive.emit.c_log1p import constants, log1p_of
+from derive.emit.formula import Formula
 from derive.emit.loops import LoopForm
+from derive.emit.text import documentation
 
 # As in emitted C: pieces that fill a core for microseconds, blocks of 8 additions to a lane of 8
 # doubles, fewer than SMALL entries done before threads have started.
@@ -56,7 +58,8 @@ def exp_$real(exponent):
     vanishes = exponent < $real($low)
     above = $real(0) if vanishes else exponent
     x = $real($high) if above > $real($high) else above
-    shifted = x * $real(1.44269504088896341) + $real($magic)  # rounds to whole numbers
+    # Rounds to whole numbers, which the last bits hold.
+    shifted = x * $real(1.44269504088896341) + $real($magic)
     k = shifted - $real($magic)
     near = k * $real($minus_high) + x
     r = k * $real($minus_low) + near
@@ -88,7 +91,8 @@ def log1p_$real(x):
     lost = c * ($real($half) * np.u$integer(down).view(np.$real))
     g = (f - one) + lost
     low = ((f - one) - g) + lost
-    k = np.u$integer(u$integer(raised | u$integer($magic_bits))).view(np.$real) - $real($magic)
+    whole = u$integer(raised | u$integer($magic_bits))
+    k = np.u$integer(whole).view(np.$real) - $real($magic)
     s = g / ($real(2) + g)
     z = s * s
     half = $real($half) * g * g
@@ -101,15 +105,72 @@ $steps
     return inside if x > -one else (least if x <= -one else x)
 ''')
 
+MAIN = Template("""\
+def $name($signature):
+$documentation
+    arrays = [np.ascontiguousarray(array) for array in ($arrays,)]
+    dtype, shape = arrays[0].dtype, arrays[0].shape
+    dtypes, shapes = [array.dtype for array in arrays], [array.shape for array in arrays]
+    if dtype not in (np.float32, np.float64) or any(other != dtype for other in dtypes):
+        raise TypeError(f"expected arrays of float32, or of float64, got {dtypes}")
+    if $short or any(other != shape for other in shapes):
+        raise ValueError(f"expected arrays of one shape (*batch, $sizes), got {shapes}")
+    $sizes = $lengths
+    rows = int(np.prod(shape[:-$rank], dtype=np.int64))
+    flat = [array.reshape(rows, $size) for array in arrays]
+$body
+    return $returned
+""")
+
+
+def main(
+    formula: Formula,
+    sizes: tuple[str, ...],
+    outputs: dict[str, str],
+    run: list[str],
+    returned: dict[str, str],
+) -> str:
+    """The function that is called: checks, arrays for results, and what fills them.
+
+    ``outputs`` are the results with the length of each row of one (nothing for a value),
+    ``returned`` with the shape that is given back; ``$given`` in ``run`` are the arguments.
+    """
+    arrays = [str(array) for array in formula.arrays]
+    scalars = [str(a) for a in formula.arguments if a not in formula.arrays]
+    given = ", ".join(["*flat", *(f"float(dtype.type({name}))" for name in scalars), *outputs])
+    body = formula.limits("shape[{place}]")
+    for name, length in outputs.items():
+        body.append(f"{name} = np.empty(({f'rows, {length}' if length else 'rows'}), dtype)")
+    body += [Template(line).substitute(given=given) for line in run]
+    rank = len(sizes)
+    notes = (
+        f"Shapes: arrays (*batch, {', '.join(sizes)}) of one dtype, float32 or float64. Compiled "
+        "at the first call; results do not depend on the number of threads."
+    )
+    return MAIN.substitute(
+        name=formula.name,
+        signature=formula.signature(),
+        documentation="\n".join(documentation(formula, [notes])),
+        arrays=", ".join(arrays),
+        short="not shape" if rank == 1 else f"len(shape) < {rank}",
+        sizes=", ".join(sizes),
+        lengths="shape[-1]" if rank == 1 else f"shape[-{rank}:]",
+        rank=rank,
+        size=" * ".join(sizes),
+        body="\n".join(f"    {line}" for line in body),
+        returned=", ".join(f"{name}.reshape({shape})" for name, shape in returned.items()),
+    )
+
 
 def own_functions(form: LoopForm, real: str, kind: Exponential) -> list[str]:
     """The functions of :data:`derive.emit.c_language.OWN` that entries call."""
     called = {op.kind for op in form.ops if op.frame}
-    texts = {"exp": lambda: _exponential(real, kind), "log1p": lambda: _log1p(real, kind)}
+    texts = {"exp": lambda: exponential(real, kind), "log1p": lambda: log1p(real, kind)}
     return [texts[name]() for name in OWN if name in called]
 
 
-def _exponential(real: str, kind: Exponential) -> str:
+def exponential(real: str, kind: Exponential) -> str:
+    """exp_float32 or exp_float64, with the constants of the format."""
     steps = (f"    q = q * r + {real}({c})" for c in reversed(kind.q[:-1]))
     return EXP.substitute(
         real=real,
@@ -126,7 +187,8 @@ def _exponential(real: str, kind: Exponential) -> str:
     )
 
 
-def _log1p(real: str, kind: Exponential) -> str:
+def log1p(real: str, kind: Exponential) -> str:
+    """log1p_float32 or log1p_float64, with the constants of the format."""
     found = log1p_of(kind)
     steps = "\n".join(f"    q = q * z + {real}({c})" for c in reversed(found.q[:-1]))
     values = constants(found)
@@ -172,6 +234,14 @@ class Numba:
     def is_finite(self, argument: str) -> str:
         """NumPy's."""
         return f"np.isfinite({argument})"
+
+    def counted(self, length: str) -> str:
+        """A length as a number."""
+        return f"float64({length})"
+
+    def entry(self, source: str) -> str:
+        """An entry of an array in double."""
+        return f"float64({source})"
 
     def rounded(self, argument: str) -> str:
         """Nothing is rounded where entries are float64."""

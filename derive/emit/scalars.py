@@ -70,6 +70,12 @@ class Language(Protocol):
     def is_finite(self, argument: str) -> str:
         """Whether a number of the row is finite."""
 
+    def counted(self, length: str) -> str:
+        """A length as a number."""
+
+    def entry(self, source: str) -> str:
+        """An entry of an array in double."""
+
     def rounded(self, argument: str) -> str:
         """A number of the row in the precision of the entries, as a number of the row."""
 

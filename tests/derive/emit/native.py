@@ -47,25 +47,40 @@ def _compiled(name: str, text: str, flags: tuple[str, ...]) -> ctypes.CDLL:
 
 
 def call(formula: Formula, *arrays: Any, flags: tuple[str, ...] = FAST, **scalars: float) -> Any:
-    """The results for arrays ``(*batch, n)``: one array, or a tuple of them."""
+    """The results for arrays ``(*batch, n)``, or grids ``(*batch, n, m)``: one, or a tuple."""
     given = [np.ascontiguousarray(array) for array in arrays]
     shape, dtype = given[0].shape, given[0].dtype
-    results = [np.full(shape if each.outputs else shape[:-1], 7, dtype) for each in formula.results]
+    rank = rank_of(formula)
+    batch, sizes = shape[:-rank], shape[-rank:]
+    shapes = [batch + tuple(sizes[place] for place in places) for places in outputs_of(formula)]
+    results = [np.full(each, 7, dtype) for each in shapes]
     function = getattr(compiled(formula, flags), f"{formula.name}_{dtype}")
+    defaults = {**formula.defaults, **scalars}
     values = [
-        scalars.get(name, formula.defaults[name])
+        # A largest order that is not given is the length of the row.
+        float(sizes[-1] if defaults[name] is None else defaults[name])
         for name in map(str, formula.arguments[len(given) :])
     ]
-    rows = int(np.prod(shape[:-1]))
     function.restype = None
     function(
-        ctypes.c_size_t(rows),
-        ctypes.c_size_t(shape[-1]),
+        ctypes.c_size_t(int(np.prod(batch))),
+        *map(ctypes.c_size_t, sizes),
         *(ctypes.c_void_p(array.ctypes.data) for array in given),
         *map(ctypes.c_double, values),
         *(ctypes.c_void_p(array.ctypes.data) for array in results),
     )
     return results[0] if len(results) == 1 else tuple(results)
+
+
+def rank_of(formula: Formula) -> int:
+    """How many axes the arrays have: rows have one, grids two."""
+    return max(-place for _, place in formula.sizes().values())
+
+
+def outputs_of(formula: Formula) -> list[list[int]]:
+    """For each result, the places of its axes among those of the arrays."""
+    sizes = formula.sizes()
+    return [[sizes[index.axis][1] for index in each.outputs] for each in formula.results]
 
 
 def function_of(kind: Exponential, own: str, flags: tuple[str, ...]) -> Callable[[Any], Any]:
