@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numeric_core.kernels import Kernel, by_label, exponentials, softmax, two_sided
+from numeric_core.kernels import Kernel, by_class, by_label, exponentials, softmax, two_sided
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.threads import thread_count, work
 from numeric_core.namespace import round_to
@@ -32,7 +32,7 @@ of it, and each call of a kernel costs 2 microseconds."""
 
 
 class Job(NamedTuple):
-    """Rows (m, n) in the compute dtype, and what is made of them."""
+    """Rows (m, n) in the compute dtype, labels (m, n) or classes (m,), and what is made of them."""
 
     module: Any
     kind: Any
@@ -97,8 +97,10 @@ def _run(kernel: Kernel, scores: Floats, labels: Floats, with_gradient: bool) ->
     dtype = np.float64 if scores.dtype == np.float64 else np.float32
     s = np.ascontiguousarray(scores, dtype=dtype)
     module, kind = _compiled(kernel, tolerance)
-    labels = _one_hot(labels, s) if labels.ndim == 1 else labels
-    t = np.ascontiguousarray(labels, dtype=dtype)
+    if labels.ndim == 1 and s.shape[1] <= PART:
+        module, kind, t = by_class, by_class.ByClass(tolerance), labels.astype(np.int64)
+    else:
+        t = _one_hot(labels, s) if labels.ndim == 1 else np.ascontiguousarray(labels, dtype=dtype)
     gradient = np.empty_like(s) if with_gradient else None
     job = Job(module, kind, s, t, np.empty(len(s), dtype), gradient)
     (_whole if s.shape[1] <= PART else _in_parts)(job)

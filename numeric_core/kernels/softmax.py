@@ -56,12 +56,18 @@ from numeric_core.kernels.sums import LENGTH
 
 __all__ = [
     "ARRAYS",
+    "FACTORS",
+    "STATE",
     "Distribution",
+    "cut_sums",
     "extent",
+    "factors",
     "gradient_part",
     "merge",
     "part",
+    "part_of",
     "rows",
+    "values",
 ]
 
 
@@ -95,7 +101,7 @@ def _cut_sums(like: Any) -> Any:
 
 
 @INLINE
-def _part_of(x: Scalar, large: Scalar) -> Scalar:
+def part_of(x: Scalar, large: Scalar) -> Scalar:
     """(high, low), x = high + low cut at the last bit of `large`."""
     high = (x + large) - large
     return high, x - high
@@ -143,11 +149,11 @@ def _add_cut(s: Scalar, t: Scalar, e: Scalar, state: Scalar, large: Scalar) -> N
     a_high, a_low, b_high, b_low, c_high, c_low = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(s.size):
         a, b, c = _shares(s[i], t[i], e[i], top, largest)
-        high, low = _part_of(a, large[0])
+        high, low = part_of(a, large[0])
         a_high, a_low = add_any_order(a_high, high), add_any_order(a_low, low)
-        high, low = _part_of(b, large[1])
+        high, low = part_of(b, large[1])
         b_high, b_low = add_any_order(b_high, high), add_any_order(b_low, low)
-        high, low = _part_of(c, large[2])
+        high, low = part_of(c, large[2])
         c_high, c_low = add_any_order(c_high, high), add_any_order(c_low, low)
     add(state, REST, *two_sum(a_high, a_low))
     add(state, OTHERS, *two_sum(b_high, b_low))
@@ -187,7 +193,7 @@ def _rest(state: Scalar) -> Scalar:
 
 
 @INLINE
-def _values(states: Scalar, tolerance: Scalar, value: Scalar) -> None:
+def values(states: Scalar, tolerance: Scalar, value: Scalar) -> None:
     """L + T log1p(R / e_k) of some rows."""
     for i in range(value.size):
         state = states[i]
@@ -202,7 +208,7 @@ def _values(states: Scalar, tolerance: Scalar, value: Scalar) -> None:
 
 
 @INLINE
-def _factors(states: Scalar, f: Scalar) -> None:
+def factors(states: Scalar, f: Scalar) -> None:
     """FACTORS of some rows, in the dtype of f."""
     for i in range(states.shape[0]):
         state = states[i]
@@ -257,11 +263,11 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
             row, place = slice(i * n, (i + 1) * n), (i - start) * n
             _sums(scores[row], labels[row], e[place : place + n], states[i])
         if gradient.size:
-            _factors(some, f)
+            factors(some, f)
             for i in range(start, stop):
                 row = slice(i * n, (i + 1) * n)
                 _gradient(gradient[row], labels[row], f[i - start])
-    _values(states, kind.tolerance, value)
+    values(states, kind.tolerance, value)
 
 
 @COMPILED
@@ -298,12 +304,12 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
         row[MAIN] += parts[i, MAIN]
         for place in (REST, OTHERS, LINEAR):
             add(row, place, parts[i, place], parts[i, place + 1])
-    _values(state, kind.tolerance, value)
+    values(state, kind.tolerance, value)
 
 
 @COMPILED
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
     """The gradient of a part (n,) of a row whose state (1, STATE) is known, from its terms."""
     f = np.empty((1, FACTORS), scores.dtype)
-    _factors(state, f)
+    factors(state, f)
     _gradient(gradient, labels, f[0])

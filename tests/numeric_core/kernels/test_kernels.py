@@ -291,3 +291,14 @@ def test_exponentials_are_computed_in_vectors(name: str) -> None:
     (listing,) = kernel.inspect_asm().values()
     # fused products of packed numbers: four or more of float32 at a time
     assert len(re.findall(r"\bv?fn?m(?:add|sub)\d*ps|\bfmla\b", listing)) >= 20
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
+@pytest.mark.parametrize("n", [2, 64, 3000, 70_000])
+def test_class_indices_are_one_hot_rows_to_the_bit(n: int, dtype: Any) -> None:
+    loss, (scores, labels) = nc.softmax_cross_entropy, batch("softmax, index", n, dtype)
+    scores[0, :2] = 20.0
+    scores[1, 1] = -30_000.0
+    rows = np.zeros_like(scores)
+    np.put_along_axis(rows, labels[:, None], 1.0, axis=1)
+    assert_same(loss.value_and_grad(scores, labels), loss.value_and_grad(scores, rows))
