@@ -40,6 +40,7 @@ void binary_cross_entropy_value_and_grad_float64(
 #endif
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef __FAST_MATH__
@@ -137,7 +138,7 @@ static inline float log1p_float32(const float x)
     q = FMA_float(q, z, 0.285507786332f);
     q = FMA_float(q, z, 0.400001222118f);
     q = FMA_float(q, z, 0.66666666554f);
-    const float rest = FMA_float(k, -2.12194440054690583e-4f, FMA_float(s, FMA_float(z, q, half), low));
+    const float curve = FMA_float(s, FMA_float(z, q, half), low), rest = FMA_float(k, -2.12194440054690583e-4f, curve);
     const float result = FMA_float(k, 0.693359375f, g - (half - rest));
     const float least = x < -1 ? NAN : -INFINITY;
     return x > -1 ? (x < INFINITY ? result : x) : x <= -1 ? least : x;
@@ -264,7 +265,7 @@ static inline double log1p_float64(const double x)
     q = FMA_double(q, z, 0.28571428626253837606);
     q = FMA_double(q, z, 0.39999999999898890514);
     q = FMA_double(q, z, 0.66666666666666697077);
-    const double rest = FMA_double(k, 1.90821492927058770002e-10, FMA_double(s, FMA_double(z, q, half), low));
+    const double curve = FMA_double(s, FMA_double(z, q, half), low), rest = FMA_double(k, 1.90821492927058770002e-10, curve);
     const double result = FMA_double(k, 0.693147180369123816490, g - (half - rest));
     const double least = x < -1 ? NAN : -INFINITY;
     return x > -1 ? (x < INFINITY ? result : x) : x <= -1 ? least : x;

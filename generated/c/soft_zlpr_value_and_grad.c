@@ -39,6 +39,7 @@ void soft_zlpr_value_and_grad_float64(
 #endif
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef __FAST_MATH__

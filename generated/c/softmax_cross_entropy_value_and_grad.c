@@ -40,6 +40,7 @@ void softmax_cross_entropy_value_and_grad_float64(
 #endif
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef __FAST_MATH__

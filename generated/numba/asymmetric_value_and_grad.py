@@ -43,7 +43,8 @@ def exp_float32(exponent):
     vanishes = exponent < float32(-104.0)
     above = float32(0) if vanishes else exponent
     x = float32(89.0) if above > float32(89.0) else above
-    shifted = x * float32(1.44269504088896341) + float32(12582912.0)  # rounds to whole numbers
+    # Rounds to whole numbers, which the last bits hold.
+    shifted = x * float32(1.44269504088896341) + float32(12582912.0)
     k = shifted - float32(12582912.0)
     near = k * float32(-0.693359375) + x
     r = k * float32(2.12194440054690583e-4) + near
@@ -77,7 +78,8 @@ def log1p_float32(x):
     lost = c * (float32(0.5) * np.uint32(down).view(np.float32))
     g = (f - one) + lost
     low = ((f - one) - g) + lost
-    k = np.uint32(uint32(raised | uint32(0x4b000000))).view(np.float32) - float32(8388735.0)
+    whole = uint32(raised | uint32(0x4b000000))
+    k = np.uint32(whole).view(np.float32) - float32(8388735.0)
     s = g / (float32(2) + g)
     z = s * s
     half = float32(0.5) * g * g
@@ -179,7 +181,8 @@ def exp_float64(exponent):
     vanishes = exponent < float64(-746.0)
     above = float64(0) if vanishes else exponent
     x = float64(710.0) if above > float64(710.0) else above
-    shifted = x * float64(1.44269504088896341) + float64(6755399441055744.0)  # rounds to whole numbers
+    # Rounds to whole numbers, which the last bits hold.
+    shifted = x * float64(1.44269504088896341) + float64(6755399441055744.0)
     k = shifted - float64(6755399441055744.0)
     near = k * float64(-0.693147180369123816490) + x
     r = k * float64(-1.90821492927058770002e-10) + near
@@ -218,7 +221,8 @@ def log1p_float64(x):
     lost = c * (float64(0.5) * np.uint64(down).view(np.float64))
     g = (f - one) + lost
     low = ((f - one) - g) + lost
-    k = np.uint64(uint64(raised | uint64(0x4330000000000000))).view(np.float64) - float64(4503599627371519.0)
+    whole = uint64(raised | uint64(0x4330000000000000))
+    k = np.uint64(whole).view(np.float64) - float64(4503599627371519.0)
     s = g / (float64(2) + g)
     z = s * s
     half = float64(0.5) * g * g

@@ -43,7 +43,8 @@ def exp_float32(exponent):
     vanishes = exponent < float32(-104.0)
     above = float32(0) if vanishes else exponent
     x = float32(89.0) if above > float32(89.0) else above
-    shifted = x * float32(1.44269504088896341) + float32(12582912.0)  # rounds to whole numbers
+    # Rounds to whole numbers, which the last bits hold.
+    shifted = x * float32(1.44269504088896341) + float32(12582912.0)
     k = shifted - float32(12582912.0)
     near = k * float32(-0.693359375) + x
     r = k * float32(2.12194440054690583e-4) + near
@@ -191,7 +192,8 @@ def exp_float64(exponent):
     vanishes = exponent < float64(-746.0)
     above = float64(0) if vanishes else exponent
     x = float64(710.0) if above > float64(710.0) else above
-    shifted = x * float64(1.44269504088896341) + float64(6755399441055744.0)  # rounds to whole numbers
+    # Rounds to whole numbers, which the last bits hold.
+    shifted = x * float64(1.44269504088896341) + float64(6755399441055744.0)
     k = shifted - float64(6755399441055744.0)
     near = k * float64(-0.693147180369123816490) + x
     r = k * float64(-1.90821492927058770002e-10) + near
