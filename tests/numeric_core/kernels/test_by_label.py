@@ -66,7 +66,8 @@ def interpolated(function: Any, middle: Any, radius: Any, count: int) -> list[fl
 
 
 def test_the_polynomials_are_what_they_are_said_to_be() -> None:
-    from numeric_core.kernels.by_label import P, Q
+    from numeric_core.kernels.by_label import Q
+    from numeric_core.kernels.elementary import P
 
     with mpmath.workdps(60):
         half, reach = mpmath.mpf(1) / 2, mpmath.log(2) / 2
