@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import gpu
 from benchmarks.measure import Limits, available_memory
 from benchmarks.run import Plan, Row, machine, measured, plan_of
 from benchmarks.show import draw, show
@@ -45,6 +46,9 @@ def bytes_of(context: object, parameter: object, text: str | None) -> int:
     multiple=True,
     help="Only cases whose name holds this, such as zlpr, grid, derive; may be repeated.",
 )
+@click.option(
+    "--gpu", "on_gpu", is_flag=True, help="CuPy arrays instead, beside a copy on the GPU."
+)
 @click.option("--growth", is_flag=True, help="Also 16 rows of a growing number of labels.")
 @click.option(
     "--memory",
@@ -68,6 +72,7 @@ def main(
     quick: bool,
     smallest: bool,
     only: tuple[str, ...],
+    on_gpu: bool,
     growth: bool,
     memory: int,
     json_file: Path | None,
@@ -76,12 +81,14 @@ def main(
     """Measure the losses, and the symbolic side, against what else there is.
 
     Numbers: ratio to a = b + c over arrays of the same size, on one core and on all; "ratio" is to
-    the faster of the two. Symbols: ratio to lossproof. What was measured before Ctrl-C is shown and
-    written.
+    the faster of the two. Symbols: ratio to lossproof. On a GPU: ratio to a copy of as many bytes
+    as are read and written. What was measured before Ctrl-C is shown and written.
     """
+    if on_gpu and (reason := gpu.missing()) is not None:
+        raise click.ClickException(reason)
     size = "smallest" if smallest else "quick" if quick else "full"
     try:
-        plan = plan_of(size, only, memory, growth)
+        plan = gpu.plan_of(size, only) if on_gpu else plan_of(size, only, memory, growth)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     console = Console()
@@ -106,7 +113,7 @@ def main(
         sys.exit(INTERRUPTED)
 
 
-def _measure(plan: Plan, limits: Limits, rows: list[Row]) -> bool:
+def _measure(plan: Plan | gpu.Plan, limits: Limits, rows: list[Row]) -> bool:
     """Fills the rows; whether all was measured."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
@@ -117,7 +124,8 @@ def _measure(plan: Plan, limits: Limits, rows: list[Row]) -> bool:
             progress.update(bar, advance=1, description=title)
 
         try:
-            for row in measured(plan, limits, begin):
+            found = gpu.measured if isinstance(plan, gpu.Plan) else measured
+            for row in found(plan, limits, begin):
                 rows.append(row)
         except KeyboardInterrupt:
             return False
