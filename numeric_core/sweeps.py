@@ -4,9 +4,11 @@ The formulas are those of `numeric_core.moderate`.  With e = e^s, w = t e^{-s}, 
 of a sample's classes without the own one,
 
     first sweep     D_j = 1 + sum_i w_ij o(e)_ij,   E_j = 1 + sum_i e_ij o(w)_ij,
-                    C_j = 1 + sum_i c_ij,   c_ij = t_ij e^{mean_k s_ik - s_ij}
+                    C_j = 1 + sum_i c_ij,   c_ij = t_ij e^{mean_k s_ik - s_ij},
+                    P_jk = 1 + sum_i w_ij e_ik   (j != k)
     second sweep    dlog D / ds = e o(w / D) - w o(e) / D,   dlog E / ds = e o(w) / E - w o(e / E),
-                    dlog C / ds = mean_j p_ij - p_ij,   p = c / C
+                    dlog C / ds = mean_j p_ij - p_ij,   p = c / C,
+                    dlog P / ds = e (w Q) - w (e Q^T),   Q = 1 / P off the diagonal
 
 No exponent is shifted, so exp has an exact argument.  A value is a sum of terms with a handful of
 roundings each (measured: 0.6 ulp), also in float64.  A component of the gradient has some eight
@@ -31,7 +33,16 @@ from numpy.typing import NDArray
 
 from numeric_core.loss import Rows
 
-__all__ = ["Grid", "centered", "mirrored", "others", "row_sums", "swept", "truncated"]
+__all__ = [
+    "Grid",
+    "centered",
+    "mirrored",
+    "others",
+    "pairwise",
+    "row_sums",
+    "swept",
+    "truncated",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -45,6 +56,10 @@ KEPT = 1 << 18
 
 LARGE = 1 << 8
 """Scores from which on a grid of a batch, or of float64, is worth sweeps of its own."""
+
+PAIR_REACH = 150.0
+"""The same where BLAS may compute in threads of its own, which tell of no underflow.  For labels of
+float32 the smallest factor is w Q >= 1e-45 e^{-150} / (n e^{300}): 1e-240 / n is a normal number."""
 
 REACH = 300.0
 """The largest |s| that is tried: e^{2 s} is a float64."""
@@ -141,17 +156,18 @@ class _Sweeps:
         return self._kept[:, part if self._all else slice(rows)], self._spare[:, :rows]
 
 
-def swept(rough: Rough, fine: Fine, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
+def swept(rough: Rough, fine: Fine | None, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
     """Value (*batch,) in float64 and gradient, or None; None instead where grids go other ways.
 
-    rough: one of `truncated`, `mirrored`, `centered`; fine: the one that has float64 gradients.
+    rough: one of `truncated`, `mirrored`, `centered`, `pairwise`; fine: what has float64 gradients,
+    None for a loss that is all for narrower results.
     """
     s, t = rows.scores, rows.labels
     if not is_numpy_array(s) or rows.masked is not None or not rows.bound <= REACH:
         return None
     exact = rows.dtype == np.float64
     *batch, n, m = s.shape
-    if (exact or batch) and n * m < LARGE:
+    if (exact or batch) and (n * m < LARGE or (exact and fine is None)):
         return None
     s, t = s.reshape(-1, n, m), t.reshape(-1, n, m)
     value = np.empty(len(s))
@@ -159,7 +175,7 @@ def swept(rough: Rough, fine: Fine, rows: Rows, gradient: bool) -> tuple[Any, An
     try:
         with np.errstate(all="raise"):
             for i in range(len(s)):
-                if out is not None and exact:
+                if fine is not None and out is not None and exact:
                     value[i], out[i] = fine(s[i], t[i])
                 else:
                     value[i] = rough(Grid(s[i], t[i], exact), None if out is None else out[i])
@@ -245,6 +261,31 @@ def _below_mean(grid: Grid, part: slice, kept: Floats) -> None:
     np.subtract((row_sums(c) / c.shape[1])[:, None], c, out=c)
     np.exp(c, out=c)
     c *= grid.labels[part]
+
+
+def pairwise(grid: Grid, gradient: Any) -> float:
+    """sum_{j != k} log P_jk; the gradient is written, unless it is None."""
+    if np.max(np.abs(grid.scores)) > PAIR_REACH:
+        raise FloatingPointError("out of the range in which no product underflows")
+    sweeps = _Sweeps(grid, _factors, kept=2, spare=2)
+    products = (w.T @ e for (e, w), _ in sweeps.first())
+    excess: Floats = sum(products, start=np.zeros(2 * grid.scores.shape[1:]))
+    np.fill_diagonal(excess, 0.0)
+    if gradient is not None:
+        q = 1.0 / (1.0 + excess)
+        np.fill_diagonal(q, 0.0)
+        for (e, w), (up, down), out in sweeps.second(gradient):
+            np.matmul(w, q, out=up)
+            np.matmul(e, q.T, out=down)
+            up *= e
+            down *= w
+            _subtract(up, down, out)
+    return float(np.sum(np.log1p(excess)))
+
+
+def _factors(grid: Grid, part: slice, kept: Floats) -> None:
+    """e, w."""
+    grid.factors(part, *kept)
 
 
 def row_sums(x: Any) -> Any:

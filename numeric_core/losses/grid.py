@@ -195,6 +195,9 @@ class GridPairwise(GridLoss):
         rows, overlaps = _overlaps(labels)
         return rows.per_row(rows.xp.sum(log1p(rows.xp, overlaps), axis=(-2, -1)))
 
+    def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
+        return sweeps.swept(sweeps.pairwise, None, rows, gradient)
+
     def _parts(self) -> GridShards:
         return PairParts()
 

@@ -91,6 +91,22 @@ def test_batches_are_grids_one_by_one(kind: str) -> None:
         assert value[i] == one[0] and np.array_equal(gradient[i], one[1])
 
 
+@pytest.mark.parametrize("labels", ("soft", "hard"))
+def test_pairs_of_classes_for_float32(labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    s, t, v = grid(labels, np.float32, (9, 6))
+    monkeypatch.setattr(sweeps, "BLOCK", 24)
+    for kept in (sweeps.KEPT, 0):
+        monkeypatch.setattr(sweeps, "KEPT", kept)
+        rows = checked(s, t, True)
+        assert sweeps.swept(sweeps.pairwise, None, rows, True) is not None
+        assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 1.0
+    far = s.copy()
+    far[0, 0] = 160.0
+    assert sweeps.swept(sweeps.pairwise, None, checked(far, t, True), True) is None
+    doubles = checked(s.astype(np.float64), t.astype(np.float64), False)
+    assert sweeps.swept(sweeps.pairwise, None, doubles, True) is None
+
+
 def exact(x: float, low: float | None = None) -> Fraction:
     return Fraction(float(x)) + (0 if low is None else Fraction(float(low)))
 
