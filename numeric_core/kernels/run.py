@@ -1,7 +1,7 @@
 """From arrays to kernels and back: rows are shared out to threads, odd rows to the plain version.
 
-Rows of up to PART labels are done some at a time, each by one thread from its sums to its gradient.
-Longer rows are cut into parts of PART labels: the states of the parts, then one state a row, then
+Rows of up to WHOLE labels are done some at a time, each by one thread from its sums to its
+gradient.  Longer rows are cut into parts of PART labels: the states of the parts, then one state a row, then
 the gradient of the parts.  Where a row is cut depends on n alone.
 """
 
@@ -13,18 +13,22 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numeric_core.kernels import Kernel, by_class, by_label, exponentials, softmax, two_sided
+from numeric_core.kernels import Kernel, by_class, by_label, exponentials, softmax, two_sided, unified
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.threads import thread_count, work
 from numeric_core.namespace import round_to
 
-__all__ = ["PART", "value", "value_and_grad"]
+__all__ = ["PART", "WHOLE", "value", "value_and_grad"]
 
 Floats: TypeAlias = np.ndarray[Any, Any]
 
-PART = 1 << 16
-"""Labels of a row that one thread sums at a time; scores that it takes at least: 0.25 MiB of
-float32, some twenty microseconds."""
+WHOLE = 1 << 16
+"""Labels of a row whose terms are kept, in the second cache: 0.25 MiB of float32.  Scores that a
+thread takes at least: some twenty microseconds."""
+
+PART = 1 << 18
+"""Labels of a longer row that one thread sums at a time: a tenth of a millisecond, beside which the
+call, 10 microseconds of Python, counts little."""
 
 TURNS = 4
 """Times that a thread fetches work if all are as fast: one that other programs hold up takes less
@@ -97,13 +101,13 @@ def _run(kernel: Kernel, scores: Floats, labels: Floats, with_gradient: bool) ->
     dtype = np.float64 if scores.dtype == np.float64 else np.float32
     s = np.ascontiguousarray(scores, dtype=dtype)
     module, kind = _compiled(kernel, tolerance)
-    if labels.ndim == 1 and s.shape[1] <= PART:
+    if labels.ndim == 1 and s.shape[1] <= WHOLE:
         module, kind, t = by_class, by_class.ByClass(tolerance), labels.astype(np.int64)
     else:
         t = _one_hot(labels, s) if labels.ndim == 1 else np.ascontiguousarray(labels, dtype=dtype)
     gradient = np.empty_like(s) if with_gradient else None
     job = Job(module, kind, s, t, np.empty(len(s), dtype), gradient)
-    (_whole if s.shape[1] <= PART else _in_parts)(job)
+    (_whole if s.shape[1] <= WHOLE else _in_parts)(job)
     return job
 
 
@@ -113,6 +117,8 @@ def _compiled(kernel: Kernel, tolerance: float) -> tuple[Any, Any]:
         return softmax, softmax.Distribution(tolerance)
     if kernel.name == "binary_cross_entropy":
         return by_label, by_label.CrossEntropy()
+    if kernel.name == "unified":
+        return unified, unified.pairs(kernel.scale, kernel.margin)
     make = two_sided.Hard if kernel.name == "zlpr" else two_sided.Soft
     return two_sided, make(math.exp(-kernel.threshold), math.exp(kernel.threshold))
 
@@ -128,16 +134,15 @@ def _one_hot(index: Floats, scores: Floats) -> Floats:
 
 
 def _scratch(job: Job) -> Floats:
-    """Room for the terms of a row, or of a chunk of some."""
-    return np.empty(
-        (job.module.ARRAYS, max(LENGTH, min(PART, job.scores.shape[1]))), job.scores.dtype
-    )
+    """Room for the terms of a row, or of a chunk of some rows or of a part."""
+    n = job.scores.shape[1]
+    return np.empty((job.module.ARRAYS, n if LENGTH < n <= WHOLE else LENGTH), job.scores.dtype)
 
 
 def _whole(job: Job) -> None:
     """Rows that fit into the scratch: each is done by one thread, from its sums to its gradient."""
     m, n = job.scores.shape
-    step = max(1, PART // n, -(-m // (TURNS * thread_count())))
+    step = max(1, WHOLE // n, -(-m // (TURNS * thread_count())))
     empty = np.empty(0, job.scores.dtype)
 
     def task(start: int) -> None:

@@ -282,15 +282,19 @@ def extent(scores: Any) -> Any:
 @COMPILED
 def part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any, scratch: Any) -> None:
     """The state of a part (n,) of a row; TOP, and POWER = 0 where it is easy, are the row's."""
-    e = gradient if gradient.size else scratch[0, : scores.size]
     easy = state[POWER] == 0.0
     refer(state.reshape(1, STATE), scores[0], easy)
-    if easy:
-        fill(scores, e)
-    else:
-        fill_with_care(scores, e, state)
+    for start in range(0, scores.size, LENGTH):
+        here = slice(start, min(start + LENGTH, scores.size))
+        s, t = scores[here], labels[here]
+        e = gradient[here] if gradient.size else scratch[0, : s.size]
+        if easy:
+            fill(s, e)
+        else:
+            fill_with_care(s, e, state)
+        _add_sums(s, t, e, state)
+    if not easy:
         _check_masked(scores, labels, state.reshape(1, STATE))
-    _sums(scores, labels, e, state)
 
 
 @COMPILED

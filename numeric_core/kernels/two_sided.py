@@ -203,11 +203,15 @@ def add(state: Scalar, up: Scalar, up_low: Scalar, down: Scalar, down_low: Scala
 
 @INLINE
 def _sums(kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, state: Scalar) -> None:
-    """The terms of a row longer than LENGTH, and their sums added to its state."""
+    """The terms of a row longer than LENGTH, and their sums added to its state.
+
+    Terms of a part, for which there is no room, are overwritten chunk by chunk.
+    """
     for start in range(0, s.size, LENGTH):
         here = slice(start, min(start + LENGTH, s.size))
-        _fill(kind, s[here], t[here], u[here], d[here])
-        add(state, *exact_sum(u[here]), *exact_sum(d[here]))
+        place = here if u.size == s.size else slice(0, here.stop - here.start)
+        _fill(kind, s[here], t[here], u[place], d[place])
+        add(state, *exact_sum(u[place]), *exact_sum(d[place]))
 
 
 @INLINE
