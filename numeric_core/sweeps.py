@@ -58,8 +58,8 @@ LARGE = 1 << 8
 """Scores from which on a grid of a batch, or of float64, is worth sweeps of its own."""
 
 PAIR_REACH = 150.0
-"""The same where BLAS may compute in threads of its own, which tell of no underflow.  For labels of
-float32 the smallest factor is w Q >= 1e-45 e^{-150} / (n e^{300}): 1e-240 / n is a normal number."""
+"""The same where BLAS may compute in threads of its own, which tell of no underflow.  For labels
+of float32 the smallest factor is w Q >= 1e-45 e^{-150} / (n e^{300}), 1e-240 / n: no subnormal."""
 
 REACH = 300.0
 """The largest |s| that is tried: e^{2 s} is a float64."""
