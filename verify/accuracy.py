@@ -38,6 +38,7 @@ SUBSET_LOSSES = frozenset({"combination_softmax", "padded_combination_softmax", 
 # quantity (`verify.compare`), and sums of up to 10^6 terms and exponents of two roundings stay
 # below twice the contract.
 EMITTED_BOUND = 8.0
+EMITTED_IN_FLOATS = ("emitted numpy", "emitted c", "emitted numba")
 # got - truth is formed with this many bits; any error that matters keeps over a hundred of them.
 WORKING_BITS = 256
 
@@ -149,7 +150,7 @@ class Line:
     @property
     def bound(self) -> float:
         """The largest error that is allowed for this route and dtype."""
-        if self.route == "emitted numpy":
+        if self.route in EMITTED_IN_FLOATS:
             return EMITTED_BOUND
         return (SUBSET_BOUNDS if self.loss in SUBSET_LOSSES else BOUNDS)[self.dtype]
 

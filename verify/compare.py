@@ -11,6 +11,7 @@
   has coefficients of products, they are computed as logarithms: an error of one ulp of the largest
   logarithm is one of all that is made from it, and that is the size then.  So it is over a grid:
   the exponents are differences of scores, rounded as printed.
+* The kernels emitted for C and numba (in the long run) are compiled here and held to the same.
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import mpmath
 import numpy as np
 
 from derive.formulas import NotProved
 from derive.losses import loss_named
+from verify import native
 from verify.accuracy import SUBSET_LOSSES, AccuracyTable, Failure
 from verify.arrays import MpfArrays
 from verify.coverage import Coverage, cover
 from verify.formats import format_of
 from verify.grid.coverage import GridCoverage
 from verify.grid.samples import quick_grids, thorough_grids
-from verify.measure import References, measure
+from verify.measure import References, Route, measure
 from verify.oracle import BallOracle, Reference
 from verify.oracle.grid import GRIDS, GridOracle
 from verify.routes import CompiledRoute, EmittedRoute, compiled_quantities, core_route
@@ -153,7 +156,11 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         measure(loss, core, samples, references),
         measure(loss, core_route(loss, "core, batch"), samples, references, batch=True),
         _measure_emitted(loss, "mpmath", lambda r: _measure_mpmath(r, loss, printed, references)),
-        _measure_emitted(loss, "numpy", lambda r: _measure_numpy(r, loss, printed, references)),
+        _measure_emitted(loss, "numpy", lambda r: _measure_floats(r, loss, printed, references)),
+    ]
+    tables += [
+        _measure_emitted(loss, each, lambda r: _measure_floats(r, loss, printed, references))
+        for each in native.targets(long)
     ]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
     if quantities := compiled_quantities(loss):
@@ -177,11 +184,12 @@ def _measure_variant(loss: str, samples: Sequence[Sample], **parameters: float) 
 
 
 def _measure_emitted(
-    loss: str, target: str, measured: Callable[[EmittedRoute], AccuracyTable]
+    loss: str, target: str, measured: Callable[[Any], AccuracyTable]
 ) -> AccuracyTable:
     """The table of an emitted route, or what keeps the code from being emitted."""
     try:
-        route = EmittedRoute(loss, target)
+        compiled = target in native.targets(long=True)
+        route = native.KernelRoute(loss, target) if compiled else EmittedRoute(loss, target)
     except NotProved as error:
         table = AccuracyTable()
         table.failures.append(
@@ -207,8 +215,8 @@ def label_sum(sample: Sample) -> Fraction:
     return sum((Fraction(label) for label in sample.labels.tolist()), Fraction(0))
 
 
-def _measure_numpy(
-    route: EmittedRoute, loss: str, samples: Sequence[Sample], references: References
+def _measure_floats(
+    route: Route, loss: str, samples: Sequence[Sample], references: References
 ) -> AccuracyTable:
     chosen = [sample for sample in samples if _is_ordinary(sample)]
     if loss in SUBSET_LOSSES:

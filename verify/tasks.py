@@ -16,6 +16,7 @@ import numeric_core
 from derive.derivation import Derivation
 from derive.losses import LOSSES, SUBJECTS, subject_named
 from derive.render import Trace, trace
+from verify import native
 from verify.compare import Comparison, compare_routes
 from verify.derived import derivation_of
 from verify.grid.solutions import SolutionReport, check_solutions
@@ -72,7 +73,7 @@ class Task:
     def key(self) -> str:
         """What it depends on: the task, how it is done, all sources that it reaches."""
         sources = digest_of(*modules_of(self), without=REGISTRIES)
-        words = (self.title, str(self.thorough), OWN_SOURCE, sources)
+        words = (self.title, str(self.thorough), OWN_SOURCE, sources, *native.targets(long=True))
         return sha256("\n".join(words).encode()).hexdigest()
 
     def do(self) -> Outcome:

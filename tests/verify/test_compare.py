@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from derive.losses import LOSSES
-from verify import compare
+from verify import compare, native
 from verify.compare import compare_routes
 from verify.routes import compiled_quantities
 
@@ -21,6 +21,7 @@ def test_every_route_is_within_its_bound(comparison: compare.Comparison) -> None
 
 def test_all_routes_and_quantities_are_there(comparison: compare.Comparison) -> None:
     routes = {"core", "core, batch", "emitted mpmath", "emitted numpy"}
+    routes |= {f"emitted {target}" for target in native.targets(long=False)}
     variants = len(compare.VARIANTS.get(comparison.loss, ()))
     compiled = set(compiled_quantities(comparison.loss))
     lines = {(line.route, line.quantity) for line in comparison.table}
