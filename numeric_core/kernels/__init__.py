@@ -48,6 +48,8 @@ class Kernel(NamedTuple):
 
     name: str
     threshold: float = 0.0
+    scale: float = 1.0
+    margin: float = 0.0
 
 
 _use = os.environ.get("LOSSPROOF_KERNELS", "1") != "0"
@@ -72,7 +74,8 @@ def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> 
         return None
     if scores.size < LEAST or not used():
         return None
-    if abs(kernel.threshold) > LARGEST_THRESHOLD or not _fits(kernel, scores, labels, axis):
+    offset = max(abs(kernel.threshold), abs(kernel.scale * kernel.margin))
+    if offset > LARGEST_THRESHOLD or not _fits(kernel, scores, labels, axis):
         return None
     from numeric_core.kernels import run  # imports Numba
 

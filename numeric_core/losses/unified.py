@@ -39,6 +39,7 @@ from numeric_core.distribution import (
     weigh_null,
 )
 from numeric_core.exact import Pair, rounded, split_constant, two_product, two_sum
+from numeric_core.kernels import Kernel
 from numeric_core.least import label_rows, pairs
 from numeric_core.loss import Loss, Rows, score_rows
 from numeric_core.losses.zlpr import sigmoid
@@ -145,6 +146,10 @@ class Unified(Loss):
 
     def _shards(self) -> Shards:
         return _TwoSides(self)
+
+    def kernel(self) -> Kernel:
+        """Compiled for NumPy arrays; `numeric_core.kernels.unified`."""
+        return Kernel("unified", scale=self.scale, margin=self.margin)
 
     def direct(self) -> Way | None:
         """`numeric_core.direct.pairs`."""
