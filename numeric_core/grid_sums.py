@@ -22,6 +22,7 @@ __all__ = [
     "mean_less_own",
     "other_class",
     "own_class",
+    "sample_slices",
     "takes_part",
     "total",
 ]
@@ -55,12 +56,12 @@ def _class_sums(
         parts = (y[..., block, :] for y in (x, outer, inner))
         return class_sums(rows.xp, *parts, moderate=moderate, hard=hard, exact=rows.exact)
 
-    blocks = _sample_slices(x) if moderate else []
+    blocks = sample_slices(x) if moderate else []
     sums = sample_blocks(rows.xp, make, blocks) if len(blocks) > 1 else None
     return make(slice(None)) if sums is None else sums
 
 
-def _sample_slices(x: Array) -> list[slice]:
+def sample_slices(x: Array) -> list[slice]:
     """Blocks of samples of about BLOCK scores; all at once in libraries that fuse or trace."""
     n = x.shape[-2]
     step = n if block_length(x, BLOCK) is None else max(1, BLOCK * n // math.prod(x.shape))

@@ -21,12 +21,13 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import numpy as np
-from array_api_compat import device, is_numpy_array
+from array_api_compat import device, is_dask_array, is_numpy_array
 
-from numeric_core import checks
+from numeric_core import checks, lazy_grids
 from numeric_core.exact import accurate_sum
 from numeric_core.loss import Rows, numeric, score_rows, with_labels
 from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace, read
+from numeric_core.shards import GridShards
 from numeric_core.sweeps import row_sums
 
 __all__ = ["GridLoss", "check_labels", "prepared"]
@@ -58,6 +59,8 @@ class GridLoss(ABC):
 
     def __call__(self, scores: Array, labels: Array, *, check: bool = True) -> Array:
         """The loss of every grid: (*batch,)."""
+        if is_dask_array(scores):
+            return lazy_grids.value(self, scores, labels, check)
         rows = checked(scores, labels, check)
         if 0 in rows.scores.shape:
             return rows.per_row(_zero(rows))
@@ -68,6 +71,8 @@ class GridLoss(ABC):
         self, scores: Array, labels: Array, *, check: bool = True
     ) -> tuple[Array, Array]:
         """The loss of every grid, (*batch,), and its gradient, the shape of scores."""
+        if is_dask_array(scores):
+            return lazy_grids.value_and_grad(self, scores, labels, check)
         rows = checked(scores, labels, check)
         if 0 in rows.scores.shape:
             return rows.per_row(_zero(rows)), rows.per_label(rows.scores)
@@ -77,6 +82,8 @@ class GridLoss(ABC):
 
     def hvp(self, scores: Array, labels: Array, vector: Array, *, check: bool = True) -> Array:
         """The Hessian of every grid times its part of vector: the shape of scores."""
+        if is_dask_array(scores):
+            return lazy_grids.hvp(self, scores, labels, vector, check)
         rows = prepared(scores, labels, check)
         xp = namespace(scores=scores, vector=vector)
         checks.floating(xp, "vector", vector)
@@ -113,6 +120,14 @@ class GridLoss(ABC):
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
         """Value, and gradient if asked for, from `numeric_core.sweeps`; None where they do not."""
         return None
+
+    def _rows(self, scores: Array, labels: Array, check: bool) -> Rows:
+        """Prepared, also some samples of a grid."""
+        return prepared(scores, labels, check)
+
+    @abstractmethod
+    def _parts(self) -> GridShards:
+        """The loss of grids in parts."""
 
     @abstractmethod
     def _value(self, rows: Rows) -> Array:

@@ -22,8 +22,9 @@ from typing import Any
 
 from numeric_core import checks
 from numeric_core.namespace import Array, move_axis, namespace, round_to
+from numeric_core.shards import Additive
 
-__all__ = ["value", "value_and_grad"]
+__all__ = ["hvp", "known_chunks", "read_again", "value", "value_and_grad"]
 
 Options = tuple[str, bool]
 """masked_positives and check of a loss."""
@@ -43,18 +44,48 @@ def value_and_grad(
 ) -> tuple[Array, Array]:
     """The loss of every row, (*batch,), and its gradient, in the blocks of the scores."""
     import dask.array as da
-    from dask.graph_manipulation import bind
 
     scores, labels, axis = _prepared(loss, scores, labels, axis, options)
     state = _state(loss, scores, labels, axis, options)
     again = (scores, labels)
-    if scores.numblocks[axis] > 1:  # read anew, and only when the states are there
-        again = bind(again, state)
+    if scores.numblocks[axis] > 1:
+        again = read_again(again, state)
     slope = partial(_gradient_block, loss=loss, axis=axis, options=options)
     gradient = da.map_blocks(
         slope, *again, state, dtype=scores.dtype, chunks=scores.chunks, meta=scores._meta
     )
     return _value(loss, state, scores, axis, options), gradient
+
+
+def hvp(
+    loss: Any, scores: Array, labels: Array, vector: Array, axis: int, options: Options
+) -> Array:
+    """The Hessian of every row times the vector, in the blocks of the scores.
+
+    Each row is brought into one block, but for losses that are sums over the labels: their Hessians
+    are diagonal.
+    """
+    import dask.array as da
+
+    namespace(scores=scores, vector=vector)
+    known_chunks("vector", vector)
+    checks.same_shape("vector", vector, scores)
+    chunks = scores.chunks
+    if not isinstance(loss._shards(), Additive):
+        scores = scores.rechunk({checks.axis_of(scores, axis): -1})
+    scores, labels, axis = _prepared(loss, scores, labels, axis, options)
+    multiply = partial(loss.hvp, axis=axis, masked_positives=options[0], check=options[1])
+    arrays = (scores, labels, vector.rechunk(scores.chunks))
+    product = da.map_blocks(multiply, *arrays, dtype=scores.dtype, meta=scores._meta)
+    return product.rechunk(chunks)
+
+
+def read_again(arrays: tuple[Array, ...], state: Array) -> tuple[Array, ...]:
+    """The same arrays, whose blocks are made anew, and only when the states are there."""
+    from dask.graph_manipulation import bind
+
+    again: tuple[Array, ...] = bind(arrays, state)
+    return again
 
 
 def _prepared(
@@ -66,7 +97,7 @@ def _prepared(
     checks.floating(xp, "scores", scores)
     axis = checks.axis_of(scores, axis)
     for name, x in (("scores", scores), ("labels", labels)):
-        _known_chunks(name, x)
+        known_chunks(name, x)
     if labels.ndim == scores.ndim - 1:
         labels = _one_hot(scores, labels, axis, options)
     checks.same_shape("labels", labels, scores)
@@ -86,7 +117,8 @@ def _prepared(
     return scores, labels.rechunk(scores.chunks), axis
 
 
-def _known_chunks(name: str, x: Array) -> None:
+def known_chunks(name: str, x: Array) -> None:
+    """ValueError for blocks whose lengths are not known before they are computed."""
     if any(math.isnan(length) for length in x.shape):
         raise ValueError(
             f"{name} must have known chunk sizes, got shape {x.shape} with chunks {x.chunks}; "

@@ -193,6 +193,8 @@ class Loss(ABC):
         check: bool = True,
     ) -> Array:
         """The Hessian of every row times its part of vector: the shape of scores."""
+        if is_dask_array(scores):
+            return lazy.hvp(self, scores, labels, vector, axis, (masked_positives, check))
         plain = partial(self._plain_hvp, masked_positives=masked_positives, check=check)
         kernel = self.kernel()
         products = kernels.compiled_product(kernel, scores, labels, vector, axis)

@@ -16,7 +16,7 @@ each P_jk is a row state over the samples (`numeric_core.reductions`), some clas
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from array_api_compat import device
@@ -28,7 +28,14 @@ from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, k
 from numeric_core.reductions import RowSum, exponential_sum, log_partition
 from numeric_core.shares import shares
 
-__all__ = ["element_gradient", "element_hvp", "element_value", "products"]
+__all__ = [
+    "element_gradient",
+    "element_hvp",
+    "element_slope",
+    "element_value",
+    "elements",
+    "products",
+]
 
 RUN = 256
 """Terms that a matrix product adds up in its own order; the partial sums are added without loss."""
@@ -274,16 +281,26 @@ def element_value(rows: Rows) -> Array:
 
 def element_gradient(rows: Rows) -> tuple[Array, Array]:
     """The value, and the gradient: (*batch,), (*batch, n, m)."""
-    xp = rows.xp
-    values, ups, downs, unit = [], [], [], 1.0
-    for part in elements(rows):
-        p, unit = shares(xp, part.state, rows.exact)
+    values: list[Array] = []
+
+    def states() -> Iterator[RowSum]:
+        for part in elements(rows):
+            values.append(part.value())
+            yield part.state
+
+    gradient = element_slope(rows, states())
+    return _added(rows.xp, values), gradient
+
+
+def element_slope(rows: Rows, states: Iterable[RowSum]) -> Array:
+    """The gradient from the states P_jk, some classes j after the other: (*batch, n, m)."""
+    xp, ups, downs, unit = rows.xp, [], [], 1.0
+    for state in states:
+        p, unit = shares(xp, state, rows.exact)
         share = rounded(p)
-        values.append(part.value())
         ups.append(_sum_over(xp, share, -3))
         downs.append(_sum_over(xp, share, -2))
-    up, down = _added(xp, ups), xp.concat(downs, axis=-2)
-    return _added(xp, values), xp.matrix_transpose(up - down) * unit
+    return xp.matrix_transpose(_added(xp, ups) - xp.concat(downs, axis=-2)) * unit
 
 
 def element_hvp(rows: Rows, v: Array) -> Array:

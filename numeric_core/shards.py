@@ -27,6 +27,7 @@ from numeric_core.reductions import (
     RowSum,
     exponent_limit,
     least_counted,
+    log_partition,
     split_terms,
     with_null,
 )
@@ -34,7 +35,17 @@ from numeric_core.reductions import (
 if TYPE_CHECKING:
     from numeric_core.loss import Rows
 
-__all__ = ["Additive", "Shards", "WholeRows", "merged_sums", "part_of", "sum_state", "whole_of"]
+__all__ = [
+    "Additive",
+    "GridShards",
+    "Shards",
+    "WholeRows",
+    "merged_sums",
+    "part_of",
+    "seen_from",
+    "sum_state",
+    "whole_of",
+]
 
 
 class Shards(ABC):
@@ -129,6 +140,38 @@ class Additive(Shards):
         return self.loss._value_and_gradient(replace(rows, infinite=None))[1]
 
 
+@dataclass(frozen=True)
+class GridShards(ABC):
+    """The mathematics of one loss on some samples of grids: a sum of logs of sums over samples.
+
+    States: (*batch, count, m, 3) in float64, the numbers of `sum_state` for each sum.
+    """
+
+    weight: float = 1.0
+    """Of each log in the loss."""
+
+    def count(self, m: int) -> int:
+        """Sums of each of the m classes."""
+        return 1
+
+    @abstractmethod
+    def state(self, rows: Rows) -> Array:
+        """The sums of some samples: (*batch, samples, m) -> (*batch, count, m, 3)."""
+
+    @abstractmethod
+    def gradient(self, rows: Rows, state: Array) -> Array:
+        """dl / ds of some samples of a grid with these merged sums: (*batch, samples, m)."""
+
+    def merged(self, xp: Namespace, states: Array) -> Array:
+        """(*batch, count, m, parts, 3) -> (*batch, count, m, 3)."""
+        return merged_sums(xp, states)
+
+    def value(self, xp: Namespace, state: Array) -> Array:
+        """The loss of grids with these sums: (*batch,)."""
+        logs = log_partition(xp, whole_of(xp, state, null=True))
+        return self.weight * sum_to_infinity(xp, xp.reshape(logs, (*logs.shape[:-2], -1)))[..., 0]
+
+
 def sum_state(xp: Namespace, part: RowSum) -> Array:
     """(shift, low, total) of a row state: (*batch, 3)."""
     zero = xp.zeros_like(part.total)
@@ -178,3 +221,13 @@ def part_of(
     d = xp.where(keep, d, nothing)
     terms, _ = split_terms(xp, d, delta, weights, False)
     return whole._replace(terms=terms, exponents=Exponents(d, delta, weights))
+
+
+def seen_from(xp: Namespace, part: RowSum, state: Array) -> RowSum:
+    """A row state of some terms, which has a null class, made the merged sum with these terms."""
+    d, delta, weights = part.exponents
+    x, low = two_sum(d, part.shift + xp.zeros_like(d))
+    for more in (delta, part.shift_low):
+        low = low if more is None else low + more
+    weights = xp.ones_like(d) if weights is None else weights
+    return part_of(xp, x, low, weights, state, null=True)

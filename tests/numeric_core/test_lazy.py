@@ -123,6 +123,29 @@ def test_a_masked_positive(name: str) -> None:
     assert np.isfinite(np.delete(value, 2)).all()
 
 
+@pytest.mark.parametrize("name", [*NAMES, "combination_softmax"])
+def test_hessian_vector_products(name: str) -> None:
+    """Rows are brought into one block, or the Hessian is diagonal: the same numbers."""
+    loss, (s, t) = getattr(nc, name), batch("zlpr" if name == "combination_softmax" else name)
+    v = np.random.default_rng(5).normal(size=s.shape)
+    lazy = loss.hvp(in_blocks(s, 4, 37), in_blocks(t, 6, N), in_blocks(v, 2, 150))
+    assert is_dask_array(lazy) and lazy.chunks == ((4, 2), (37,) * 8 + (4,))
+    true = loss.hvp(s, t, v)
+    # the bound of losses over subsets is 1e-14
+    atol = (1e-14 if name == "combination_softmax" else 4e-16) * abs(true).max()
+    np.testing.assert_allclose(lazy.compute(), true, rtol=4e-15, atol=atol)
+
+
+def test_a_vector_that_does_not_fit() -> None:
+    s, t = (in_blocks(x, 3, 100) for x in batch("soft_zlpr"))
+    with pytest.raises(ValueError, match=r"vector must have the shape of scores, \(6, 300\)"):
+        nc.soft_zlpr.hvp(s, t, s[:, :7])
+    with pytest.raises(TypeError, match="must come from one array library"):
+        nc.soft_zlpr.hvp(s, t, s.compute())
+    with pytest.raises(ValueError, match="vector must be finite"):
+        nc.soft_zlpr.hvp(s, t, s * np.inf).compute()
+
+
 def test_rows_that_cannot_be_split() -> None:
     s, t = batch("zlpr")
     loss = nc.combination_softmax
