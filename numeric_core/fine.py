@@ -100,6 +100,8 @@ def centered(s: Floats, t: Floats) -> tuple[float, Floats]:
 
     def slope(x: Number) -> Floats:
         p = product(halves(x), share)
+        if s.shape[1] == 1:  # each p is its own mean, of which no digit may be left over
+            return np.zeros_like(p.upper)
         mean, rest = _mean(p.upper, p.lower, 1.0)
         return (mean[:, None] - p.upper) + (rest[:, None] - p.lower)
 
