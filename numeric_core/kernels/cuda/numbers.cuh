@@ -5,8 +5,9 @@
  *     C = cosh(r) - 1,  S = sinh(r)
  *
  * float and double are computed in their own dtype, by Taylor's series up to where they leave out
- * 0.09 and 0.05 of 2^-24 and 2^-53; their sums are pairs (high, low), to which every term is added
- * with its rounding error (Knuth's two_sum), and the numbers of a row are double.
+ * 0.09 and 0.05 of 2^-24 and 2^-53. Up to four neighbours are summed plainly, which costs an ulp at
+ * most; their sums go into pairs (high, low) with the rounding error (Knuth's two_sum). The loss of a
+ * row is computed in double, by one thread; what its gradient needs, in pairs, by all.
  * Halves are computed in float, by the device's 2^x (2 ulp of float, after an argument up to 126
  * that is rounded to 2^-18) and with plain sums of few terms a thread: some 2^-17 in all, beside
  * 2^-11 that half an ulp of float16 is.
@@ -18,15 +19,17 @@ struct Float16 { unsigned short bits; };
 struct BFloat16 { unsigned short bits; };
 
 /*
+ * Row: the dtype in which the loss is computed.
  * LIMIT: log of the smallest normal number is -87.3 and -708.4, so e^LIMIT and e^-LIMIT have all
  * their digits. GONE: from here on 2^32 terms add up to less than the smallest subnormal number:
  * log(2) (149 + 32) = 125.5 and log(2) (1074 + 32) = 766.7. MAGIC = 1.5 2^(digits - 1): added to x
  * it leaves rint(x) in the last bits of the sum. LARGEST: 1 / (1 + sum) must be a normal number.
+ * NEAR, LEAST: LEAST e^-NEAR is a normal number, so that within nothing is to be looked at.
  */
 struct InFloat {
     typedef float Real;
     static constexpr float LIMIT = 87.0f, GONE = 127.0f, MAGIC = 12582912.0f;
-    static constexpr float TINY = 1.17549435e-38f;
+    static constexpr float TINY = 1.17549435e-38f, NEAR = 60.0f, LEAST = 9.31322575e-10f;
     static constexpr double LARGEST = 1.329227995784916e36; /* 2^120 */
 };
 template <typename Stored> struct Numbers;
@@ -44,7 +47,8 @@ template <> struct Numbers<double> {
     typedef double Row;
     static constexpr bool EXACT = true;
     static constexpr double LIMIT = 700.0, GONE = 768.0, MAGIC = 6755399441055744.0;
-    static constexpr double TINY = 2.2250738585072014e-308;
+    static constexpr double TINY = 2.2250738585072014e-308, NEAR = 500.0;
+    static constexpr double LEAST = 7.888609052210118e-31;
     static constexpr double LARGEST = 1.0715086071862673e301; /* 2^1000 */
 };
 
@@ -59,15 +63,11 @@ __device__ inline float real_of(const unsigned char x) { return x; }
 __device__ inline float real_of(const BFloat16 x) { return __int_as_float((int)((unsigned)x.bits << 16)); }
 __device__ inline float real_of(const Float16 x) { return float_of_half(x.bits); }
 
+__device__ inline void put(float &to, const float x) { to = x; }
 __device__ inline void put(float &to, const double x) { to = (float)x; }
 __device__ inline void put(double &to, const double x) { to = x; }
 __device__ inline void put(Float16 &to, const float x) { to.bits = half_of_float(x); }
-/* To the nearest, ties to even; nan stays nan. */
-__device__ inline void put(BFloat16 &to, const float x)
-{
-    const unsigned bits = (unsigned)__float_as_int(x);
-    to.bits = x == x ? (unsigned short)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16) : 0x7fc0;
-}
+__device__ inline void put(BFloat16 &to, const float x) { to.bits = bfloat16_of_float(x); }
 
 /* ---- powers of two, from k + MAGIC, by the bits ---- */
 
@@ -160,18 +160,29 @@ template <typename Real> __device__ inline Real two_sum(const Real a, const Real
     return sum;
 }
 
+/* Of up to four neighbours, two by two. */
+template <int COUNT, typename Real> __device__ inline Real of_neighbours(const Real *x)
+{
+    if constexpr (COUNT == 1)
+        return x[0];
+    else
+        return of_neighbours<COUNT / 2>(x) + of_neighbours<COUNT - COUNT / 2>(x + COUNT / 2);
+}
+
 /* A sum of terms >= 0; nan if one is, or if it overflows. Merging does not depend on the order of two. */
 template <typename N, bool EXACT = N::EXACT> struct Sum {
-    typename N::Real high = 0, low = 0;
-    __device__ void add(const typename N::Real x)
+    typedef typename N::Real Real;
+    Real high = 0, low = 0;
+    __device__ void add(const Real x)
     {
-        typename N::Real error;
+        Real error;
         high = two_sum(high, x, error);
         low += error;
     }
+    template <int COUNT> __device__ void add_all(const Real *x) { add(of_neighbours<COUNT>(x)); }
     __device__ void merge(const Sum other)
     {
-        typename N::Real error;
+        Real error;
         high = two_sum(high, other.high, error);
         low = (low + other.low) + error;
     }
@@ -182,15 +193,16 @@ template <typename N, bool EXACT = N::EXACT> struct Sum {
         other.low = __shfl_xor_sync(0xffffffffu, low, apart);
         return other;
     }
-    /* In the dtype of the row; lack: what the result lacks. */
-    __device__ typename N::Row total(typename N::Row &lack) const
+    /* lack: what the result lacks. */
+    template <typename Wide> __device__ Wide total(Wide &lack) const
     {
-        return two_sum<typename N::Row>(high, low, lack);
+        return two_sum<Wide>(high, low, lack);
     }
 };
 template <typename N> struct Sum<N, false> {
-    typename N::Real high = 0;
-    __device__ void add(const typename N::Real x) { high += x; }
+    float high = 0;
+    __device__ void add(const float x) { high += x; }
+    template <int COUNT> __device__ void add_all(const float *x) { add(of_neighbours<COUNT>(x)); }
     __device__ void merge(const Sum other) { high += other.high; }
     __device__ Sum from_lane(const int apart) const
     {
@@ -198,24 +210,32 @@ template <typename N> struct Sum<N, false> {
         other.high = __shfl_xor_sync(0xffffffffu, high, apart);
         return other;
     }
-    __device__ typename N::Row total(typename N::Row &lack) const
+    __device__ float total(float &lack) const
     {
         lack = 0;
         return high;
     }
 };
 
-/* A factor of many terms: in their dtype, with what it lacks. */
+/* A factor of many terms, with what it lacks. */
 template <typename N> struct Factor {
     typename N::Real high, low;
-    __device__ void set(const typename N::Row value, const typename N::Row lack)
-    {
-        high = (typename N::Real)value;
-        low = (typename N::Real)((value - (typename N::Row)high) + lack);
-    }
     /* x times the factor, rounded once */
     __device__ typename N::Real times(const typename N::Real x) const
     {
         return N::EXACT ? fma(x, high, x * low) : x * high;
     }
 };
+
+/* numerator / (norm + error), the numerator with what it lacks. */
+template <typename N> __device__ inline Factor<N> quotient(
+    const Factor<N> &numerator, const typename N::Real norm, const typename N::Real error)
+{
+    Factor<N> result;
+    result.high = numerator.high / norm;
+    result.low = 0;
+    if (N::EXACT)
+        result.low =
+            ((fma(-result.high, norm, numerator.high) - result.high * error) + numerator.low) / norm;
+    return result;
+}

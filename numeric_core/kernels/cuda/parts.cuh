@@ -63,8 +63,7 @@ KERNEL(part_sums, 256)(
         Real s[WIDTH], t[WIDTH];
         read_scores(scores + part.row * n + part.first, j, s);
         own.read(j, t);
-        for (int w = 0; w < WIDTH; ++w)
-            loss.take(state, s[w], t[w], at);
+        loss.template take<WIDTH>(state, s, t, at);
     }
     const State result = state_of(state, blockDim.x);
     if (threadIdx.x == 0)
@@ -84,10 +83,11 @@ KERNEL(merge_parts, 256)(
     State state;
     for (int k = threadIdx.x; k < parts; k += blockDim.x)
         state.merge(states[row * parts + k]);
-    const N::Row total = loss.value(state_of(state, blockDim.x), result.at, result.factors);
+    const State all = state_of(state, blockDim.x);
     if (threadIdx.x == 0) {
+        result.factors = loss.factors(all, result.at);
         finals[row] = result;
-        finish(total, value + row, odd);
+        finish(loss.value(all, result.at), value + row, odd);
     }
 }
 
@@ -102,15 +102,12 @@ KERNEL(part_gradient, 256)(
     const Final at = finals[part.row];
     Stored *const to = gradient + part.row * n + part.first;
     for (int j = threadIdx.x * WIDTH; j < part.length; j += blockDim.x * WIDTH) {
-        Real s[WIDTH], t[WIDTH];
+        Real s[WIDTH], t[WIDTH], g[WIDTH];
+        State unused;
         read_scores(scores + part.row * n + part.first, j, s);
         own.read(j, t);
-        Vector<Stored> g;
-        for (int w = 0; w < WIDTH; ++w) {
-            State unused;
-            loss.take(unused, s[w], t[w], at.at);
-            put(g.x[w], Loss::component(s[w], t[w], at.factors));
-        }
-        *(Vector<Stored> *)(to + j) = g;
+        loss.template take<WIDTH>(unused, s, t, at.at);
+        Loss::template gradient<WIDTH>(s, t, at.factors, g);
+        write_gradient(g, to + j);
     }
 }

@@ -40,10 +40,13 @@ template <typename T> struct Labels {
     }
 };
 template <> struct Labels<long long> {
-    long long own;
+    int own;
     __device__ Labels(
-        const long long *all, const long long row, const long long, const long long first)
-        : own(all[row] - first) {}
+        const long long *all, const long long row, const long long n, const long long first)
+    {
+        const long long at = all[row];
+        own = at >= first && at < n && at - first <= 0x7fffffff ? (int)(at - first) : -1;
+    }
     __device__ void read(const int j, Real *t) const
     {
         for (int w = 0; w < WIDTH; ++w)
@@ -56,6 +59,14 @@ __device__ inline void read_scores(const Stored *scores, const int j, Real *s)
     const Vector<Stored> scored = *(const Vector<Stored> *)(scores + j);
     for (int w = 0; w < WIDTH; ++w)
         s[w] = real_of(scored.x[w]);
+}
+
+__device__ inline void write_gradient(const Real *g, Stored *to)
+{
+    Vector<Stored> stored;
+    for (int w = 0; w < WIDTH; ++w)
+        put(stored.x[w], g[w]);
+    *(Vector<Stored> *)to = stored;
 }
 
 /* ---- teams ---- */
@@ -117,12 +128,31 @@ __device__ inline void finish(const N::Row loss, Stored *value, int *odd)
 /* One number of each label of a thread, in registers or, column by column, in shared memory. */
 template <int SLOTS, bool SHARED> struct Kept {
     Real x[SLOTS];
-    __device__ Real &at(const int i) { return x[i]; }
+    __device__ void read(const int k, Real *to) const
+    {
+        for (int w = 0; w < WIDTH; ++w)
+            to[w] = x[k * WIDTH + w];
+    }
+    __device__ void write(const int k, const Real *from)
+    {
+        for (int w = 0; w < WIDTH; ++w)
+            x[k * WIDTH + w] = from[w];
+    }
 };
 template <int SLOTS> struct Kept<SLOTS, true> {
-    __device__ Real &at(const int i)
+    __device__ static Real *column(const int k)
     {
-        return ((Real *)(memory + SLOTS_FROM))[i * blockDim.x + threadIdx.x];
+        return (Real *)(memory + SLOTS_FROM) + k * WIDTH * blockDim.x + threadIdx.x;
+    }
+    __device__ void read(const int k, Real *to) const
+    {
+        for (int w = 0; w < WIDTH; ++w)
+            to[w] = column(k)[w * blockDim.x];
+    }
+    __device__ void write(const int k, const Real *from)
+    {
+        for (int w = 0; w < WIDTH; ++w)
+            column(k)[w * blockDim.x] = from[w];
     }
 };
 
@@ -131,8 +161,8 @@ template <int SLOTS, bool SHARED> __device__ inline void resident(
     const Label *labels, Stored *value, Stored *gradient, int *odd)
 {
     const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    const long long row = thread / team, last = row < rows ? row : rows - 1;
-    const int rank = (int)(thread % team) * WIDTH, stride = team * WIDTH;
+    const long long row = thread >> (__ffs(team) - 1), last = row < rows ? row : rows - 1;
+    const int rank = (threadIdx.x & (team - 1)) * WIDTH, stride = team * WIDTH;
     /* teams without a row take part in what warps do together */
     const int length = row < rows ? n : 0;
     const Labels<Label> own(labels, last, n, 0);
@@ -146,36 +176,39 @@ template <int SLOTS, bool SHARED> __device__ inline void resident(
             Real s[WIDTH], t[WIDTH];
             read_scores(scores + row * n, j, s);
             own.read(j, t);
-            for (int w = 0; w < WIDTH; ++w) {
-                first.at(k * WIDTH + w) = s[w];
-                second.at(k * WIDTH + w) = t[w];
-                if (Loss::NEEDS_TOP)
-                    top.top = fmax(top.top, s[w]);
-            }
+            first.write(k, s);
+            second.write(k, t);
+            for (int w = 0; w < WIDTH && Loss::NEEDS_TOP; ++w)
+                top.top = fmax(top.top, s[w]);
         }
     }
     const Reference at = loss.reference(Loss::NEEDS_TOP ? top_of(top, team) : (Real)0);
     State state;
 #pragma unroll
     for (int k = 0; k < SLOTS / WIDTH; ++k)
-        if (k * stride + rank < length)
-            for (int w = 0; w < WIDTH; ++w)
-                loss.take(state, first.at(k * WIDTH + w), second.at(k * WIDTH + w), at);
-    Factors factors;
-    const N::Row result = loss.value(state_of(state, team), at, factors);
+        if (k * stride + rank < length) {
+            Real s[WIDTH], t[WIDTH];
+            first.read(k, s);
+            second.read(k, t);
+            loss.template take<WIDTH>(state, s, t, at);
+            first.write(k, s);
+            second.write(k, t);
+        }
+    const State all = state_of(state, team);
     if (rank == 0 && length)
-        finish(result, value + row, odd);
+        finish(loss.value(all, at), value + row, odd);
     if (!gradient)
         return;
+    const Factors factors = loss.factors(all, at);
 #pragma unroll
     for (int k = 0; k < SLOTS / WIDTH; ++k) {
         const int j = k * stride + rank;
         if (j < length) {
-            Vector<Stored> g;
-            for (int w = 0; w < WIDTH; ++w)
-                put(g.x[w], Loss::component(
-                    first.at(k * WIDTH + w), second.at(k * WIDTH + w), factors));
-            *(Vector<Stored> *)(gradient + row * n + j) = g;
+            Real s[WIDTH], t[WIDTH], g[WIDTH];
+            first.read(k, s);
+            second.read(k, t);
+            Loss::template gradient<WIDTH>(s, t, factors, g);
+            write_gradient(g, gradient + row * n + j);
         }
     }
 }

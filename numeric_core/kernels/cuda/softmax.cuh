@@ -26,8 +26,8 @@ template <typename N> struct Softmax {
     double tolerance, none;
 
     static constexpr bool NEEDS_TOP = true;
-    /* m, K (where there is a shift by it) and e_k */
-    struct Reference { Real top, power, largest; };
+    /* m, K (where there is a shift by it), e_k, and from where on scores have all their digits */
+    struct Reference { Real top, power, largest, least; };
 
     __device__ Reference reference(const Real top) const
     {
@@ -35,6 +35,7 @@ template <typename N> struct Softmax {
         const bool inside = fabs(top) <= REACH;
         result.top = top;
         result.power = 0;
+        result.least = fmax(top - N::LIMIT, (Real)(1 - REACH));
         result.largest = inside ? 1 : not_a_number();
         if constexpr (N::EXACT) {
             const auto e = exponential(inside ? top : (Real)0);
@@ -74,32 +75,58 @@ template <typename N> struct Softmax {
         Real complement, mass, others;
     };
 
-    /* s of a class becomes e, negative at the maximum; nan where there is no answer here. */
-    __device__ void take(State &state, Real &x, Real &t, const Reference &at) const
+    /* s of some classes become e, negative at the maximum; nan where there is no answer here. */
+    template <int WIDTH> __device__ void take(
+        State &state, Real *x, const Real *t, const Reference &at) const
     {
-        const Real score = x;
-        x = term(score, at);
-        if (score == at.top) {
-            state.ties += 1;
-            x = -x;
-        } else {
-            state.rest.add(x);
+        Real e[WIDTH], rest[WIDTH], linear[WIDTH];
+        bool near = true, labelled = false, good = true;
+        for (int w = 0; w < WIDTH; ++w) {
+            e[w] = exact_term(x[w], at);
+            near &= x[w] >= at.least;
+            labelled |= !(t[w] == 0);
+            good &= (t[w] >= 0) & (t[w] <= 1);
+            linear[w] = t[w] * (at.top - x[w]);
         }
-        if (t != 0) {
-            const bool good = score > -REACH && t > 0 && t <= 1;
-            state.linear.add(good ? t * (at.top - score) : (Real)not_a_number());
-            if (t > (Real)0.5)
-                state.main += t;
-            else
-                state.others.add(t);
+        if (!near)
+            for (int w = 0; w < WIDTH; ++w)
+                e[w] = term(x[w], at);
+        if (labelled & !(near & good))
+            for (int w = 0; w < WIDTH; ++w)
+                linear[w] = linear_with_care(x[w], t[w], at);
+        for (int w = 0; w < WIDTH; ++w) {
+            const bool is_top = x[w] == at.top;
+            state.ties += is_top ? 1 : 0;
+            rest[w] = is_top ? 0 : e[w];
+            x[w] = is_top ? -e[w] : e[w];
         }
+        state.rest.template add_all<WIDTH>(rest);
+        if (labelled)
+            take_labels<WIDTH>(state, t, linear);
     }
 
-    __device__ static Real term(const Real x, const Reference &at)
+    template <int WIDTH>
+    __device__ static void take_labels(State &state, const Real *t, const Real *linear)
     {
-        const Real least = at.top - N::LIMIT;
-        if (!(x >= least))
-            return x < at.top - N::GONE ? (Real)0 : (Real)not_a_number();
+        Real others[WIDTH];
+        for (int w = 0; w < WIDTH; ++w) {
+            const bool is_main = t[w] > (Real)0.5;
+            state.main += is_main ? t[w] : 0;
+            others[w] = is_main ? 0 : t[w];
+        }
+        state.others.template add_all<WIDTH>(others);
+        state.linear.template add_all<WIDTH>(linear);
+    }
+
+    __device__ static Real linear_with_care(const Real x, const Real t, const Reference &at)
+    {
+        const bool good = x > -REACH && t > 0 && t <= 1;
+        return t == 0 ? 0 : good ? t * (at.top - x) : (Real)not_a_number();
+    }
+
+    /* Of a score that has all its digits. */
+    __device__ static Real exact_term(const Real x, const Reference &at)
+    {
         if constexpr (N::EXACT) {
             const auto e = exponential(x);
             return fma((Real)1, e.s + e.c, (Real)1) * power_of_two(e.shifted - at.power);
@@ -108,7 +135,14 @@ template <typename N> struct Softmax {
         }
     }
 
-    __device__ Row value(const State &state, const Reference &at, Factors &factors) const
+    __device__ static Real term(const Real x, const Reference &at)
+    {
+        if (x >= at.top - N::LIMIT)
+            return exact_term(x, at);
+        return x < at.top - N::GONE ? (Real)0 : (Real)not_a_number();
+    }
+
+    __device__ Row value(const State &state, const Reference &at) const
     {
         const Row largest = at.largest;
         Row low, error, others_low, linear_low;
@@ -119,31 +153,46 @@ template <typename N> struct Softmax {
         const Row others = state.others.total(others_low) + others_low;
         const Row mass = (Row)state.main + others;
         const Row linear = state.linear.total(linear_low) + linear_low;
-        set(factors, rest, low, largest, mass, others);
         const Row ratio = rest / largest;
         const Row lack = (fma(-ratio, largest, rest) + low) / largest;
         const Row result = linear + mass * (log1p(ratio) + lack / (1 + ratio));
         return fabs(mass - 1) <= (Row)tolerance ? result : (Row)not_a_number();
     }
 
-    __device__ static void set(
-        Factors &factors, const Row rest, const Row low, const Row largest, const Row mass,
-        const Row others)
+    __device__ Factors factors(const State &state, const Reference &at) const
     {
-        Row error;
-        const Row norm = two_sum<Row>(largest, rest, error), share = 1 / norm;
-        factors.share.set(share, (fma(-share, norm, (Row)1) - share * (error + low)) / norm);
-        factors.complement = (Real)((rest + low) * share);
-        factors.mass = (Real)mass;
-        factors.others = (Real)others;
+        Real low, error, others_low;
+        Real rest = state.rest.total(low);
+        /* exact: the ties are few, or the error is nothing beside R */
+        rest = two_sum<Real>(rest, (state.ties - 1) * at.largest, error);
+        low += error;
+        const Real norm = two_sum<Real>(at.largest, rest, error);
+        Factors result;
+        result.share = quotient<N>({1, 0}, norm, error + low);
+        result.complement = (rest + low) * result.share.high;
+        result.others = state.others.total(others_low) + others_low;
+        result.mass = state.main + result.others;
+        return result;
     }
 
-    /* p (T - t) - t (1 - p), no difference of which loses digits */
-    __device__ static Real component(const Real e, const Real t, const Factors &factors)
+    /* p (T - t) - t (1 - p), no difference of which loses digits; p T where t = 0. */
+    template <int WIDTH>
+    __device__ static void gradient(const Real *e, const Real *t, const Factors &factors, Real *g)
     {
-        const Real p = factors.share.times(fabs(e));
-        const Real q = e < 0 ? factors.complement : 1 - p;
-        const Real apart = t > (Real)0.5 ? factors.others : factors.mass - t;
-        return fma(p, apart, -(t * q));
+        bool labelled = false;
+        for (int w = 0; w < WIDTH; ++w) {
+            g[w] = factors.share.times(fabs(e[w]));
+            labelled |= t[w] != 0;
+        }
+        for (int w = 0; w < WIDTH; ++w) {
+            const Real p = g[w];
+            if (!labelled) {
+                g[w] = p * factors.mass;
+                continue;
+            }
+            const Real q = e[w] < 0 ? factors.complement : 1 - p;
+            const Real apart = t[w] > (Real)0.5 ? factors.others : factors.mass - t[w];
+            g[w] = fma(p, apart, -(t[w] * q));
+        }
     }
 };

@@ -38,64 +38,94 @@ template <typename N, bool HARD> struct TwoSided {
 
     struct Factors { Factor<N> up, down; };
 
-    /* (s, t) of a label becomes (u, d), nan where there is no answer here, and is added. */
-    __device__ void take(State &state, Real &x, Real &t, const Reference &) const
+    /* (s, t) of some labels become (u, d), nan where there is no answer here, and are added. */
+    template <int WIDTH> __device__ void take(
+        State &state, Real *x, Real *t, const Reference &) const
     {
-        if constexpr (HARD)
-            hard(x, t);
-        else
-            soft(x, t);
-        state.up.add(x);
-        if (!HARD || t != 0)
-            state.down.add(t);
+        Real u[WIDTH], d[WIDTH];
+        bool good = true;
+        for (int w = 0; w < WIDTH; ++w)
+            good &= HARD ? hard(x[w], t[w], u[w], d[w]) : soft(x[w], t[w], u[w], d[w]);
+        if (!good)
+            for (int w = 0; w < WIDTH; ++w)
+                with_care(x[w], t[w], u[w], d[w]);
+        for (int w = 0; w < WIDTH; ++w) {
+            x[w] = u[w];
+            t[w] = d[w];
+        }
+        state.up.template add_all<WIDTH>(u);
+        state.down.template add_all<WIDTH>(d);
     }
 
-    __device__ static void soft(Real &x, Real &t)
+    /* Whether u and d have all their digits for sure. */
+    __device__ static bool soft(const Real x, const Real t, Real &u, Real &d)
+    {
+        both_powers<N>(x, 1 - t, t, u, d);
+        return (fabs(x) <= N::NEAR) & ((t == 0) | ((t >= N::LEAST) & (t <= 1)));
+    }
+
+    __device__ static bool hard(const Real x, const Real t, Real &u, Real &d)
+    {
+        const bool positive = t == 1;
+        const Real e = power<N>(positive ? -x : x);
+        u = positive ? 0 : e;
+        d = positive ? e : 0;
+        return (fabs(x) <= N::LIMIT) & (positive | (t == 0));
+    }
+
+    /* The same bits where these have all their digits. */
+    __device__ static void with_care(const Real x, const Real t, Real &u, Real &d)
     {
         const Real inside = fmin(fmax(x, -N::LIMIT), N::LIMIT);
-        Real u, d;
         both_powers<N>(inside, 1 - t, t, u, d);
+        const bool allowed = !HARD || t == 0 || t == 1;
         /* t in [0, 1] is part of it: beyond, u or d is negative */
-        if (!(inside == x && (u >= N::TINY || t == 1) && (d >= N::TINY || t == 0))) {
+        if (!(inside == x && allowed && (u >= N::TINY || t == 1) && (d >= N::TINY || t == 0))) {
             const bool absent = (x < -N::GONE && t == 0) || (x > N::GONE && t == 1);
             u = d = absent ? 0 : not_a_number();
         }
-        x = u;
-        t = d;
     }
 
-    __device__ static void hard(Real &x, Real &t)
+    /* log1p(factor sum), nan where the sum is too large */
+    __device__ static Row side(const Sum<N> &sum, const Row factor)
     {
-        const bool positive = t == 1;
-        const Real y = positive ? -x : x, inside = fmin(fmax(y, -N::LIMIT), N::LIMIT);
-        Real e = power<N>(inside);
-        if (!(inside == y && (positive || t == 0)))
-            e = y < -N::GONE && (positive || t == 0) ? 0 : not_a_number();
-        x = positive ? 0 : e;
-        t = positive ? e : 0;
-    }
-
-    /* v + lack = factor sum, and factor / (1 + v + lack) as a factor of the terms */
-    __device__ static Row share(const Sum<N> &sum, const Row factor, Row &lack, Factor<N> &shares)
-    {
-        Row low, error;
+        Row low;
         const Row high = sum.total(low), v = factor * high;
-        lack = fma(factor, high, -v) + factor * low;
-        const Row norm = two_sum<Row>(1, v, error), r = factor / norm;
-        shares.set(r, (fma(-r, norm, factor) - r * (error + lack)) / norm);
-        return high < N::LARGEST && v < N::LARGEST ? v : (Row)not_a_number();
+        const Row lack = fma(factor, high, -v) + factor * low;
+        const bool fits = high < N::LARGEST && v < N::LARGEST;
+        return fits ? log1p(v) + lack / (1 + v) : (Row)not_a_number();
     }
 
-    __device__ Row value(const State &state, const Reference &, Factors &factors) const
+    __device__ Row value(const State &state, const Reference &) const
     {
-        Row up_lack, down_lack;
-        const Row u = share(state.up, (Row)up, up_lack, factors.up);
-        const Row d = share(state.down, (Row)down, down_lack, factors.down);
-        return (log1p(d) + down_lack / (1 + d)) + (log1p(u) + up_lack / (1 + u));
+        return side(state.down, (Row)down) + side(state.up, (Row)up);
     }
 
-    __device__ static Real component(const Real u, const Real d, const Factors &factors)
+    /* factor / (1 + factor sum) */
+    __device__ static Factor<N> share(const Sum<N> &sum, const double factor)
     {
-        return factors.up.times(u) - factors.down.times(d);
+        Real low, error;
+        Factor<N> own;
+        own.high = (Real)factor;
+        own.low = (Real)(factor - own.high);
+        const Real high = sum.total(low), v = own.high * high;
+        const Real lack = fma(own.high, high, -v) + (own.high * low + own.low * high);
+        const Real norm = two_sum<Real>(1, v, error);
+        return quotient<N>(own, norm, error + lack);
+    }
+
+    __device__ Factors factors(const State &state, const Reference &) const
+    {
+        Factors result;
+        result.up = share(state.up, up);
+        result.down = share(state.down, down);
+        return result;
+    }
+
+    template <int WIDTH>
+    __device__ static void gradient(const Real *u, const Real *d, const Factors &factors, Real *g)
+    {
+        for (int w = 0; w < WIDTH; ++w)
+            g[w] = factors.up.times(u[w]) - factors.down.times(d[w]);
     }
 };

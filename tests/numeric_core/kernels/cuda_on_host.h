@@ -40,6 +40,8 @@ static int __float_as_int(const float x) { return same_bits<int>(x); }
 static double __longlong_as_double(const long long x) { return same_bits<double>(x); }
 static long long __double_as_longlong(const double x) { return same_bits<long long>(x); }
 
+static int __ffs(const int x) { return __builtin_ffs(x); }
+
 /* ---- what the device has in one instruction ---- */
 
 static float float_of_half(const unsigned short bits)
@@ -63,6 +65,14 @@ static unsigned short half_of_float(const float x)
     int exponent;
     const double digits = std::nearbyint(std::ldexp(std::frexp(size, &exponent), 11));
     return (unsigned short)(sign | (((exponent + 14) << 10) + (int)digits - 1024));
+}
+
+static unsigned short bfloat16_of_float(const float x)
+{
+    if (x != x)
+        return 0x7fff;
+    const unsigned bits = (unsigned)__float_as_int(x), up = bits & 0xffffu, even = bits >> 16 & 1u;
+    return (unsigned short)((bits >> 16) + (up > 0x8000u || (up == 0x8000u && even)));
 }
 
 static float device_exp2(const float x)
