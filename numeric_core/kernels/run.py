@@ -1,8 +1,8 @@
 """From arrays to kernels and back: rows are shared out to threads, odd rows to the plain version.
 
 Rows of up to WHOLE labels are done some at a time, each by one thread from its sums to its
-gradient.  Longer rows are cut into parts of PART labels: the states of the parts, then one state a row, then
-the gradient of the parts.  Where a row is cut depends on n alone.
+gradient.  Longer rows are cut into parts of PART labels: the states of the parts, then one state a
+row, then the gradient of the parts.  Where a row is cut depends on n alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numeric_core.kernels import Kernel, by_class, by_label, exponentials, softmax, two_sided, unified
+from numeric_core.kernels import (
+    Kernel,
+    by_class,
+    by_label,
+    exponentials,
+    softmax,
+    two_sided,
+    unified,
+)
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.threads import thread_count, work
 from numeric_core.namespace import round_to
