@@ -41,23 +41,19 @@ TABLES = {
 }
 ROW_FUNCTIONS = {
     OTHERS: RowFunction("""\
-/* others_j = sum_{k != j} x_k, from both ends. */
+/* others_j = sum_{k != j} x_k, from both ends, by one thread. */
 FUNCTION void sum_of_others(const size_t n, const double *x, double *others)
 {
-    ONE_THREAD
-    {
-        double total = 0.0, low = 0.0;
-        for (size_t j = 0; j < n; ++j) {
-            others[j] = total + low;
-            add_exactly(&total, &low, x[j]);
-        }
-        total = low = 0.0;
-        for (size_t j = n; j-- > 0;) {
-            others[j] += total + low;
-            add_exactly(&total, &low, x[j]);
-        }
+    double total = 0.0, low = 0.0;
+    for (size_t j = 0; j < n; ++j) {
+        others[j] = total + low;
+        add_exactly(&total, &low, x[j]);
     }
-    WAIT
+    total = low = 0.0;
+    for (size_t j = n; j-- > 0;) {
+        others[j] += total + low;
+        add_exactly(&total, &low, x[j]);
+    }
 }
 """),
     "log_sum": RowFunction("""\
@@ -173,7 +169,9 @@ FUNCTION double log_coefficient(
     log_start(count, base, table);
     for (size_t i = 0; i < n; ++i)
         log_step(count, x[i], table + i % 2 * count, table + (i + 1) % 2 * count);
-    return table[n % 2 * count + count - 1];
+    const double found = table[n % 2 * count + count - 1];
+    WAIT
+    return found;
 }
 """,
         ("log_start", "log_step"),
@@ -245,7 +243,9 @@ FUNCTION double subset_mean(
     WAIT
     for (size_t i = 0; i < n; ++i)
         mean_step(count, x[i], u[i], table + i % 2 * 2 * count, table + (i + 1) % 2 * 2 * count);
-    return table[n % 2 * 2 * count + 2 * count - 1];
+    const double found = table[n % 2 * 2 * count + 2 * count - 1];
+    WAIT
+    return found;
 }
 """,
         ("log_start", "mean_step"),

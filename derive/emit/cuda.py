@@ -16,8 +16,11 @@ from functools import cached_property
 from textwrap import indent
 
 from derive.emit.c_language import FLOAT, PRECISIONS, C, Precision, arguments_on_lines, comment
-from derive.emit.formula import Formula
+from derive.emit.cuda_frames import CudaFrames
+from derive.emit.formula import Formula, UnsupportedNode
+from derive.emit.frames import FrameForm
 from derive.emit.loops import LoopForm, Pass, loop_form
+from derive.emit.lowering import program
 from derive.emit.scalars import Writer
 
 HOW_TO_CALL = (
@@ -123,7 +126,13 @@ class Cuda(C):
 
 def cuda_source(formula: Formula) -> str:
     """A CUDA file for nvcc and for CuPy's ``RawModule``; its kernels are ``extern "C"``."""
-    form = loop_form(formula, "cuda")
+    work = program(formula, "cuda")
+    try:
+        form = loop_form(formula, "cuda", work)
+    except UnsupportedNode:
+        nests = CudaFrames(FrameForm(formula, Cuda(PRECISIONS[1]), work))
+        head = comment(formula, "cuda", nests.how_to_call())
+        return "\n".join([*head, PRELUDE, *nests.definitions()]) + "\n"
     parts = [_Functions(form, precision) for precision in PRECISIONS]
     single, double = parts
     lines = [

@@ -17,6 +17,7 @@
 #define __device__
 #define __shared__ static
 using std::isfinite;
+using std::isnan;
 
 struct Place { unsigned x; };
 static thread_local Place threadIdx, blockIdx;

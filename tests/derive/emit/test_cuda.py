@@ -14,10 +14,16 @@ import numpy as np
 import pytest
 from rows import chosen, errors, worst
 
+from derive.coefficients import Coefficient
+from derive.emit import compile_formula
 from derive.emit.cuda import cuda_source
-from derive.emit.formula import Formula
+from derive.emit.formula import Formula, UnsupportedNode
+from derive.emit.frames import SIZES
+from derive.emit.loops import Pass, loop_form
 from derive.formulas import formula_of
+from derive.recursion import OfElements
 from verify.accuracy import EMITTED_BOUND
+from verify.native import outputs_of, rank_of
 
 NVCC, GXX = shutil.which("nvcc"), shutil.which("g++")
 needs_nvcc = pytest.mark.skipif(NVCC is None, reason="needs nvcc")
@@ -25,6 +31,13 @@ needs_gxx = pytest.mark.skipif(GXX is None, reason="needs g++, with threads of C
 HERE = Path(__file__).parent
 # Two warps: shuffles within, shared memory between.
 THREADS, BLOCKS = 64, 2
+#: Every kind of pass and of nest: sums, powers, places; coefficients, sums of others, pairs.
+COMPILED = (
+    *("soft_zlpr", "softmax_cross_entropy", "focal", "max_hinge"),
+    *("padded_combination_softmax", "grid_truncated", "grid_pairwise"),
+)
+#: Doubles for the arrays and tables of both blocks; rows that need more are not tried.
+ROOM = 1 << 20
 LIBRARIES: dict[str, ctypes.CDLL] = {}
 
 
@@ -41,7 +54,9 @@ def _compiled(formula: Formula) -> ctypes.CDLL:
     for suffix, real in (("float32", "float"), ("float64", "double")):
         pointers = [f"{real} *a{k}" for k in range(len(formula.arrays) + len(formula.results))]
         given, results = pointers[: len(formula.arrays)], pointers[len(formula.arrays) :]
-        parameters = ["long long rows", "long long n", *given, *scalars, *results]
+        sizes = [f"long long {name}" for name in sizes_of(formula)]
+        room = ["double *workspace"] * (len(loop_passes(formula)) == 0)
+        parameters = [*sizes, *given, *scalars, *results, *room]
         names = ", ".join(parameter.split()[-1].lstrip("*") for parameter in parameters)
         launches.append(
             f'extern "C" void on_host_{suffix}({", ".join(parameters)})\n'
@@ -59,20 +74,48 @@ def _compiled(formula: Formula) -> ctypes.CDLL:
     return loaded
 
 
-def call(formula: Formula, *arrays: Any) -> Any:
-    """The results for arrays ``(*batch, n)``, with the usual parameters."""
+def call(formula: Formula, *arrays: Any, orders: int | None = None) -> Any:
+    """The results for arrays ``(*batch, n)``, or grids, with the usual parameters."""
     given = [np.ascontiguousarray(array) for array in arrays]
-    shape, dtype = given[0].shape, given[0].dtype
-    results = [np.full(shape if each.outputs else shape[:-1], 7, dtype) for each in formula.results]
+    shape, dtype, rank = given[0].shape, given[0].dtype, rank_of(formula)
+    batch, lengths = shape[:-rank], shape[-rank:]
+    shapes = [batch + tuple(lengths[place] for place in places) for places in outputs_of(formula)]
+    results = [np.full(each, 7, dtype) for each in shapes]
     names = map(str, formula.arguments[len(given) :])
+    # No order is larger than a row is long.
+    most = lengths[-1] if orders is None else orders
+    sizes = [int(np.prod(batch)), *lengths, most][: len(sizes_of(formula))]
+    room = np.full(ROOM, np.nan)
     getattr(on_host(formula), f"on_host_{dtype}")(
-        ctypes.c_longlong(int(np.prod(shape[:-1]))),
-        ctypes.c_longlong(shape[-1]),
+        *map(ctypes.c_longlong, sizes),
         *(ctypes.c_void_p(array.ctypes.data) for array in given),
-        *(ctypes.c_double(formula.defaults[name]) for name in names),
+        *(ctypes.c_double(number_of(formula, name, lengths[-1])) for name in names),
         *(ctypes.c_void_p(array.ctypes.data) for array in results),
+        *[ctypes.c_void_p(room.ctypes.data)] * (len(loop_passes(formula)) == 0),
     )
     return results[0] if len(results) == 1 else tuple(results)
+
+
+def number_of(formula: Formula, name: str, length: int) -> float:
+    """The usual value; a largest order is the length of the row."""
+    usual = formula.defaults[name]
+    return float(length if usual is None else usual)
+
+
+def loop_passes(formula: Formula) -> tuple[Pass, ...]:
+    """The passes over a row, if the formula has that form."""
+    try:
+        return loop_form(formula, "cuda").passes
+    except UnsupportedNode:
+        return ()
+
+
+def sizes_of(formula: Formula) -> list[str]:
+    """The lengths that a kernel takes."""
+    orders = not loop_passes(formula) and bool(
+        formula.atoms(OfElements) | formula.atoms(Coefficient)
+    )
+    return ["rows", *SIZES[rank_of(formula)], *["orders"] * orders]
 
 
 class HostRoute:
@@ -84,18 +127,21 @@ class HostRoute:
         self.loss = loss
 
     @cache  # noqa: B019  (both results of a sample are asked for, one after the other)
-    def _both(self, scores: bytes, labels: bytes, dtype: str) -> Any:
-        arrays = [np.frombuffer(each, dtype).reshape(1, -1) for each in (scores, labels)]
+    def _both(self, scores: bytes, labels: bytes, dtype: str, shape: tuple[int, ...]) -> Any:
+        arrays = [np.frombuffer(each, dtype).reshape(1, *shape) for each in (scores, labels)]
         value, gradient = call(formula_of(self.loss, "value_and_grad"), *arrays)
         return value[0], gradient[0]
 
     def value(self, scores: Any, labels: Any) -> Any:
         """The first of both results."""
-        return np.asarray(self._both(scores.tobytes(), labels.tobytes(), str(scores.dtype))[0])
+        return np.asarray(self._results(scores, labels)[0])
 
     def gradient(self, scores: Any, labels: Any) -> Any:
         """The second of both results."""
-        return self._both(scores.tobytes(), labels.tobytes(), str(scores.dtype))[1]
+        return self._results(scores, labels)[1]
+
+    def _results(self, scores: Any, labels: Any) -> Any:
+        return self._both(scores.tobytes(), labels.tobytes(), str(scores.dtype), scores.shape)
 
     def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
         """The Hessian times the vector."""
@@ -108,6 +154,30 @@ def test_against_the_oracle(loss: str) -> None:
     samples = chosen(loss, every=97)
     assert len(samples) >= 4
     assert worst(errors(loss, HostRoute(loss), samples)) <= EMITTED_BOUND
+
+
+@needs_gxx
+@pytest.mark.parametrize("loss", ["combination_softmax", "grid_centered"])
+def test_nests_against_the_oracle(loss: str) -> None:
+    """Some rows: a thread of the host for each of a block takes its time."""
+    some = [x for x in chosen(loss, every=1) if x.scores.size <= 60][::61]
+    assert len(some) >= 4
+    assert worst(errors(loss, HostRoute(loss), some)) <= EMITTED_BOUND
+
+
+@needs_gxx
+def test_a_row_of_too_large_an_order_is_nan() -> None:
+    """And the others of its batch are right."""
+    formula = formula_of("combination_softmax", "value_and_grad")
+    scores = np.random.default_rng(4).normal(0, 2, (2, 9))
+    labels = np.zeros((2, 9))
+    labels[0, :5] = labels[1, 0] = 1
+    expected, slopes = compile_formula(formula)(scores, labels)
+    value, gradient = call(formula, scores, labels, orders=3)
+    assert np.isnan(value[0])
+    assert np.isnan(gradient[0]).all()
+    np.testing.assert_allclose(value[1], expected[1], rtol=1e-14)
+    np.testing.assert_allclose(gradient[1], slopes[1], rtol=1e-13)
 
 
 @needs_gxx
@@ -132,7 +202,7 @@ def test_blocks_take_rows_in_turn(n: int, dtype: str) -> None:
 
 
 @needs_nvcc
-@pytest.mark.parametrize("loss", ["soft_zlpr", "softmax_cross_entropy", "focal", "max_hinge"])
+@pytest.mark.parametrize("loss", COMPILED)
 def test_compiles_for_several_architectures(loss: str, tmp_path: Path) -> None:
     (tmp_path / "emitted.cu").write_text(cuda_source(formula_of(loss, "value_and_grad")))
     listed = subprocess.run(
