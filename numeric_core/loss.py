@@ -252,12 +252,16 @@ class Loss(ABC):
         """A quantity by the kernel, or directly, where that takes these arrays; else carefully."""
         checks.masked_positives_choice(plain.keywords["masked_positives"])
         kernel, way = self.kernel(), self.direct()
+
+        def uncompiled(scores: Array, labels: Array, axis: int) -> Any:
+            if direct.takes(way, scores, labels, axis):
+                return getattr(direct, quantity)(way, scores, labels, axis, plain)
+            return plain(scores, labels, axis=axis)
+
         run = kernels.compiled(kernel, scores, labels, axis)
-        if run is not None:
-            return getattr(run, quantity)(kernel, scores, labels, axis, plain)
-        if direct.takes(way, scores, labels, axis):
-            return getattr(direct, quantity)(way, scores, labels, axis, plain)
-        return plain(scores, labels, axis=axis)
+        if run is None:
+            return uncompiled(scores, labels, axis)
+        return getattr(run, quantity)(kernel, scores, labels, axis, uncompiled)
 
     def _shards(self) -> Shards:
         """The loss of rows in parts, where it has one: else a row is one part."""
