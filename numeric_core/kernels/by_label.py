@@ -9,7 +9,9 @@ each rounded once.  log1p(e) = e + e^2 Q on [0, 1], Q a polynomial in e - 1/2, w
 
 Exponents up to LIMIT are taken as they are; from GONE on e counts as 0.  A row with a score in
 between, with a label > 0 at a score of -REACH or less, labels outside of [0, 1] or nan gets the
-value nan: `numeric_core.kernels` has it done by the plain version.
+value nan: `numeric_core.kernels` has it done by the plain version.  Most chunks hold nothing of the
+kind: they are done without a look at each label, while two integers keep the largest |s| and t;
+only if these are out of range, the chunk is done again with care, to the same bits elsewhere.
 """
 
 from __future__ import annotations
@@ -100,8 +102,16 @@ log1p(e), this leaves out 0.42 u (float32) and 0.25 u (float64) at most, the rou
 coefficients included; 1.41 and 1.21 ulp were seen.  The test computes them anew in mpmath."""
 
 
+@INLINE
+def easy_tail(x: Scalar) -> Scalar:
+    """e^-|x| for |x| <= LIMIT."""
+    shifted, q = one_sided(-abs(x))
+    scale = power_of_two(shifted)
+    return fma(scale, q, scale)
+
+
 def tail(x: Any) -> Any:
-    """e^-|x| = 2^k e^r, nan where it may be subnormal and not 0; Numba takes it from `_tail`."""
+    """e^-|x|, nan where it may be subnormal and not 0; Numba takes it from `_tail`."""
     return math.exp(-abs(x))
 
 
@@ -113,10 +123,24 @@ def _tail(x: Any) -> Any:
 
     def code(x: Any) -> Any:
         size = abs(x)
-        shifted, q = one_sided(-min(size, limit))
-        scale = power_of_two(shifted)
-        e = fma(scale, q, scale)
+        e = easy_tail(min(size, limit))
         return e if size <= limit else (zero if size > gone else nan)
+
+    return code
+
+
+def in_reach(like: Any, far: Any, most: Any) -> bool:
+    """Whether |s| <= LIMIT and t in [0, 1], given the bits of the largest; see `_in_reach`."""
+    return bool(far <= LIMIT[like] and most <= 1.0)
+
+
+@overload(in_reach, jit_options={"forceinline": True})
+def _in_reach(like: Any, far: Any, most: Any) -> Any:
+    dtype = np.float32 if like == types.float32 else np.float64
+    limit, one = dtype(LIMIT[like]), dtype(1.0)
+
+    def code(like: Any, far: Any, most: Any) -> Any:
+        return (far <= pattern(limit)) & (most <= pattern(one))
 
     return code
 
@@ -138,11 +162,20 @@ def _log1p_of(e: Any) -> Any:
     return code
 
 
+@INLINE
+def easy_loss_and_slope(x: Scalar, t: Scalar, e: Scalar) -> Scalar:
+    """(a |s| + log1p(e), +-(a - b e) / (1 + e)) of a label in reach."""
+    one = constant(x, 1.0)
+    rest, up = one - t, x > constant(x, 0.0)
+    a, b = (rest if up else t), (t if up else rest)
+    slope = fma(-b, e, a) / (one + e)
+    return fma(a, abs(x), log1p_of(e)), (slope if up else -slope)
+
+
 def loss_and_slope(x: Any, t: Any, e: Any) -> Any:
-    """(a |s| + log1p(e), +-(a - b e) / (1 + e)) of one label, the loss nan where the kernel has no
-    answer; Numba takes it from `_loss_and_slope`."""
-    a, b = (1.0 - t, t) if x > 0 else (t, 1.0 - t)
-    return a * abs(x) + math.log1p(e), math.copysign(1.0, x) * (a - b * e) / (1.0 + e)
+    """The same of any label, the loss nan where the kernel has no answer; Numba takes it from
+    `_loss_and_slope`."""
+    return easy_loss_and_slope(x, t, e)
 
 
 @overload(loss_and_slope, jit_options={"forceinline": True, "error_model": "numpy"})
@@ -152,16 +185,31 @@ def _loss_and_slope(x: Any, t: Any, e: Any) -> Any:
     zero, one, nan = dtype(0.0), dtype(1.0), dtype(np.nan)
 
     def code(x: Any, t: Any, e: Any) -> Any:
-        rest, up = one - t, x > zero
-        a, b = (rest if up else t), (t if up else rest)
         # t (1 - t) >= 0 in [0, 1] alone; a masked label has the label 0
-        good = (t * rest >= zero) & (x <= largest) & ((x > -reach) | (t == zero))
-        a = a if good else nan
-        slope = fma(-b, e, a) / (one + e)
-        # a mask at -inf has a = 0
-        return fma(a, min(abs(x), largest), log1p_of(e)), (slope if up else -slope)
+        good = (t * (one - t) >= zero) & (x <= largest) & ((x > -reach) | (t == zero))
+        # |s| of a mask at -inf stands beside 0
+        loss, slope = easy_loss_and_slope(max(x, -largest), t, e)
+        return (loss if good else nan), slope
 
     return code
+
+
+@INLINE
+def _fill_in_reach(s: Scalar, t: Scalar, g: Scalar, losses: Scalar) -> bool:
+    """What `_fill` does, for labels in reach; whether all of them are."""
+    far, most = magnitude(s[0]), pattern(t[0])
+    for i in range(s.size):
+        losses[i] = easy_tail(s[i])
+        far = higher(far, magnitude(s[i]))
+    if g.size:
+        for i in range(s.size):
+            losses[i], g[i] = easy_loss_and_slope(s[i], t[i], losses[i])
+            most = higher(most, pattern(t[i]))
+    else:
+        for i in range(s.size):
+            losses[i], _ = easy_loss_and_slope(s[i], t[i], losses[i])
+            most = higher(most, pattern(t[i]))
+    return in_reach(s[0], far, most)
 
 
 @INLINE
@@ -170,6 +218,8 @@ def _fill(s: Scalar, t: Scalar, g: Scalar, losses: Scalar) -> None:
 
     In two loops: a processor looks ahead over more labels of a shorter one.
     """
+    if _fill_in_reach(s, t, g, losses):
+        return
     for i in range(s.size):
         losses[i] = tail(s[i])
     if g.size:
