@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from derive.axis import Index
+from derive.emit.forms import forms_of
 from derive.emit.formula import Formula
 from derive.emit.lines import Lines
-from derive.emit.lowering import program
+from derive.emit.lowering import lowered
+from derive.emit.moderate import Moderate, moderate
 from derive.emit.recursions import NOTE, OTHERS, Dialect, loops
 from derive.emit.text import documentation, header
 
@@ -23,7 +25,7 @@ LONGEST = 100
 
 def numpy_source(formula: Formula) -> str:
     """A file that imports NumPy alone."""
-    return file(formula, NUMPY, ["import numpy as np"], [function(formula, NUMPY)])
+    return file(formula, NUMPY, ["import numpy as np"], [function(formula, NUMPY, looks=True)])
 
 
 def array_api_source(formula: Formula) -> str:
@@ -43,19 +45,46 @@ class FunctionText:
 
 
 def function(
-    formula: Formula, dialect: Dialect, first: Sequence[str] = (), parameters: str = ""
+    formula: Formula,
+    dialect: Dialect,
+    first: Sequence[str] = (),
+    parameters: str = "",
+    looks: bool = False,
 ) -> FunctionText:
-    """A formula as a function; ``first`` are lines above its body, ``parameters`` further ones."""
-    lines = Lines(program(formula, dialect.target), dialect)
+    """A formula as a function; ``first`` are lines above its body, ``parameters`` further ones.
+
+    Where it ``looks`` at its arrays, those without a large exponent have a body of their own.
+    """
+    forms = forms_of(formula)
+    lines = Lines(lowered(formula, dialect.target, forms), dialect)
     lines.write()
+    quick = moderate(formula, dialect.target, forms) if looks else None
     notes = [*_shapes(formula), *[NOTE] * any(name != OTHERS for name in lines.loops)]
-    body = [*first, *formula.limits("{array}.shape[{place}]"), *lines.written]
+    above = [*first, *formula.limits("{array}.shape[{place}]")]
+    body = [*above, *(_quick(quick, dialect) if quick else []), *lines.written]
     text = [
         *_definition(formula.name, formula.signature() + parameters),
         *documentation(formula, notes),
         *(f"    {line}" for line in [*body, f"return {lines.returned}"]),
     ]
     return FunctionText(text, lines.loops)
+
+
+def _quick(quick: Moderate, dialect: Dialect) -> list[str]:
+    """The lines for arrays without a large exponent, under the question whether they have one."""
+    lines = Lines(quick.work, dialect, pinned=quick.exponents)
+    lines.write()
+    names = [lines.texts[number].source for number in quick.exponents]
+    module = dialect.module
+    asked = [f"{module}.all({module}.abs({name}) <= {quick.limit})" for name in names]
+    defined = [place for place, line in enumerate(lines.written) if line.split(" = ")[0] in names]
+    count = max(defined, default=-1) + 1
+    inside = [*lines.written[count:], f"return {lines.returned}"]
+    return [
+        *lines.written[:count],
+        f"if {' and '.join(asked)}:",
+        *(f"    {line}" for line in inside),
+    ]
 
 
 def _definition(name: str, parameters: str) -> list[str]:

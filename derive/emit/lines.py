@@ -84,7 +84,10 @@ class Text:
 
 @dataclass
 class Lines:
-    """The body of a function being written, operation by operation."""
+    """The body of a function being written, operation by operation.
+
+    What is ``pinned`` is used once more than the operations say.
+    """
 
     work: Program
     dialect: Dialect
@@ -92,6 +95,7 @@ class Lines:
     texts: list[Text] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     loops: list[str] = field(default_factory=list)
+    pinned: tuple[int, ...] = ()
 
     def write(self) -> list[str]:
         """Every line up to the return statement."""
@@ -163,7 +167,7 @@ class Lines:
 
     def _uses(self, reachable: set[int]) -> Counter[int]:
         """How often the text of each operation stands in others; lifted, it is still the same."""
-        uses: Counter[int] = Counter()
+        uses: Counter[int] = Counter(self.pinned)
         for number in sorted(reachable, reverse=True):
             op = self.work.ops[number]
             for operand in op.operands:

@@ -6,7 +6,7 @@ A node is lowered at the first indices of its axes, whichever indices it has: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, product
 from typing import TypeAlias
@@ -33,6 +33,7 @@ from sympy import (
 from derive.axis import Index
 from derive.calculus import free_indices, opened, renamed, replace_index
 from derive.coefficients import Coefficient
+from derive.emit.forms import Form, forms_of
 from derive.emit.formula import Formula, UnsupportedNode
 from derive.emit.program import Op, Program
 from derive.emit.recursions import loop_name
@@ -57,7 +58,6 @@ from derive.nodes import (
 from derive.ramps import leads, ramp, step
 from derive.recursion import OfElements, elements_of, subset_mean
 from derive.reduction import assign_axes, assign_together, left_out
-from derive.stable import stable_form, with_room
 
 # Functions that every array namespace has under the same name.
 ELEMENTWISE = {log: "log", log1p: "log1p", expm1: "expm1", Abs: "abs", tanh: "tanh"}
@@ -72,6 +72,7 @@ class Lowering(Program):
 
     known: dict[Expr, int] = field(default_factory=dict)
     homes: dict[Expr, Renamed] = field(default_factory=dict)
+    one_exponential: bool = False
 
     def lower(self, expression: Expr) -> int:
         """The number of the operation that has the value of the expression."""
@@ -136,7 +137,7 @@ class Lowering(Program):
         if isinstance(node, tuple(REDUCTIONS)):
             return self._lower_reduction(node)
         if isinstance(node, exp):
-            return self.apply("exp", self._lower_exponent(node.args[0]))
+            return self._lower_exp(node.args[0])
         if type(node) in ELEMENTWISE:
             return self.apply(ELEMENTWISE[type(node)], self.lower(node.args[0]))
         return self._lower_node(node)
@@ -250,12 +251,17 @@ class Lowering(Program):
             if isinstance(factor, Rational):
                 above += [self.number(S(factor.p))] if factor.p != 1 else []
                 below += [self.number(S(factor.q))] if factor.q != 1 else []
-            elif isinstance(factor, Pow) and factor.exp.could_extract_minus_sign():
+            elif self._is_below(factor):
                 below.append(self.lower(1 / factor))
             else:
                 above.append(self.lower(factor))
         product = self.combine("mul", above) if above else self.number(S.One)
         return self.apply("div", product, self.combine("mul", below)) if below else product
+
+    def _is_below(self, factor: Expr) -> bool:
+        """Whether its reciprocal is what is lowered: ``w e^{-x} = w / e^x`` rounds once."""
+        powers = (Pow, exp) if self.one_exponential else Pow
+        return isinstance(factor, powers) and bool(factor.exp.could_extract_minus_sign())
 
     def _lower_power(self, base: Expr, exponent: Expr) -> int:
         if exponent.could_extract_minus_sign():
@@ -265,6 +271,11 @@ class Lowering(Program):
         return self.apply("pow", self.lower(base), self.lower(exponent))
 
     # --- nodes of the stable form ---
+
+    def _lower_exp(self, exponent: Expr) -> int:
+        if self.one_exponential and exponent.could_extract_minus_sign():
+            return self.apply("div", self.number(S.One), self.lower(exp(-exponent)))
+        return self.apply("exp", self._lower_exponent(exponent))
 
     def _lower_weighted_exp(self, weight: Expr, exponent: Expr) -> int:
         shifted = self._lower_exponent(exponent, weight)
@@ -366,19 +377,17 @@ class Lowering(Program):
 
 def program(formula: Formula, target: str) -> Program:
     """The stable forms of the results as array operations, each distinct one once for all."""
-    forms = [(_stable(formula, each.expression), each.outputs) for each in formula.results]
+    return lowered(formula, target, forms_of(formula))
+
+
+def lowered(
+    formula: Formula, target: str, forms: Sequence[Form], one_exponential: bool = False
+) -> Lowering:
+    """The forms as array operations; with ``one_exponential`` that of ``-x`` as ``1 / e^x``."""
     assigned, order = assign_together(forms)
     sizes, count = formula.sizes(), len(formula.indices)
     extra = sorted(order[count:], key=lambda index: sizes[index.axis][1])
-    work = Lowering(formula, target, (*order[:count], *extra))
+    work = Lowering(formula, target, (*order[:count], *extra), one_exponential=one_exponential)
     for expression, result in zip(assigned, formula.results, strict=True):
         work.conclude(work.lower(expression), result)
     return work
-
-
-def _stable(formula: Formula, expression: Expr) -> Expr:
-    """The expression as array targets evaluate it; results side by side have the same shifts."""
-    if not formula.rewrite:
-        return expression
-    form = stable_form(expression)
-    return with_room(form) if formula.also else form

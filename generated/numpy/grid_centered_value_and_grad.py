@@ -16,6 +16,15 @@ def grid_centered_value_and_grad(s, t):
     arrays of one floating-point dtype.
     """
     term_1 = s.shape[-1]
+    term_2 = (np.sum(s, axis=-1) / term_1)[..., :, None] - s
+    if np.all(np.abs(term_2) <= 60):
+        term_3 = t * np.exp(term_2)
+        sum_1 = np.sum(term_3, axis=-2)
+        value = np.sum(np.log1p(sum_1), axis=-1, keepdims=True)[..., 0]
+        ratio_1 = term_3 / (1 + sum_1)[..., None, :]
+        gradient = (np.sum(ratio_1, axis=-1) / term_1)[..., :, None] - ratio_1
+        return value, gradient
+    term_1 = s.shape[-1]
     open_1 = np.where(t != 0, (np.sum(s, axis=-1) / term_1)[..., :, None] - s, -np.inf)
     peak_1 = np.max(open_1, axis=-2)
     peak_2 = np.clip(peak_1 - 60, 0, None)

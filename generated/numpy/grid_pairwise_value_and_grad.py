@@ -16,6 +16,16 @@ def grid_pairwise_value_and_grad(s, t):
     arrays of one floating-point dtype.
     """
     term_1 = 1 - np.eye(s.shape[-1], dtype=s.dtype)
+    term_2 = s[..., :, None, :] - s[..., :, :, None]
+    if np.all(np.abs(term_2) <= 60):
+        term_3 = t[..., :, :, None] * np.exp(term_2)
+        sum_1 = np.sum(term_3, axis=-3)
+        value = np.sum(np.sum(term_1 * np.log1p(sum_1), axis=-1), axis=-1, keepdims=True)[..., 0]
+        ratio_1 = np.moveaxis(term_3, -1, -2) / (1 + np.moveaxis(sum_1, -1, -2))[..., None, :, :]
+        term_4 = term_1[..., None, :, :] * ratio_1
+        gradient = np.sum(term_4, axis=-1) - np.sum(np.moveaxis(term_4, -1, -2), axis=-1)
+        return value, gradient
+    term_1 = 1 - np.eye(s.shape[-1], dtype=s.dtype)
     open_1 = np.where(t[..., :, :, None] != 0, s[..., :, None, :] - s[..., :, :, None], -np.inf)
     peak_1 = np.max(open_1, axis=-3)
     peak_2 = np.clip(peak_1 - 60, 0, None)

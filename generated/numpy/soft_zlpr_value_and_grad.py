@@ -14,6 +14,15 @@ def soft_zlpr_value_and_grad(s, t):
     Shapes: s (*batch, n), t (*batch, n); value (*batch), gradient (*batch, n). All arrays of
     one floating-point dtype.
     """
+    if np.all(np.abs(s) <= 60):
+        exp_1 = np.exp(s)
+        term_1 = (1 - t) * exp_1
+        sum_1 = np.sum(term_1, axis=-1, keepdims=True)
+        ratio_1 = t / exp_1
+        sum_2 = np.sum(ratio_1, axis=-1, keepdims=True)
+        value = (np.log1p(sum_1) + np.log1p(sum_2))[..., 0]
+        gradient = term_1 / (1 + sum_1) - ratio_1 / (1 + sum_2)
+        return value, gradient
     open_1 = np.where(t != 0, -s, -np.inf)
     peak_1 = np.max(open_1, axis=-1, keepdims=True)
     peak_2 = np.clip(peak_1 - 60, 0, None)

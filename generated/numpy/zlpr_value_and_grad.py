@@ -14,6 +14,16 @@ def zlpr_value_and_grad(s, y, s_0=0.0):
     Shapes: s (*batch, n), y (*batch, n); value (*batch), gradient (*batch, n). All arrays of
     one floating-point dtype.
     """
+    term_1 = s_0 - s
+    if np.all(np.abs(term_1) <= 60):
+        exp_1 = np.exp(term_1)
+        ratio_1 = (1 - y) / exp_1
+        sum_1 = np.sum(ratio_1, axis=-1, keepdims=True)
+        term_2 = y * exp_1
+        sum_2 = np.sum(term_2, axis=-1, keepdims=True)
+        value = (np.log1p(sum_1) + np.log1p(sum_2))[..., 0]
+        gradient = ratio_1 / (1 + sum_1) - term_2 / (1 + sum_2)
+        return value, gradient
     open_1 = np.where(y != 0, s_0 - s, -np.inf)
     peak_1 = np.max(open_1, axis=-1, keepdims=True)
     peak_2 = np.clip(peak_1 - 60, 0, None)

@@ -51,8 +51,9 @@ def test_every_target_gives_both(loss: str) -> None:
     strict = compile_formula(formula, "array-api")(
         array_api_strict.asarray(scores), array_api_strict.asarray(labels)
     )
+    # The file of NumPy takes these without a shift where it may.
     for ours, theirs in zip((value, gradient), strict, strict=True):
-        np.testing.assert_array_equal(ours, np.asarray(theirs))
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=1e-14, atol=1e-15)
     one = compile_formula(formula, "mpmath")
     with mpmath.workdps(30):
         row = (mpmath.matrix(scores[0]).tolist(), mpmath.matrix(labels[0]).tolist())
@@ -63,12 +64,12 @@ def test_every_target_gives_both(loss: str) -> None:
 
 
 def test_sums_and_exponentials_are_found_once() -> None:
-    source = emit(formula_of("soft_zlpr", "value_and_grad"))
-    alone = emit(formula_of("soft_zlpr", "gradient"))
+    source = emit(formula_of("soft_zlpr", "value_and_grad"), "array-api")
+    alone = emit(formula_of("soft_zlpr", "gradient"), "array-api")
     # One of the entries of each side, of its maximum, and of what log1p is brought back by.
-    assert source.count("np.sum(") == source.count("np.max(") == alone.count("np.max(") == 2
-    assert len(re.findall(r"np\.exp\(open_\d", source)) == 2
-    assert source.count("np.exp(-peak") == 2
+    assert source.count("xp.sum(") == source.count("xp.max(") == alone.count("xp.max(") == 2
+    assert len(re.findall(r"xp\.exp\(open_\d", source)) == 2
+    assert source.count("xp.exp(-peak") == 2
 
 
 def test_two_maxima_never_a_shared_one() -> None:
