@@ -202,6 +202,28 @@ def test_emit_refuses_unknown_targets_and_quantities() -> None:
     assert "no quantity 'jacobian'" in call("emit", "zlpr", "jacobian").output
 
 
+def test_emit_finds_its_text_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSPROOF_CACHE", str(tmp_path))
+    first = call("emit", "hinge", "value").output
+
+    def never(*_: object) -> None:
+        raise AssertionError("derived anew")
+
+    monkeypatch.setattr("derive.formulas.formula_of", never)
+    assert call("emit", "hinge", "value").output == first
+    monkeypatch.setattr("lossproof.kept._digest", lambda: "other sources")
+    again = call("emit", "hinge", "value")
+    assert isinstance(again.exception, AssertionError), again.output
+
+
+def test_emit_keeps_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOSSPROOF_CACHE", str(tmp_path))
+    for _ in range(2):
+        refused = call("emit", "zlpr", "value", "--target", "fortran")
+        assert refused.exit_code == 2 and "there is no target 'fortran'" in refused.output
+    assert not list(tmp_path.rglob("*.json"))
+
+
 def test_emit_all_writes_every_target_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
