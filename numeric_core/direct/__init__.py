@@ -13,20 +13,22 @@ bounds of error.  The bits of a row do not depend on the other rows of its batch
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from numeric_core.direct.blocks import GONE, REACH, Block, Floats
+from numeric_core.direct.blocks import GONE, REACH, Block, Floats, Totals
 from numeric_core.namespace import Array, round_to
 
 __all__ = ["Way", "takes", "value", "value_and_grad"]
 
-BLOCK = 1 << 16
-"""Scores at a time, some five arrays of float64: 2.5 MiB.  soft_zlpr.value_and_grad on 4096 x 1024
-float32 was measured at 6.1, 4.8, 4.2, 3.8, 3.8 ns a score with blocks of 2^13 to 2^17."""
+BLOCK = 6 << 16
+"""Numbers of float64 in all arrays of a block, 3 MiB.  soft_zlpr.value_and_grad on 4096 x 1024
+float32, five arrays, was measured at 6.1, 4.8, 4.2, 3.8, 3.8 ns a score with 2^13 to 2^17 in each.
+"""
 
 BUFFER = 512
 """Of the ufuncs, for rows from this length on.  A number for each row beside a row, shorter than
@@ -43,19 +45,21 @@ TOLERANCE = {dtype: math.sqrt(float(np.finfo(dtype.name).eps)) for dtype in ONE}
 
 
 class Way(NamedTuple):
-    """How a loss computes a block: the values (rows,), and the gradient if the block wants it.
+    """How a loss is computed: the sums of the rows of a block, and the gradient if that wants it;
+    in the end the values of all rows, nan where there is no answer.
 
-    scale: scores are multiplied by it; in float64 a power of two.  arrays: of scratch.
-    hard: labels are 0 and 1.  indexed: labels may be the indices of classes.  block: scores at a
-    time.
+    arrays: of scratch.  scale: scores are multiplied by it; in float64 a power of two.  hard:
+    labels are 0 and 1.  indexed: labels may be the indices of classes.  second: for the rows left,
+    and for float64, where this way is for wide results only.
     """
 
-    compute: Callable[[Block], Floats]
+    sums: Callable[[Block], tuple[Floats, ...]]
+    value: Callable[[Totals], Floats]
     arrays: int
     scale: float = 1.0
     hard: bool = False
     indexed: bool = False
-    block: int = BLOCK
+    second: Way | None = None
 
 
 def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:
@@ -127,19 +131,55 @@ def _rows(scores: Floats, labels: Floats, axis: int) -> tuple[Floats, Floats]:
 
 def _values(way: Way, scores: Floats, labels: Floats, gradient: Floats | None) -> Floats:
     """(m,), nan for the rows that are to go the careful way."""
+    second = way.second
+    if second is None:
+        return _in_blocks(way, scores, labels, gradient)
+    if scores.dtype == np.float64:
+        return _in_blocks(second, scores, labels, gradient)
+    result = _in_blocks(way, scores, labels, gradient)
+    left = np.flatnonzero(np.isnan(result))
+    if left.size:
+        part = None if gradient is None else np.empty((left.size, scores.shape[1]), scores.dtype)
+        result[left] = _in_blocks(second, scores[left], labels[left], part)
+        if gradient is not None:
+            gradient[left] = part
+    return result
+
+
+def _in_blocks(way: Way, scores: Floats, labels: Floats, gradient: Floats | None) -> Floats:
+    """`_values` by one way."""
     m, n = scores.shape
-    step = min(max(1, way.block // n), m)
-    result = np.empty(m)
-    scratch = [np.empty((step, n)) for _ in range(way.arrays + 2)]
+    step = min(max(1, BLOCK // ((way.arrays + 2) * n)), m)
+    scratch = _scratch(way.arrays + 2, step, n)
+    sums, odd, partly = [], np.zeros(m, bool), np.zeros(m, bool)
     with np.errstate(all="ignore"), _buffer(BUFFER if n >= BUFFER else np.getbufsize()):
         for start in range(0, m, step):
             here = slice(start, start + step)
             g = None if gradient is None else gradient[here]
-            block, odd = _block(way, scores[here], labels[here], g, scratch)
-            result[here] = way.compute(block)
-            if odd is not None:
-                result[here][odd] = math.nan
+            arrays = tuple(scratch[:, : m - start])
+            block = _block(way, scores[here], labels[here], g, arrays, odd[here])
+            if block.gone is not None:
+                partly[here] = block.gone.any(axis=-1)
+            sums.append(way.sums(block))
+        columns: Floats = np.concatenate(sums, axis=1)
+        totals = Totals(columns, partly if partly.any() else None, TOLERANCE[scores.dtype])
+        result = way.value(totals)
+    result[odd] = math.nan
     return result
+
+
+_kept = threading.local()
+
+
+def _scratch(arrays: int, rows: int, n: int) -> Floats:
+    """(arrays, rows, n), of memory that a thread keeps: pages of its own cost time at each call."""
+    size = arrays * rows * n
+    if size > BLOCK:
+        return np.empty((arrays, rows, n))
+    if not hasattr(_kept, "numbers"):
+        _kept.numbers = np.empty(BLOCK)
+    numbers: Floats = _kept.numbers[:size]
+    return numbers.reshape(arrays, rows, n)
 
 
 @contextmanager
@@ -153,12 +193,14 @@ def _buffer(size: int) -> Iterator[None]:
 
 
 def _block(
-    way: Way, s: Floats, t: Floats, g: Floats | None, scratch: list[Floats]
-) -> tuple[Block, Floats | None]:
-    """A block, and the rows of it that must not be taken."""
+    way: Way, s: Floats, t: Floats, g: Floats | None, scratch: tuple[Floats, ...], odd: Floats
+) -> Block:
+    """A block; odd is set for the rows of it that must not be taken."""
     wide = s.dtype != np.float64
-    x, y, *rest = (array[: len(s)] for array in scratch)
+    x, y, *rest = scratch
     bad = _bad_labels(way, t, s.shape[1])
+    if bad is not None:
+        odd |= bad
     t = _labels(t, s, y)
     low = float(s.min()) * way.scale
     scores = _scores(s, way.scale, x)
@@ -166,13 +208,12 @@ def _block(
     # not >=: a nan goes the same way
     if not low >= -REACH:
         gone = scores < -REACH
-        lost: Floats = gone & (t > 0)
+        lost = gone & (t > 0)
         if not wide:
             lost |= gone & (scores >= -GONE)
-        lost = np.any(lost | np.isnan(scores), axis=-1)
-        bad = lost if bad is None else np.logical_or(bad, lost)
+        odd |= np.any(lost | np.isnan(scores), axis=-1)
         scores = np.maximum(scores, -REACH, out=x)
-    return Block(scores, t, wide, gone, g, tuple(rest), TOLERANCE[s.dtype]), bad
+    return Block(scores, t, wide, gone, g, tuple(rest))
 
 
 def _scores(s: Floats, scale: float, out: Floats) -> Floats:

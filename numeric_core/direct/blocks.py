@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-__all__ = ["GONE", "REACH", "Block", "Floats", "dot", "exact_sum"]
+__all__ = ["GONE", "REACH", "Block", "Floats", "Totals", "dot", "exact_sum"]
 
 Floats: TypeAlias = np.ndarray[Any, Any]
 
@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
     wide: the result is rounded to a narrower dtype, so that single roundings are not seen.
     gone: where a term counts as 0 (its score is REACH), if anywhere.  gradient: where to write it.
-    scratch: arrays (rows, n) of float64 to write to.  tolerance: sqrt(eps) of the dtype.
+    scratch: arrays (rows, n) of float64 to write to.
     """
 
     scores: Floats
@@ -40,7 +40,6 @@ class Block(NamedTuple):
     gone: Floats | None
     gradient: Floats | None
     scratch: tuple[Floats, ...]
-    tolerance: float
 
     def exponentials(self, out: Floats) -> Floats:
         """e^s > 0; what is gone is still to be put to 0."""
@@ -60,24 +59,27 @@ class Block(NamedTuple):
         else:
             operation(a, b, out=self.gradient)
 
-    def part(self, rows: Floats) -> Block:
-        """Some rows, with a gradient of their own."""
-        gone = None if self.gone is None else self.gone[rows]
-        gradient = None if self.gradient is None else np.empty_like(self.gradient[rows])
-        scratch = tuple(x[: rows.size] for x in self.scratch)
-        scores, labels = self.scores[rows], self.labels[rows]
-        return Block(scores, labels, self.wide, gone, gradient, scratch, self.tolerance)
-
-    def counts(self, sums: Floats, least: float, most: float) -> Floats:
-        """Where a sum is in range, and so large that what is gone is nothing beside it."""
-        fits = (sums >= least) & (sums <= most)
-        return fits if self.gone is None else fits & ((sums >= VISIBLE) | ~self.gone.any(axis=-1))
-
     def total(self, terms: Floats, spare: Floats, most: float | None = None) -> Floats:
         """The sum of each row of terms >= 0, (rows,), at most that; spare is written to."""
         if self.wide:
             return dot(terms, _ONES[: terms.shape[-1]])
         return exact_sum(terms, spare, most)
+
+
+class Totals(NamedTuple):
+    """The sums of all rows, each (m,).  partly: rows of which a part is gone, if there are some.
+
+    tolerance: sqrt(eps) of the dtype.
+    """
+
+    sums: Floats
+    partly: Floats | None
+    tolerance: float
+
+    def counts(self, sums: Floats, least: float, most: float) -> Floats:
+        """Where a sum is in range, and so large that what is gone is nothing beside it."""
+        fits: Floats = (sums >= least) & (sums <= most)
+        return fits if self.partly is None else fits & ((sums >= VISIBLE) | ~self.partly)
 
 
 VISIBLE = 2.0**-30

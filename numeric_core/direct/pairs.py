@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats
+from numeric_core.direct.blocks import Block, Floats, Totals
 from numeric_core.direct.two_sided import terms
 
 __all__ = ["way"]
@@ -34,22 +34,27 @@ def way(scale: float, margin: float) -> Way | None:
     """How `numeric_core.direct` computes the unified loss."""
     if not 1.0 / FARTHEST <= scale <= FARTHEST or abs(scale * margin) > FARTHEST:
         return None
-    return Way(partial(_rows, scale, math.exp(scale * margin)), arrays=3, scale=scale)
+    c = math.exp(scale * margin)
+    return Way(partial(_sums, scale, c), partial(_value, c), arrays=3, scale=scale)
 
 
-def _rows(scale: float, c: float, block: Block) -> Floats:
+def _sums(scale: float, c: float, block: Block) -> tuple[Floats, Floats]:
     u, d, spare = terms(block)
     v, w = block.total(u, spare), block.total(d, spare)
-    pairs = c * v * w
     if block.gradient is not None:
-        share = scale * c / (1.0 + pairs)
+        share = scale * c / (1.0 + c * v * w)
         np.multiply(u, (share * w)[:, None], out=u)
         np.multiply(d, (share * v)[:, None], out=d)
         block.write(np.subtract, u, d)
-    none = v == 0.0 if block.gone is None else (v == 0.0) & ~block.gone.any(axis=-1)
-    known = block.counts(v, LEAST, MOST) | none
-    known &= (w == 0.0) | ((w >= LEAST) & (w <= MOST))
     if not block.wide:
         t = block.labels
-        known &= (t >= TINY).sum(axis=-1) == (t > 0).sum(axis=-1)
-    return np.where(known, np.log1p(pairs), math.nan)
+        w[((t > 0) & (t < TINY)).any(axis=-1)] = math.nan
+    return v, w
+
+
+def _value(c: float, totals: Totals) -> Floats:
+    v, w = totals.sums
+    none = v == 0.0 if totals.partly is None else (v == 0.0) & ~totals.partly
+    known = totals.counts(v, LEAST, MOST) | none
+    known &= (w == 0.0) | ((w >= LEAST) & (w <= MOST))
+    return np.where(known, np.log1p(c * v * w), math.nan)

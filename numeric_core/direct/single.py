@@ -13,12 +13,12 @@ import math
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import REACH, Block, Floats
+from numeric_core.direct.blocks import REACH, Block, Floats, Totals
 
 __all__ = ["BINARY"]
 
 
-def _rows(block: Block) -> Floats:
+def _sums(block: Block) -> tuple[Floats]:
     e, a, x, y, z = block.scratch
     s, t = block.scores, block.labels
     block.exponentials(e)
@@ -32,9 +32,14 @@ def _rows(block: Block) -> Floats:
         block.clear(e)
         np.subtract(np.multiply(a, e, out=a), t, out=a)
         block.write(np.divide, a, np.add(e, 1.0, out=e))
-    if s.max() <= REACH:
-        return value
-    return np.where(s.max(axis=-1) <= REACH, value, math.nan)
+    if not s.max() <= REACH:
+        value[~(s.max(axis=-1) <= REACH)] = math.nan
+    return (value,)
 
 
-BINARY = Way(_rows, arrays=5)
+def _value(totals: Totals) -> Floats:
+    (value,) = totals.sums
+    return value
+
+
+BINARY = Way(_sums, _value, arrays=5)

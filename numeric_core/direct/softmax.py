@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats, dot
+from numeric_core.direct.blocks import Block, Floats, Totals, dot
 
 __all__ = ["SOFTMAX"]
 
@@ -36,31 +36,25 @@ HALF, EIGHTH = 0.5, 0.125
 """Up to here p T - t has fewer roundings than the sum of its two sides, and hides no cancelling."""
 
 
-def _rows(block: Block) -> Floats:
-    if not block.wide:
-        return _apart(block)
-    value = _plainly(block)
-    small = np.flatnonzero(value < SMALL)
-    if small.size:
-        part = block.part(small)
-        value[small] = _apart(part)
-        if block.gradient is not None:
-            block.gradient[small] = part.gradient
-    return value
-
-
-def _plainly(block: Block) -> Floats:
+def _plainly(block: Block) -> tuple[Floats, ...]:
+    """N, T, and sum_j t_j s_j."""
     e, s, t = block.exponentials(block.scratch[0]), block.scores, block.labels
     block.clear(e)
     norm, mass, linear = block.total(e, e), block.total(t, e), dot(t, s)
     if block.gradient is not None:
         np.multiply(e, (mass / norm)[:, None], out=e)
         block.write(np.subtract, e, t)
-    known = block.counts(norm, LEAST, MOST) & _distribution(block, mass)
-    return np.where(known, mass * np.log(norm) - linear, math.nan)
+    return norm, mass, linear
 
 
-def _apart(block: Block) -> Floats:
+def _plain_value(totals: Totals) -> Floats:
+    norm, mass, linear = totals.sums
+    value = mass * np.log(norm) - linear
+    return np.where((value >= SMALL) & _known(totals, norm, mass), value, math.nan)
+
+
+def _apart(block: Block) -> tuple[Floats, ...]:
+    """e^{s_k}, R, T, and sum_j t_j (s_k - s_j)."""
     e, x, spare = block.scratch
     s, t = block.scores, block.labels
     m, n = s.shape
@@ -71,13 +65,22 @@ def _apart(block: Block) -> Floats:
     linear = block.total(np.multiply(x, t, out=x), spare)
     likely = t.max()
     mass, others = _masses(block, likely, spare)
-    value = linear + mass * np.log1p(rest / largest)
     if block.gradient is not None:
         sums = _Sums(largest, rest, mass, others)
         large, slopes = _slope(block, leader, likely, sums)
         block.gradient.reshape(-1)[large] = slopes
-    known = block.counts(largest, LEAST, MOST) & _distribution(block, mass)
-    return np.where(known, value, math.nan)
+    return largest, rest, mass, linear
+
+
+def _value_apart(totals: Totals) -> Floats:
+    largest, rest, mass, linear = totals.sums
+    value = linear + mass * np.log1p(rest / largest)
+    return np.where(_known(totals, largest, mass), value, math.nan)
+
+
+def _known(totals: Totals, largest: Floats, mass: Floats) -> Floats:
+    """Where the sums are in range and the labels of a row sum to 1."""
+    return totals.counts(largest, LEAST, MOST) & (np.abs(mass - 1.0) <= totals.tolerance)
 
 
 class _Sums(NamedTuple):
@@ -132,9 +135,5 @@ def _masses(block: Block, likely: float, spare: Floats) -> tuple[Floats, Floats]
     return mass, others
 
 
-def _distribution(block: Block, mass: Floats) -> Floats:
-    """Where the labels of a row sum to 1."""
-    return np.abs(mass - 1.0) <= block.tolerance
-
-
-SOFTMAX = Way(_rows, arrays=3, indexed=True, block=1 << 17)
+APART = Way(_apart, _value_apart, arrays=3, indexed=True)
+SOFTMAX = Way(_plainly, _plain_value, arrays=1, indexed=True, second=APART)

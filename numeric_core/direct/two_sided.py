@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats
+from numeric_core.direct.blocks import Block, Floats, Totals
 
 __all__ = ["terms", "way"]
 
@@ -31,19 +31,24 @@ def way(threshold: float, hard: bool) -> Way | None:
     """How `numeric_core.direct` computes ZLPR."""
     if abs(threshold) > FARTHEST:
         return None
-    return Way(partial(_rows, math.exp(threshold)), arrays=3, hard=hard)
+    base = math.exp(threshold)
+    return Way(partial(_sums, base), partial(_value, base), arrays=3, hard=hard)
 
 
-def _rows(base: float, block: Block) -> Floats:
+def _sums(base: float, block: Block) -> tuple[Floats, Floats]:
     u, d, spare = terms(block)
     up, down = block.total(u, spare), block.total(d, spare)
-    known = _known(up) & _known(down)
-    value: Floats = np.log1p(base * down) + np.log1p(up / base)
     if block.gradient is not None:
         np.divide(u, (base + up)[:, None], out=u)
         np.divide(d, (1.0 / base + down)[:, None], out=d)
         block.write(np.subtract, u, d)
-    return np.where(known, value, math.nan)
+    return up, down
+
+
+def _value(base: float, totals: Totals) -> Floats:
+    up, down = totals.sums
+    value: Floats = np.log1p(base * down) + np.log1p(up / base)
+    return np.where(_known(up) & _known(down), value, math.nan)
 
 
 def terms(block: Block) -> tuple[Floats, Floats, Floats]:
