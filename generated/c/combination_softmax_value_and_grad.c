@@ -230,7 +230,9 @@ FUNCTION double log_coefficient(
     log_start(count, base, table);
     for (size_t i = 0; i < n; ++i)
         log_step(count, x[i], table + i % 2 * count, table + (i + 1) % 2 * count);
-    return table[n % 2 * count + count - 1];
+    const double found = table[n % 2 * count + count - 1];
+    WAIT
+    return found;
 }
 
 /* The same without element i, for each i: those before it times those after it. */

@@ -169,23 +169,19 @@ static inline double log1p_float64(const double x)
 #define ONE_THREAD
 #define WAIT
 
-/* others_j = sum_{k != j} x_k, from both ends. */
+/* others_j = sum_{k != j} x_k, from both ends, by one thread. */
 FUNCTION void sum_of_others(const size_t n, const double *x, double *others)
 {
-    ONE_THREAD
-    {
-        double total = 0.0, low = 0.0;
-        for (size_t j = 0; j < n; ++j) {
-            others[j] = total + low;
-            add_exactly(&total, &low, x[j]);
-        }
-        total = low = 0.0;
-        for (size_t j = n; j-- > 0;) {
-            others[j] += total + low;
-            add_exactly(&total, &low, x[j]);
-        }
+    double total = 0.0, low = 0.0;
+    for (size_t j = 0; j < n; ++j) {
+        others[j] = total + low;
+        add_exactly(&total, &low, x[j]);
     }
-    WAIT
+    total = low = 0.0;
+    for (size_t j = n; j-- > 0;) {
+        others[j] += total + low;
+        add_exactly(&total, &low, x[j]);
+    }
 }
 
 static void row_float32(
