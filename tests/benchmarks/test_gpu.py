@@ -21,7 +21,8 @@ needs_gxx = pytest.mark.skipif(cupy_stand_in.GXX is None, reason="needs g++")
 
 
 @pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+def cupy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "kernels"))
     monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in.stand_in())
     source._module.cache_clear()
 

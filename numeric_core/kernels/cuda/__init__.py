@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -119,13 +120,18 @@ def _run(kernel: Any, scores: Array, labels: Array, with_gradient: bool) -> Job:
     gradient = cupy.empty((m, n), dtype) if with_gradient else None
     odd = cupy.zeros(1, np.int32)
     job = Job(chosen, _parameters(kernel, dtype), s, t, cupy.empty(m, dtype), gradient, odd)
-    limit = scores.device.attributes["MaxSharedMemoryPerBlockOptin"]
-    launch = plan.resident(n, max(4, dtype.itemsize), limit)
+    launch = plan.resident(n, max(4, dtype.itemsize), _shared_memory(scores.device.id))
     if launch is None:
         _in_parts(job)
     else:
         _whole(job, launch)
     return job
+
+
+@cache
+def _shared_memory(device: int) -> int:
+    """Bytes that a block can have; CuPy asks for all attributes of a device at a time."""
+    return int(_cupy().cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"])
 
 
 def _aligned(x: Array) -> Array:

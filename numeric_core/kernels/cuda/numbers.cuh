@@ -1,13 +1,13 @@
 /*
  * Numbers: how each dtype is stored and computed with, e^x, and sums.
  *
- *     x = k log 2 + r,  |r| <= log(2) / 2,   w e^x = 2^k fma(w, S + C, w),   w e^-x = 2^-k fma(w, C - S, w)
- *     C = cosh(r) - 1,  S = sinh(r)
+ *     x = k log 2 + r,   |r| <= log(2) / 2,   C = cosh(r) - 1,   S = sinh(r)
+ *     w e^x = 2^k fma(w, S + C, w),   w e^-x = 2^-k fma(w, C - S, w)
  *
  * float and double are computed in their own dtype, by Taylor's series up to where they leave out
  * 0.09 and 0.05 of 2^-24 and 2^-53. Up to four neighbours are summed plainly, which costs an ulp at
- * most; their sums go into pairs (high, low) with the rounding error (Knuth's two_sum). The loss of a
- * row is computed in double, by one thread; what its gradient needs, in pairs, by all.
+ * most; their sums go into pairs (high, low) with the rounding error (Knuth's two_sum). The loss of
+ * a row is computed in double, by one thread; what its gradient needs, in pairs, by all.
  * Halves are computed in float, by the device's 2^x (2 ulp of float, after an argument up to 126
  * that is rounded to 2^-18) and with plain sums of few terms a thread: some 2^-17 in all, beside
  * 2^-11 that half an ulp of float16 is.
@@ -60,7 +60,10 @@ __device__ inline float infinity() { return __int_as_float(0x7f800000); }
 __device__ inline float real_of(const float x) { return x; }
 __device__ inline double real_of(const double x) { return x; }
 __device__ inline float real_of(const unsigned char x) { return x; }
-__device__ inline float real_of(const BFloat16 x) { return __int_as_float((int)((unsigned)x.bits << 16)); }
+__device__ inline float real_of(const BFloat16 x)
+{
+    return __int_as_float((int)((unsigned)x.bits << 16));
+}
 __device__ inline float real_of(const Float16 x) { return float_of_half(x.bits); }
 
 __device__ inline void put(float &to, const float x) { to = x; }
@@ -77,8 +80,8 @@ __device__ inline float power_of_two(const float shifted)
 }
 __device__ inline double power_of_two(const double shifted)
 {
-    return __longlong_as_double(
-        (long long)(((unsigned long long)__double_as_longlong(shifted) << 52) + 0x3ff0000000000000ull));
+    const unsigned long long k = (unsigned long long)__double_as_longlong(shifted) << 52;
+    return __longlong_as_double((long long)(k + 0x3ff0000000000000ull));
 }
 
 /* ---- e^x ---- */
@@ -169,7 +172,7 @@ template <int COUNT, typename Real> __device__ inline Real of_neighbours(const R
         return of_neighbours<COUNT / 2>(x) + of_neighbours<COUNT - COUNT / 2>(x + COUNT / 2);
 }
 
-/* A sum of terms >= 0; nan if one is, or if it overflows. Merging does not depend on the order of two. */
+/* A sum of terms >= 0; nan if one is, or if it overflows. Of two it is the same in either order. */
 template <typename N, bool EXACT = N::EXACT> struct Sum {
     typedef typename N::Real Real;
     Real high = 0, low = 0;
@@ -234,8 +237,9 @@ template <typename N> __device__ inline Factor<N> quotient(
     Factor<N> result;
     result.high = numerator.high / norm;
     result.low = 0;
-    if (N::EXACT)
-        result.low =
-            ((fma(-result.high, norm, numerator.high) - result.high * error) + numerator.low) / norm;
+    if (N::EXACT) {
+        const typename N::Real rest = fma(-result.high, norm, numerator.high);
+        result.low = ((rest - result.high * error) + numerator.low) / norm;
+    }
     return result;
 }

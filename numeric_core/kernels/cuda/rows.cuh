@@ -10,8 +10,8 @@
  * `resident`: a team of 2^k threads has a row, each thread up to SLOTS of its labels in registers,
  * from its sums to its gradient: all is read once and written once. Teams of up to 32 threads share
  * a block. In rows twice as long the second of the two numbers of each label (d, or t) is in shared
- * memory. Beyond, rows are cut into parts of a fixed length, and done in rounds: the maximum where it
- * is needed, the sums, one state a row, the gradient.
+ * memory. Beyond, rows are cut into parts of a fixed length, and done in rounds: the maximum where
+ * it is needed, the sums, one state a row, the gradient.
  *
  * Who adds what, and in which order, depends on n and the dtype alone. There are no atomics.
  * A row without an answer has the value nan, and *odd is set to 1.

@@ -154,7 +154,7 @@ static void call(void (*kernel)(Given...), void **arguments, std::index_sequence
     kernel(*(typename std::remove_const<Given>::type *)arguments[I]...);
 }
 
-/* As cuLaunchKernel: pointers to the arguments. What was in shared memory is not to be relied on. */
+/* As cuLaunchKernel: pointers to the arguments. What was in shared memory before is lost. */
 template <typename... Given> static void launch(
     void (*kernel)(Given...), const unsigned blocks, const unsigned threads, void **arguments)
 {

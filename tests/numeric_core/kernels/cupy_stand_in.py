@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -29,7 +29,13 @@ LAUNCHED: list[tuple[str, int, int]] = []
 class Device:
     """The one device that there is."""
 
+    id = 0
+
+    def __init__(self, number: int = 0) -> None:
+        assert number == 0
+
     attributes = ATTRIBUTES
+    compute_capability = "90"
     mem_info = (1 << 23, 1 << 23)
 
     def synchronize(self) -> None:
@@ -74,19 +80,42 @@ class Kernel:
 
 
 class RawModule:
-    """The kernels of a text, for the host."""
+    """The kernels of a binary."""
 
-    def __init__(self, *, code: str, options: tuple[str, ...]) -> None:
-        assert "--fmad=false" in options
-        self.library = built(code)
+    def __init__(self, *, path: str) -> None:
+        self.library = ctypes.CDLL(path)
 
     def get_function(self, name: str) -> Kernel:
         """By its name."""
         return Kernel(self.library, name)
 
 
+class NVRTCError(RuntimeError):
+    """What NVRTC raises."""
+
+
+def nvrtc() -> Any:
+    """NVRTC, as far as it is used: a program is its text."""
+
+    def check(text: str, options: tuple[str, ...]) -> None:
+        assert options == (*source.OPTIONS, "--gpu-architecture=sm_90")
+        if "typo" in text:
+            raise NVRTCError
+
+    return SimpleNamespace(
+        NVRTCError=NVRTCError,
+        getSupportedArchs=lambda: (75, 80, 90, 100),
+        getVersion=lambda: (13, 0),
+        createProgram=lambda text, name, headers, names: text,
+        compileProgram=check,
+        getCUBIN=built,
+        getProgramLog=lambda text: "line 1: typo",
+        destroyProgram=lambda text: None,
+    )
+
+
 @cache
-def built(code: str) -> ctypes.CDLL:
+def built(code: str) -> bytes:
     """What only a device has is replaced by that of `cuda_on_host.h`."""
     of_device = source._text("device.cuh")
     assert code.startswith(of_device)
@@ -97,14 +126,12 @@ def built(code: str) -> ctypes.CDLL:
         f"{{\n    launch({name}, blocks, threads, arguments);\n}}\n"
         for name in names
     )
-    folder = Path(mkdtemp(prefix="cuda_on_host_"))
-    text = '#include "cuda_on_host.h"\n' + code.removeprefix(of_device) + runs
-    (folder / "host.cpp").write_text(text)
-    command = [str(GXX), *FLAGS, "host.cpp", "-o", "host.so"]
-    subprocess.run(command, cwd=folder, check=True)
-    loaded = ctypes.CDLL(str(folder / "host.so"))
-    shutil.rmtree(folder)
-    return loaded
+    with TemporaryDirectory(prefix="cuda_on_host_") as folder:
+        text = '#include "cuda_on_host.h"\n' + code.removeprefix(of_device) + runs
+        (Path(folder) / "host.cpp").write_text(text)
+        command = [str(GXX), *FLAGS, "host.cpp", "-o", "host.so"]
+        subprocess.run(command, cwd=folder, check=True)
+        return (Path(folder) / "host.so").read_bytes()
 
 
 def asarray(x: Any) -> ndarray:
@@ -125,5 +152,5 @@ def stand_in() -> ModuleType:
         setattr(module, name, lifted(name))
     module.ndarray, module.generic = ndarray, np.generic
     module.asarray, module.RawModule, module.copyto = asarray, RawModule, np.copyto
-    module.cuda = SimpleNamespace(Device=Device, is_available=lambda: True)
+    module.cuda = SimpleNamespace(Device=Device, is_available=lambda: True, nvrtc=nvrtc())
     return module

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 import numeric_core as nc
+from numeric_core.kernels import cuda
 from numeric_core.kernels.cuda import plan, source
 from verify.compare import family_of
 from verify.measure import References, measure
@@ -63,16 +64,24 @@ def has_gpu() -> bool:
         ),
     ]
 )
-def cupy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """CuPy, or what stands in for it; a copy of arrays to it and back."""
+def cupy(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """CuPy, or what stands in for it."""
+    folder = tmp_path_factory.getbasetemp() / f"kernels {request.param}"
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(folder))
     if request.param == "on the host":
         monkeypatch.setitem(sys.modules, "cupy", cupy_stand_in.stand_in())
         cupy_stand_in.LAUNCHED.clear()
     source._module.cache_clear()
+    cuda._shared_memory.cache_clear()
     nc.use_kernels(True)
     yield sys.modules["cupy"]
     nc.use_kernels(True)
     source._module.cache_clear()
+    cuda._shared_memory.cache_clear()
 
 
 def back(x: Any) -> Any:
@@ -216,6 +225,7 @@ def test_a_device_with_less_shared_memory(cupy: Any, monkeypatch: pytest.MonkeyP
     scores, labels = batch("soft_zlpr", 32_768, np.float32)
     value, gradient = on_device(cupy, nc.soft_zlpr, scores, labels)
     monkeypatch.setitem(cupy_stand_in.ATTRIBUTES, "MaxSharedMemoryPerBlockOptin", 101_376)
+    cuda._shared_memory.cache_clear()
     cupy_stand_in.LAUNCHED.clear()
     other = on_device(cupy, nc.soft_zlpr, scores, labels)
     assert cupy_stand_in.LAUNCHED[0] == ("part_sums", 6, 256)
@@ -318,6 +328,32 @@ def test_kernels_can_be_left_out(cupy: Any) -> None:
     nc.use_kernels(False)
     nc.zlpr.value_and_grad(scores, labels)
     assert cupy_stand_in.LAUNCHED == []
+
+
+def test_what_is_compiled_is_kept(
+    cupy: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = source.source("zlpr", "float32", "same", 4)
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "kept"))
+    file = source._binary(text, "90")
+    assert list((tmp_path / "kept").iterdir()) == [file]
+    monkeypatch.setattr(source, "_compiled", lambda *given: pytest.fail("compiled again"))
+    assert source._binary(text, "90") == file
+
+
+def test_a_folder_that_cannot_be_written(
+    cupy: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "a file" / "folder"))
+    file = source._binary(source.source("zlpr", "float32", "same", 4), "90")
+    assert file.is_file() and tmp_path not in file.parents
+    shutil.rmtree(file.parent)
+
+
+def test_what_nvrtc_says_is_told(cupy: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"NVRTC failed: .*typo"):
+        source._binary(source._text("device.cuh") + "typo", "90")
 
 
 @pytest.mark.parametrize("real", [4, 8])
