@@ -32,6 +32,7 @@ from numeric_core.kernels.intrinsics import (
     order,
     ordered,
     pattern,
+    positive,
     power_of_two,
 )
 from numeric_core.kernels.sums import GONE, LENGTH, LIMIT
@@ -173,19 +174,32 @@ def add(state: Scalar, place: Scalar, high: Scalar, low: Scalar) -> None:
 
 
 @INLINE
+def _extremes(s: Scalar, e: Scalar, state: Scalar) -> None:
+    """m, and the largest of the terms of a row: that of m, but for rounding."""
+    top, largest = order(s[0]), pattern(e[0])
+    for i in range(s.size):
+        top, largest = higher(top, order(s[i])), higher(largest, pattern(e[i]))
+    state[TOP], state[LARGEST] = ordered(top), positive(largest)
+
+
+@INLINE
 def fill_rows(s: Scalar, e: Scalar, states: Scalar) -> bool:
     """The terms of some rows; whether no score needed care."""
     m = states.shape[0]
     n = s.size // m
-    for i in range(m):
-        states[i, TOP] = top_of(s[i * n : (i + 1) * n])
     easy = True
     for start in range(0, s.size, LENGTH):
         here = slice(start, min(start + LENGTH, s.size))
         easy &= fill(s[here], e[here])
-    refer(states, s[0], easy)
+    for i in range(m):
+        row = slice(i * n, (i + 1) * n)
+        _extremes(s[row], e[row], states[i])
     if not easy:
+        refer(states, s[0], False)
         for i in range(m):
             row = slice(i * n, (i + 1) * n)
             fill_with_care(s[row], e[row], states[i])
+            reached = states[i, LARGEST] > 0.0
+            _extremes(s[row], e[row], states[i])
+            states[i, LARGEST] = states[i, LARGEST] if reached else np.nan
     return easy

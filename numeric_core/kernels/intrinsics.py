@@ -41,6 +41,7 @@ __all__ = [
     "order",
     "ordered",
     "pattern",
+    "positive",
     "power_of_two",
     "two_powers",
 ]
@@ -148,6 +149,18 @@ def ordered(typing: Any, n: Any) -> Any:
         sign = builder.ashr(builder.not_(args[0]), ir.Constant(width, n.bitwidth - 1))
         seen = builder.xor(args[0], builder.or_(sign, top))
         return builder.bitcast(seen, ir.FloatType() if kind == types.float32 else ir.DoubleType())
+
+    return kind(n), code
+
+
+@intrinsic
+def positive(typing: Any, n: Any) -> Any:
+    """The x >= 0 of pattern(x)."""
+    kind = types.float32 if n == types.uint32 else types.float64
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        width = ir.FloatType() if kind == types.float32 else ir.DoubleType()
+        return builder.bitcast(args[0], width)
 
     return kind(n), code
 
