@@ -64,7 +64,9 @@ class Way(NamedTuple):
 
 def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:
     """NumPy arrays of native floats, and labels of the same dtype, integers or bool."""
-    if way is None or type(scores) is not np.ndarray or type(labels) is not np.ndarray:
+    # the index of a class, for one row, may be a NumPy scalar
+    known = type(labels) is np.ndarray or isinstance(labels, np.generic)
+    if way is None or type(scores) is not np.ndarray or not known:
         return False
     if scores.dtype not in ONE or scores.size == 0 or type(axis) is not int:
         return False
