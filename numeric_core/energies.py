@@ -14,8 +14,8 @@ import math
 from typing import NamedTuple
 
 from numeric_core.exact import Pair
-from numeric_core.loss import Rows
 from numeric_core.namespace import Array, Namespace, finfo_max
+from numeric_core.rows import Rows
 from numeric_core.single import choose, pair_like
 
 __all__ = ["ABSENT", "Energies", "energies", "enlarged", "largest_energies", "score_bound"]

@@ -35,7 +35,6 @@ from array_api_compat import device
 
 from numeric_core import balancing, checks, decoding
 from numeric_core.balancing import Floats
-from numeric_core.loss import score_rows
 from numeric_core.losses.grid import grid_truncated
 from numeric_core.namespace import (
     Array,
@@ -48,6 +47,7 @@ from numeric_core.namespace import (
     round_to,
     wider_dtype,
 )
+from numeric_core.rows import score_rows
 
 __all__ = ["Decoded", "Minimum", "log_constants", "soft_labels", "solve"]
 

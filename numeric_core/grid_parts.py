@@ -20,10 +20,10 @@ from typing import Any
 from numeric_core.classwise import ClassSums
 from numeric_core.exact import rounded
 from numeric_core.grid_sums import centered, mean_less_own, sample_slices
-from numeric_core.loss import Rows
 from numeric_core.namespace import Array, Namespace, known
 from numeric_core.pairwise import element_slope, elements, products
 from numeric_core.reductions import RowSum
+from numeric_core.rows import Rows
 from numeric_core.shards import GridShards, seen_from, sum_state
 from numeric_core.shares import shares
 

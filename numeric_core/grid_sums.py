@@ -12,9 +12,9 @@ import math
 
 from numeric_core.classwise import ClassSums, SampleBlocks, class_sums, sample_blocks
 from numeric_core.exact import Pair, accurate_sum, sum_to_infinity
-from numeric_core.loss import Rows
 from numeric_core.namespace import Array, Namespace, block_length, finfo_max
 from numeric_core.reductions import RowSum, exponent_limit, exponential_sum
+from numeric_core.rows import Rows
 
 __all__ = [
     "centered",

@@ -37,7 +37,7 @@ import numpy as np
 from array_api_compat import device, is_numpy_array
 
 from numeric_core.index_sets import All
-from numeric_core.loss import Loss, Rows
+from numeric_core.loss import Loss
 from numeric_core.namespace import Array, Namespace, known
 from numeric_core.orders import Table, expanded
 from numeric_core.parts import (
@@ -49,6 +49,7 @@ from numeric_core.parts import (
     values,
     values_and_gradients,
 )
+from numeric_core.rows import Rows
 from numeric_core.sides import label_first
 from numeric_core.symmetric import Leaves
 

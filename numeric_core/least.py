@@ -19,7 +19,6 @@ from array_api_compat import device
 
 from numeric_core import checks
 from numeric_core.exact import accurate_sum
-from numeric_core.loss import numeric
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -33,6 +32,7 @@ from numeric_core.namespace import (
     round_to,
     wider_dtype,
 )
+from numeric_core.rows import numeric
 
 __all__ = [
     "LabelRows",

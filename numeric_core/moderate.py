@@ -25,8 +25,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from numeric_core.loss import Rows
 from numeric_core.namespace import Array, Namespace, block_length, log1p
+from numeric_core.rows import Rows
 
 __all__ = ["centered", "fits", "mirrored", "others", "truncated"]
 

@@ -23,9 +23,9 @@ from array_api_compat import device
 
 from numeric_core.distribution import center, is_top, weigh
 from numeric_core.exact import Pair, accurate_sum, rounded, sum_to_infinity, two_diff, two_sum
-from numeric_core.loss import Rows
 from numeric_core.namespace import Array, Namespace, constant, exp, finfo_max, known, log1p, read
 from numeric_core.reductions import RowSum, exponential_sum, log_partition
+from numeric_core.rows import Rows
 from numeric_core.shares import shares
 
 __all__ = [

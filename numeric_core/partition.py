@@ -30,9 +30,9 @@ from array_api_compat import device, is_numpy_array
 
 from numeric_core.doubled import log_partition_doubled
 from numeric_core.exact import running_sum, sum_pair, two_sum
-from numeric_core.loss import Rows
 from numeric_core.losses.subset import CombinationSoftmax
 from numeric_core.namespace import BLOCK, Array, Namespace, known, log, on_host
+from numeric_core.rows import Rows
 from numeric_core.symmetric import Leaves, coefficients
 from numeric_core.tilt import factors, ranked, tilted
 

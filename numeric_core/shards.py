@@ -33,7 +33,7 @@ from numeric_core.reductions import (
 )
 
 if TYPE_CHECKING:
-    from numeric_core.loss import Rows
+    from numeric_core.rows import Rows
 
 __all__ = [
     "Additive",

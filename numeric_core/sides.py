@@ -15,8 +15,8 @@ from array_api_compat import is_numpy_array
 
 from numeric_core.exact import split_constant, two_diff
 from numeric_core.factors import Side
-from numeric_core.loss import Rows
 from numeric_core.namespace import Array, Namespace
+from numeric_core.rows import Rows
 
 __all__ = ["Places", "hard_sides", "label_first", "no_side", "soft_sides"]
 

@@ -34,7 +34,7 @@ from numeric_core.exact import (
     two_product,
     two_sum,
 )
-from numeric_core.loss import Loss, Rows, score_rows
+from numeric_core.loss import Loss
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -46,6 +46,7 @@ from numeric_core.namespace import (
     namespace,
 )
 from numeric_core.reductions import exponent_limit
+from numeric_core.rows import Rows, score_rows
 from numeric_core.shards import Additive, Shards
 
 __all__ = [

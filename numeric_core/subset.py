@@ -31,7 +31,6 @@ import numpy as np
 from array_api_compat import device, is_numpy_array
 
 from numeric_core import checks, inclusion, partition
-from numeric_core.loss import Rows, score_rows
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -43,6 +42,7 @@ from numeric_core.namespace import (
 )
 from numeric_core.newton import log_partitions_newton
 from numeric_core.partition import SubsetRows, by_blocks
+from numeric_core.rows import Rows, score_rows
 from numeric_core.sampling import draw
 from numeric_core.streaming import Row, row_log_partition
 

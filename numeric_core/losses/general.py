@@ -20,9 +20,9 @@ import numpy as np
 
 from numeric_core import checks
 from numeric_core.lattice import LatticeLoss
-from numeric_core.loss import Rows
 from numeric_core.orders import Table
 from numeric_core.parts import Part
+from numeric_core.rows import Rows
 from numeric_core.sides import soft_sides
 
 __all__ = ["Lattice", "lattice"]

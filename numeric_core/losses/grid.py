@@ -36,10 +36,10 @@ from numeric_core.grid_sums import (
 )
 from numeric_core.grids import GridLoss, check_labels, prepared
 from numeric_core.least import LabelRows, class_overlaps, label_rows
-from numeric_core.loss import Rows, score_rows
 from numeric_core.namespace import Array, finfo_max, log1p, namespace
 from numeric_core.pairwise import element_gradient, element_hvp, element_value, products
 from numeric_core.reductions import free_exponential_sum, log_partition
+from numeric_core.rows import Rows, score_rows
 from numeric_core.shards import GridShards
 from numeric_core.shares import shares
 

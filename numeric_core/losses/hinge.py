@@ -31,9 +31,10 @@ from numeric_core.exact import (
     sum_to_infinity,
     two_diff,
 )
-from numeric_core.loss import Loss, Rows, class_labels, numeric, score_rows
+from numeric_core.loss import Loss
 from numeric_core.namespace import Array, Namespace, constant, finfo_max, known, log1p, namespace
 from numeric_core.reductions import RowSum, free_exponential_sum, softmax_sum
+from numeric_core.rows import Rows, class_labels, numeric, score_rows
 
 __all__ = ["Hinge", "LSEHinge", "MaxHinge", "hinge", "lse_hinge", "max_hinge"]
 

@@ -24,10 +24,10 @@ from numeric_core import checks
 from numeric_core.index_sets import All, Band, IndexSet
 from numeric_core.lattice import LatticeLoss
 from numeric_core.least import label_rows, roots
-from numeric_core.loss import Rows, score_rows
 from numeric_core.losses.zlpr import soft_zlpr
 from numeric_core.namespace import Array, log, namespace
 from numeric_core.parts import Part
+from numeric_core.rows import Rows, score_rows
 from numeric_core.sides import no_side, soft_sides
 
 __all__ = ["OrderR", "order_r"]

@@ -32,7 +32,7 @@ from numeric_core.distribution import (
 from numeric_core.exact import accurate_sum, as_pair_of, rounded, two_diff
 from numeric_core.kernels import Kernel
 from numeric_core.least import label_rows
-from numeric_core.loss import Loss, Rows, class_labels, score_rows
+from numeric_core.loss import Loss
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -50,6 +50,7 @@ from numeric_core.reductions import (
     least_counted,
     softmax_sum,
 )
+from numeric_core.rows import Rows, class_labels, score_rows
 from numeric_core.shards import Shards
 
 __all__ = ["SoftmaxCrossEntropy", "softmax_cross_entropy"]

@@ -32,12 +32,12 @@ from numeric_core import checks, light
 from numeric_core.factors import balanced_tilt
 from numeric_core.index_sets import All, Band, Diagonal, IndexSet
 from numeric_core.lattice import LatticeLoss
-from numeric_core.loss import Rows, by_blocks, score_rows
 from numeric_core.losses.softmax import softmax_cross_entropy
 from numeric_core.losses.unified import unified
 from numeric_core.losses.zlpr import ZLPR
 from numeric_core.namespace import Array, Namespace, known, namespace, read
 from numeric_core.parts import Part, memberships, products
+from numeric_core.rows import Rows, by_blocks, score_rows
 from numeric_core.sides import hard_sides, no_side, soft_sides
 from numeric_core.symmetric import Product
 

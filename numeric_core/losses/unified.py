@@ -41,7 +41,7 @@ from numeric_core.distribution import (
 from numeric_core.exact import Pair, rounded, split_constant, two_product, two_sum
 from numeric_core.kernels import Kernel
 from numeric_core.least import label_rows, pairs
-from numeric_core.loss import Loss, Rows, score_rows
+from numeric_core.loss import Loss
 from numeric_core.losses.zlpr import sigmoid
 from numeric_core.namespace import Array, Namespace, constant, finfo_max, known, namespace
 from numeric_core.reductions import (
@@ -50,6 +50,7 @@ from numeric_core.reductions import (
     free_exponential_sum,
     log_partition,
 )
+from numeric_core.rows import Rows, score_rows
 from numeric_core.shards import Shards, merged_sums, part_of, sum_state, whole_of
 
 __all__ = ["Unified", "pair_sum", "unified"]

@@ -43,7 +43,7 @@ from numeric_core.exact import (
 )
 from numeric_core.kernels import Kernel
 from numeric_core.least import entropy, label_rows, overlap
-from numeric_core.loss import Loss, Rows, score_rows
+from numeric_core.loss import Loss
 from numeric_core.namespace import (
     Array,
     Namespace,
@@ -59,6 +59,7 @@ from numeric_core.reductions import (
     exponential_sum,
     log_partition,
 )
+from numeric_core.rows import Rows, score_rows
 from numeric_core.shards import Additive, Shards, merged_sums, part_of, sum_state, whole_of
 
 __all__ = [

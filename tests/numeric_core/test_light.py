@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numeric_core import CombinationSoftmax, combination_softmax, light
-from numeric_core.loss import Rows
+from numeric_core.rows import Rows
 
 # 45 ulp of the contract; both sides may use it.
 BOUND = 1e-14
