@@ -31,7 +31,7 @@ TARGETS: dict[str, Callable[[Formula], str]] = {
     "mpmath": mpmath_source,
     "latex": latex_source,
 }
-# Loops over the entries of a row: no Hessian, no second axis, no coefficients.
+# Loops over rows or grids of scores: no arrays of other shapes, such as a matrix of weights.
 OVER_ROWS = ("numba", "c", "cuda")
 # LaTeX is read, not run; C and CUDA are compiled first.
 CALLABLE = tuple(target for target in TARGETS if target not in ("latex", "c", "cuda"))
