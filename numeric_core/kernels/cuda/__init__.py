@@ -8,6 +8,9 @@ so are the rows that have no answer here, which the plain version does.
 The bits of a row depend neither on the other rows of its batch nor on how the device schedules
 blocks: sums are merged in a fixed order, without atomics.  They may differ from device to device
 in n from 16385 to 32768 (in float64 8193 to 16384), which stay where there is the memory for it.
+
+Largest errors on the rows of `lossproof verify` (up to 3000 labels, their threads run on the host),
+value and gradient, in ulps: float32 1.5 and 2.2, float64 1.7 and 2.2, float16 0.5 and 0.5.
 """
 
 from __future__ import annotations
