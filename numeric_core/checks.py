@@ -22,6 +22,7 @@ __all__ = [
     "distribution",
     "enough_unmasked",
     "exactly",
+    "exponent",
     "finite_number",
     "floating",
     "grid",
@@ -34,6 +35,7 @@ __all__ = [
     "one_class",
     "same_shape",
     "score_values",
+    "share",
 ]
 
 MASK = -1e7
@@ -83,6 +85,20 @@ def finite_number(name: str, value: Any, *, positive: bool = False, largest: flo
     if not math.isfinite(value) or abs(value) > largest or (positive and value <= 0):
         sign = "positive and " if positive else ""
         raise ValueError(f"{name} must be {sign}finite (at most {largest:g}), got {value!r}")
+
+
+def exponent(name: str, value: float, *, least: float) -> None:
+    """TypeError or ValueError unless value is a number from `least` to 1000."""
+    finite_number(name, value, largest=1e3)
+    if value < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {value!r}")
+
+
+def share(name: str, value: float, *, zero: bool = False) -> None:
+    """TypeError or ValueError unless value lies in (0, 1), or is 0 where that is allowed."""
+    finite_number(name, value)
+    if not (0.0 < value < 1.0 or (zero and value == 0.0)):
+        raise ValueError(f"{name} must lie in {'[' if zero else '('}0, 1), got {value!r}")
 
 
 def masked_positives_choice(choice: str) -> None:

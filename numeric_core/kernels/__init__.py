@@ -43,6 +43,10 @@ PRODUCTS = ("zlpr", "soft_zlpr", "softmax", "binary_cross_entropy")
 """Kernels that compute Hessian-vector products as well."""
 
 
+NARROW = ("focal", "asymmetric")
+"""Kernels that compute in float64, for float32 and float16 alone."""
+
+
 class Kernel(NamedTuple):
     """The kernel of a loss, by its name in `numeric_core.kernels.run`, and its parameters."""
 
@@ -50,6 +54,8 @@ class Kernel(NamedTuple):
     threshold: float = 0.0
     scale: float = 1.0
     margin: float = 0.0
+    exponents: tuple[float, float] = (0.0, 0.0)
+    weights: tuple[float, float] = (1.0, 1.0)
 
 
 _use = os.environ.get("LOSSPROOF_KERNELS", "1") != "0"
@@ -120,6 +126,8 @@ def _on_device(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> Any:
 def _fits(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> bool:
     """Dtypes that a kernel computes in, or that convert to one without an error."""
     if scores.dtype not in (np.float16, np.float32, np.float64) or type(axis) is not int:
+        return False
+    if kernel.name in NARROW and scores.dtype == np.float64:
         return False
     return scores.dtype.byteorder != ">" and _same_rows(kernel, scores, labels, axis)
 

@@ -18,6 +18,7 @@ from numeric_core.kernels import (
     by_class,
     by_label,
     exponentials,
+    focal,
     softmax,
     two_sided,
     unified,
@@ -127,6 +128,11 @@ def _compiled(kernel: Kernel, tolerance: float) -> tuple[Any, Any]:
         return by_label, by_label.CrossEntropy()
     if kernel.name == "unified":
         return unified, unified.pairs(kernel.scale, kernel.margin)
+    if kernel.name == "focal":
+        return focal, focal.Powers(*kernel.exponents, *kernel.weights)
+    if kernel.name == "asymmetric":
+        own, other = kernel.exponents
+        return focal, focal.Shifted(own, int(other), kernel.margin)
     make = two_sided.Hard if kernel.name == "zlpr" else two_sided.Soft
     return two_sided, make(math.exp(-kernel.threshold), math.exp(kernel.threshold))
 

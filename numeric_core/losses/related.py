@@ -42,7 +42,8 @@ from numeric_core.energies import (
     score_bound,
 )
 from numeric_core.exact import Pair, rounded
-from numeric_core.loss import Loss, Rows, score_rows
+from numeric_core.kernels import Kernel
+from numeric_core.loss import Loss
 from numeric_core.losses.unified import pair_sum
 from numeric_core.losses.zlpr import sigmoid
 from numeric_core.namespace import (
@@ -55,6 +56,7 @@ from numeric_core.namespace import (
     namespace,
 )
 from numeric_core.reductions import RowSum, free_exponential_sum, log_partition
+from numeric_core.rows import Rows, score_rows
 from numeric_core.single import (
     ByLabel,
     Terms,
@@ -100,9 +102,9 @@ class Focal(ByLabel):
     alpha: float | None = None
 
     def __post_init__(self) -> None:
-        _exponent("gamma", self.gamma, least=0.0)
+        checks.exponent("gamma", self.gamma, least=0.0)
         if self.alpha is not None:
-            _share("alpha", self.alpha)
+            checks.share("alpha", self.alpha)
 
     def probabilities(self, scores: Array, *, axis: int = -1) -> Array:
         """The probability of a label whose mean loss is stationary at s; not sigma(s).
@@ -120,11 +122,13 @@ class Focal(ByLabel):
         big, small = s * (s > 0) + log1p(xp, e), -s * (s < 0) + log1p(xp, e)
         up, down = xp.where(s > 0, xp.ones_like(e), e), xp.where(s > 0, e, xp.ones_like(e))
         ratio = (up + self.gamma * down * big) / (down + self.gamma * up * small)
-        x = self.gamma * s + log(xp, ratio) + self._log_balance()
-        return rows.per_label(sigmoid(xp, x))
+        balance = 0.0 if self.alpha is None else math.log1p(-self.alpha) - math.log(self.alpha)
+        return rows.per_label(sigmoid(xp, self.gamma * s + log(xp, ratio) + balance))
 
-    def _log_balance(self) -> float:
-        return 0.0 if self.alpha is None else math.log1p(-self.alpha) - math.log(self.alpha)
+    def kernel(self) -> Kernel:
+        """Compiled for NumPy arrays of float32 and float16; `numeric_core.kernels.focal`."""
+        own, other = (1.0, 1.0) if self.alpha is None else (self.alpha, 1.0 - self.alpha)
+        return Kernel("focal", exponents=(self.gamma, self.gamma), weights=(own, other))
 
     def _check_rows(self, rows: Rows) -> None:
         checks.hard_labels(rows.xp, rows.labels, "focal", "soft_focal")
@@ -156,7 +160,7 @@ class SoftFocal(ByLabel):
     beta: float = 2.0
 
     def __post_init__(self) -> None:
-        _exponent("beta", self.beta, least=2.0)
+        checks.exponent("beta", self.beta, least=2.0)
 
     def probabilities(self, scores: Array, *, axis: int = -1) -> Array:
         """sigma(s): the soft label whose loss is 0; the shape of scores.
@@ -194,9 +198,9 @@ class Asymmetric(ByLabel):
     margin: float = 0.05
 
     def __post_init__(self) -> None:
-        _exponent("gamma_positive", self.gamma_positive, least=0.0)
-        _share("margin", self.margin, zero=True)
-        _exponent("gamma_negative", self.gamma_negative, least=1.0 if self.margin else 0.0)
+        checks.exponent("gamma_positive", self.gamma_positive, least=0.0)
+        checks.share("margin", self.margin, zero=True)
+        checks.exponent("gamma_negative", self.gamma_negative, least=1.0 if self.margin else 0.0)
 
     def probabilities(self, scores: Array, *, axis: int = -1) -> Array:
         """The probability of a label whose mean loss is stationary at s; not sigma(s).
@@ -215,6 +219,14 @@ class Asymmetric(ByLabel):
         down = self._terms(Rows(xp, s, xp.zeros_like(s), rows.axis, rows.dtype, LARGEST_LINK)).slope
         return rows.per_label(down / (down - up))
 
+    def kernel(self) -> Kernel | None:
+        """As of `focal`; with a margin, for a whole exponent of the negatives up to 8."""
+        own, other = self.gamma_positive, self.gamma_negative
+        if self.margin and (other != int(other) or other > 8.0):
+            return None
+        name = "asymmetric" if self.margin else "focal"
+        return Kernel(name, margin=self.margin, exponents=(own, other))
+
     def _check_rows(self, rows: Rows) -> None:
         checks.hard_labels(rows.xp, rows.labels, "asymmetric", "soft_focal")
 
@@ -232,18 +244,6 @@ class Asymmetric(ByLabel):
 LARGEST_LINK = 80.0
 """Beyond this |s| the probability of a label is 0, or the limit, in float64 and float32: both
 slopes are then e^{-|s|} times their limits, and e^{-80} is a normal number of float32."""
-
-
-def _exponent(name: str, value: float, *, least: float) -> None:
-    checks.finite_number(name, value, largest=1e3)
-    if value < least:
-        raise ValueError(f"{name} must be at least {least:g}, got {value!r}")
-
-
-def _share(name: str, value: float, *, zero: bool = False) -> None:
-    checks.finite_number(name, value)
-    if not (0.0 < value < 1.0 or (zero and value == 0.0)):
-        raise ValueError(f"{name} must lie in {'[' if zero else '('}0, 1), got {value!r}")
 
 
 class _Sides(NamedTuple):
