@@ -30,7 +30,8 @@ from numeric_core.halves import (
     product,
     quotient,
 )
-from numeric_core.sweeps import REACH, row_sums
+from numeric_core.lanes import row_sums
+from numeric_core.sweeps import REACH
 
 __all__ = ["centered", "mirrored", "truncated"]
 

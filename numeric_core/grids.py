@@ -25,10 +25,10 @@ from array_api_compat import device, is_dask_array, is_numpy_array
 
 from numeric_core import checks, lazy_grids
 from numeric_core.exact import accurate_sum
+from numeric_core.lanes import row_sums
 from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace, read
 from numeric_core.rows import Rows, numeric, score_rows, with_labels
 from numeric_core.shards import GridShards
-from numeric_core.sweeps import row_sums
 
 __all__ = ["GridLoss", "check_labels", "prepared"]
 

@@ -12,13 +12,12 @@ a product is a number of two parts, which is cut anew for the next one.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numeric_core.exact import two_sum
-from numeric_core.sweeps import row_sums
+from numeric_core.lanes import Floats, row_sums
 
 __all__ = [
     "Halves",
@@ -29,8 +28,6 @@ __all__ = [
     "product",
     "quotient",
 ]
-
-Floats: TypeAlias = NDArray[np.float64]
 
 UPPER = ~np.int64((1 << 27) - 1)
 """Sign, exponent and 25 of the 52 stored digits."""

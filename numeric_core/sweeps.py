@@ -29,23 +29,19 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from array_api_compat import is_numpy_array
-from numpy.typing import NDArray
 
 from numeric_core import kernels
-from numeric_core.loss import Rows
+from numeric_core.lanes import GROUP, Floats, Total, others, row_sums
+from numeric_core.rows import Rows
 
 __all__ = [
     "Grid",
     "centered",
     "mirrored",
-    "others",
     "pairwise",
-    "row_sums",
     "swept",
     "truncated",
 ]
-
-Floats: TypeAlias = NDArray[np.float64]
 
 BLOCK = 1 << 15
 """Scores at a time.  `truncated`, 10^4 x 100, was measured at 15.2, 10.8, 8.9, 7.9 ns a score for
@@ -53,10 +49,11 @@ BLOCK = 1 << 15
 1 MiB of a level-2 cache."""
 
 COMPILED = 1 << 14
-"""Scores from which on a grid goes to a kernel: a float64 grid then takes 0.4 ms here."""
+"""Scores, or pairs of them, from which on a grid goes to a kernel: float64 takes 0.4 ms here."""
 
 NARROW = 32
-"""Classes from which on a float32 grid does: 10^5 x 10 take a kernel 22 ns a score, and 14 here."""
+"""Classes from which on a float32 grid does: 10^5 x 10 take a kernel 22 ns a score, and 14 here,
+as do all products of matrices."""
 
 KEPT = 1 << 18
 """Grids of up to so many scores keep what the second sweep takes from the first: 2 MiB an array."""
@@ -70,18 +67,6 @@ of float32 the smallest factor is w Q >= 1e-45 e^{-150} / (n e^{300}), 1e-240 / 
 
 REACH = 300.0
 """The largest |s| that is tried: e^{2 s} is a float64."""
-
-GROUP = 8
-"""Terms of a sum over the samples that are added up plainly, one after the other."""
-
-LANES = 128
-"""Classes up to which a row is summed by BLAS, in lanes; beyond, by NumPy's sum by halves."""
-
-PIECE = 9000
-"""Entries of a product with a vector, for BLAS to start no threads."""
-
-SEEN = 2.0**-20
-"""A difference of this share of its total has 33 of 53 digits left: enough for float32."""
 
 
 class _Room(threading.local):
@@ -194,25 +179,29 @@ def swept(rough: Rough, fine: Fine | None, rows: Rows, gradient: bool) -> tuple[
 
 
 def _compiled(name: str, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
-    """From `numeric_core.kernels.grid`, for one large grid, where Numba is; else None."""
-    s, m = rows.scores, rows.scores.shape[-1]
-    least = NARROW if s.dtype == np.float32 else 1
-    if s.size < COMPILED or m < least or s.dtype != rows.dtype or not s.dtype.isnative:
+    """From the kernels `grid` and `pairs`, for one large grid, where Numba is; else None."""
+    s, m, in_pairs = rows.scores, rows.scores.shape[-1], name == "pairwise"
+    if s.dtype != rows.dtype or not s.dtype.isnative:
+        return None
+    if s.dtype == np.float32 and (in_pairs or m < NARROW):
+        return None
+    if s.size * (m if in_pairs else 1) < COMPILED:
         return None
     if type(s) is not np.ndarray or type(rows.labels) is not np.ndarray or not kernels.used():
         return None
-    from numeric_core.kernels import grid  # imports Numba
+    from numeric_core.kernels import grid, pairs  # imports Numba
 
-    if name not in grid.LOSSES or rows.bound > grid.REACH:
+    module = pairs if in_pairs else grid
+    if rows.bound > module.REACH:
         return None
-    found: tuple[Any, Any] | None = grid.value_and_gradient(name, s, rows.labels, gradient)
+    found: tuple[Any, Any] | None = module.value_and_gradient(name, s, rows.labels, gradient)
     return found if found is None else (np.asarray(found[0]), found[1])
 
 
 def truncated(grid: Grid, gradient: Any) -> float:
     """sum_j log D_j; the gradient (n, m) is written, unless it is None."""
     sweeps = _Sweeps(grid, _own, kept=3, spare=2)
-    own = _Total()
+    own = Total()
     for (_, w, o), (a, _) in sweeps.first():
         own.add(np.multiply(w, o, out=a))
     excess = own.rounded()
@@ -237,7 +226,7 @@ def _own(grid: Grid, part: slice, kept: Floats) -> None:
 def mirrored(grid: Grid, gradient: Any) -> float:
     """(sum_j log D_j + sum_j log E_j) / 2; the gradient is written, unless it is None."""
     sweeps = _Sweeps(grid, _both, kept=4, spare=3)
-    own, other = _Total(), _Total()
+    own, other = Total(), Total()
     for (e, w, o, q), (a, _, _) in sweeps.first():
         own.add(np.multiply(w, o, out=a))
         other.add(np.multiply(e, q, out=a))
@@ -267,7 +256,7 @@ def _both(grid: Grid, part: slice, kept: Floats) -> None:
 def centered(grid: Grid, gradient: Any) -> float:
     """sum_j log C_j; the gradient is written, unless it is None."""
     sweeps = _Sweeps(grid, _below_mean, kept=1, spare=0)
-    total = _Total()
+    total = Total()
     for (c,), _ in sweeps.first():
         total.add(c)
     excess = total.rounded()
@@ -311,81 +300,6 @@ def pairwise(grid: Grid, gradient: Any) -> float:
 def _factors(grid: Grid, part: slice, kept: Floats) -> None:
     """e, w."""
     grid.factors(part, *kept)
-
-
-def row_sums(x: Any) -> Any:
-    """Sums over the classes in the dtype of x: (rows, m) -> (rows,)."""
-    rows, m = x.shape
-    if m > LANES:
-        return np.add.reduce(x, axis=1)
-    one, step = np.ones(m, x.dtype), PIECE // m
-    out = np.empty(rows, x.dtype)
-    whole = rows // step * step
-    np.matmul(x[:whole].reshape(-1, step, m), one, out=out[:whole].reshape(-1, step))
-    np.matmul(x[whole:], one, out=out[whole:])
-    return out
-
-
-def others(x: Floats, out: Floats, *, exact: bool) -> Floats:
-    """sum_{k != j} x_k for x >= 0, into out: the total less the own x_j.
-
-    exact: where the difference may not lose a digit, or if too many are lost, the largest x of a
-    row is in no total.  The total of the others is its sum, and no other x is more than half.
-    """
-    total = row_sums(x)
-    if not exact:
-        np.subtract(total[:, None], x, out=out)
-        if np.min(out) > SEEN * np.max(total):
-            return out
-    flat, at = x.reshape(-1), np.argmax(x, axis=1)
-    at += np.arange(0, x.size, x.shape[1])
-    most = flat[at]
-    flat[at] = 0.0
-    rest = row_sums(x)
-    flat[at] = most
-    most += rest
-    np.subtract(most[:, None], x, out=out)
-    out.reshape(-1)[at] = rest
-    return out
-
-
-class _Total:
-    """The sum over all samples, which loses nothing but in groups of GROUP samples.
-
-        S = fl(sum x),  h = fl(fl(x + S) - S),   sum x = sum h + sum (x - h)
-
-    for x >= 0: the first sum is exact, each h being a multiple of the last place of S, and x - h
-    is exact.
-    """
-
-    def __init__(self) -> None:
-        self._high: list[Floats] = []
-        self._low: list[Floats] = []
-
-    def add(self, x: Floats) -> None:
-        """A block (samples, m)."""
-        rows, m = x.shape
-        whole = rows // GROUP * GROUP
-        parts = [np.add.reduce(x[:whole].reshape(-1, GROUP, m), axis=1)]
-        if whole < rows:
-            parts.append(np.add.reduce(x[whole:], axis=0)[None])
-        self._keep(parts[0] if len(parts) == 1 else np.concatenate(parts))
-
-    def _keep(self, x: Floats) -> None:
-        total = np.add.reduce(x, axis=0)
-        high = x + total
-        high -= total
-        x -= high
-        self._high.append(np.add.reduce(high, axis=0))
-        self._low.append(np.add.reduce(x, axis=0))
-
-    def rounded(self) -> Floats:
-        """(m,)"""
-        if len(self._high) > 1:
-            blocks, self._high = np.stack(self._high), []
-            self._keep(blocks)
-        total: Floats = self._high[0] + np.add.reduce(np.stack(self._low), axis=0)
-        return total
 
 
 def _logs(excess: Floats) -> float:

@@ -36,7 +36,7 @@ from numeric_core.kernels.intrinsics import (
 )
 from numeric_core.kernels.threads import work
 
-__all__ = ["LOSSES", "REACH", "value_and_gradient"]
+__all__ = ["LOSSES", "REACH", "factors", "subtract", "value_and_gradient"]
 
 REACH = 100.0
 """The largest |s|."""
@@ -77,7 +77,7 @@ def _quotient(x: Scalar, y: Scalar, y_low: Scalar) -> Scalar:
 
 
 @INLINE
-def _factors(s: Scalar, t: Scalar, e: Scalar, w: Scalar) -> Scalar:
+def factors(s: Scalar, t: Scalar, e: Scalar, w: Scalar) -> Scalar:
     """e^s and t / e^s of a sample, pairs (2, m); whether a label is too small."""
     small = 0
     for j in range(s.size):
@@ -146,7 +146,7 @@ def class_sums(s: Any, t: Any, sums: Any) -> bool:
     m = s.shape[1]
     e, w, o = np.empty((2, m)), np.empty((2, m)), np.empty((2, m))
     for i in range(s.shape[0]):
-        if _factors(s[i], t[i], e, w):
+        if factors(s[i], t[i], e, w):
             return False
         _others(e, o)
         _add_products(w, o, sums[0])
@@ -172,7 +172,7 @@ def _add_scaled(x: Scalar, factor: Scalar, out: Scalar) -> None:
 
 
 @INLINE
-def _subtract(e: Scalar, up: Scalar, w: Scalar, down: Scalar, unit: Scalar, g: Scalar) -> None:
+def subtract(e: Scalar, up: Scalar, w: Scalar, down: Scalar, unit: Scalar, g: Scalar) -> None:
     """(e up - w down) unit."""
     for j in range(g.size):
         a, a_low = _times(e[0, j], e[1, j], up[0, j], up[1, j])
@@ -188,20 +188,20 @@ def class_gradient(s: Any, t: Any, inverse: Any, g: Any) -> None:
     e, w, o, q = np.empty((2, m)), np.empty((2, m)), np.empty((2, m)), np.empty((2, m))
     c, up, down = np.empty((2, m)), np.empty((2, m)), np.empty((2, m))
     for i in range(s.shape[0]):
-        _factors(s[i], t[i], e, w)
+        factors(s[i], t[i], e, w)
         _others(e, o)
         _scale(w, inverse[0], c)
         _others(c, up)
         if inverse.shape[0] == 1:
             _scale(o, inverse[0], down)
-            _subtract(e, up, w, down, 1.0, g[i])
+            subtract(e, up, w, down, 1.0, g[i])
         else:
             _others(w, q)
             _add_scaled(q, inverse[1], up)
             _scale(e, inverse[1], c)
             _others(c, down)
             _add_scaled(o, inverse[0], down)
-            _subtract(e, up, w, down, 0.5, g[i])
+            subtract(e, up, w, down, 0.5, g[i])
 
 
 @INLINE

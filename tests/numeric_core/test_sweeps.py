@@ -11,7 +11,7 @@ import pytest
 from core_reference import Arrays, Backend
 from grid_reference import LOSSES, worst_ulps
 
-from numeric_core import fine, halves, sweeps
+from numeric_core import fine, halves, lanes, sweeps
 from numeric_core.grids import checked
 
 KINDS = pytest.mark.parametrize("kind", ("truncated", "mirrored", "centered"))
@@ -132,8 +132,8 @@ def test_sums_of_others_of_every_size(m: int) -> None:
     x = np.exp(np.random.default_rng(1).normal(size=(12, m)) * 15)
     x[3], x[4, 1:] = 0.0, 0.0
     number = halves.others(halves.Number(x.copy(), None))
-    plain = sweeps.others(x, np.empty_like(x), exact=True)
-    rough = sweeps.others(x, np.empty_like(x), exact=False)
+    plain = lanes.others(x, np.empty_like(x), exact=True)
+    rough = lanes.others(x, np.empty_like(x), exact=False)
     for i, j in np.ndindex(*x.shape):
         true = sum((exact(z) for k, z in enumerate(x[i]) if k != j), Fraction(0))
         assert abs(exact(number.upper[i, j], number.lower[i, j]) - true) <= true / 2**85
@@ -144,7 +144,7 @@ def test_sums_of_others_of_every_size(m: int) -> None:
 def test_sums_over_samples() -> None:
     x = np.exp(np.random.default_rng(2).normal(size=(1003, 4)) * 5)
     sums = halves.column_sums(halves.Number(x, None))
-    total = sweeps._Total()
+    total = lanes.Total()
     for part in np.split(x, [500]):
         total.add(part.copy())
     for j in range(4):
