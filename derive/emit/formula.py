@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 from sympy import Expr, Indexed, IndexedBase, Symbol
@@ -113,6 +114,10 @@ class Formula:
 
     def entries(self) -> tuple[Indexed, ...]:
         """The array entries that occur, in the order of the arguments."""
+        return self._entries
+
+    @cached_property
+    def _entries(self) -> tuple[Indexed, ...]:
         order = {str(array): position for position, array in enumerate(self.arrays)}
         found = self.atoms(Indexed)
         return tuple(sorted(found, key=lambda entry: (order[str(entry.base)], str(entry))))
@@ -122,6 +127,10 @@ class Formula:
 
         The place counts from the end: -1 is the last axis of the array.
         """
+        return dict(self._sizes)
+
+    @cached_property
+    def _sizes(self) -> dict[Axis, tuple[str, int]]:
         found: dict[Axis, tuple[str, int]] = {}
         for entry in self.entries():
             for place, index in enumerate(entry.indices):
