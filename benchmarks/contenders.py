@@ -16,8 +16,7 @@ import lossproof
 from benchmarks import frameworks, grid_contenders, subset_contenders
 from benchmarks.by_hand import HANDS, PRODUCTS, VALUES
 from benchmarks.cases import HVP, VALUE, VALUE_AND_GRADIENT, Case, Data
-from numeric_core.kernels import LEAST
-from numeric_core.loss import Loss
+from numeric_core import kernels as compiled
 
 __all__ = ["OURS", "Contender", "contenders_of", "left_out"]
 
@@ -72,19 +71,22 @@ def left_out(contenders: list[Contender]) -> list[str]:
 def _ours(name: str) -> list[Contender]:
     """The plain version, and the compiled one where the loss has it."""
     plain = Contender(OURS, "numpy", partial(_lossproof, kernels=False), quantities=ALL)
-    compiled = kernel_quantities(name)
-    if not compiled:
+    quantities = kernel_quantities(name)
+    if not quantities:
         return [plain]
     fast = partial(_lossproof, kernels=True)
-    return [plain, Contender(f"{OURS} fast", "numba", fast, quantities=compiled, least=LEAST)]
+    return [
+        plain,
+        Contender(f"{OURS} fast", "numba", fast, quantities=quantities, least=compiled.LEAST),
+    ]
 
 
 def kernel_quantities(name: str) -> tuple[str, ...]:
-    """What the compiled kernel of a loss computes; losses of tables have none."""
-    loss = getattr(lossproof, name)
-    if not isinstance(loss, Loss) or loss.kernel() is None:
+    """What the compiled kernel of a loss computes."""
+    kernel = getattr(getattr(lossproof, name), "kernel", lambda: None)()
+    if kernel is None:
         return ()
-    return (VALUE, VALUE_AND_GRADIENT)
+    return ALL if kernel.name in compiled.PRODUCTS else ALL[:2]
 
 
 def _lossproof(case: Case, data: Data, kernels: bool) -> Call:

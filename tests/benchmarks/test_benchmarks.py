@@ -160,6 +160,16 @@ def test_the_compiled_kernel_takes_part(name: str) -> None:
         assert taken is fast
 
 
+def test_products_of_kernels_take_part() -> None:
+    pytest.importorskip("numba")
+    case = Case("soft_zlpr", (1024, 64), "float64", 0, "hvp")
+    ours = [c.name for c in contenders_of("soft_zlpr") if c.library == "numba" and c.runs(case)]
+    assert ours == ["lossproof fast"]
+    data = data_of(case)
+    arrays = (data.scores, data.labels, data.vector)
+    assert kernels.compiled_product(lossproof.soft_zlpr.kernel(), *arrays, -1) is not None
+
+
 def test_all_take_turns() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
