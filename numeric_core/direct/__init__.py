@@ -30,6 +30,9 @@ BLOCK = 6 << 16
 float32, five arrays, was measured at 6.1, 4.8, 4.2, 3.8, 3.8 ns a score with 2^13 to 2^17 in each.
 """
 
+LONGEST = 1 << 16
+"""Labels of a row that are summed at a time; the same for all, as the bits depend on it."""
+
 BUFFER = 512
 """Of the ufuncs, for rows from this length on.  A number for each row beside a row, shorter than
 the buffer (8192), is written out to the buffer first: 0.37 ns an entry in place of 0.16."""
@@ -49,8 +52,9 @@ class Way(NamedTuple):
     in the end the values of all rows, nan where there is no answer.
 
     arrays: of scratch.  scale: scores are multiplied by it; in float64 a power of two.  hard:
-    labels are 0 and 1.  indexed: labels may be the indices of classes.  second: for the rows left,
-    and for float64, where this way is for wide results only.
+    labels are 0 and 1.  indexed: labels may be the indices of classes.  parts: whether sums over
+    parts of a row add up.  second: for the rows left, and for float64, where this way is for wide
+    results only.
     """
 
     sums: Callable[[Block], tuple[Floats, ...]]
@@ -59,6 +63,7 @@ class Way(NamedTuple):
     scale: float = 1.0
     hard: bool = False
     indexed: bool = False
+    parts: bool = True
     second: Way | None = None
 
 
@@ -151,23 +156,74 @@ def _values(way: Way, scores: Floats, labels: Floats, gradient: Floats | None) -
 def _in_blocks(way: Way, scores: Floats, labels: Floats, gradient: Floats | None) -> Floats:
     """`_values` by one way."""
     m, n = scores.shape
-    step = min(max(1, BLOCK // ((way.arrays + 2) * n)), m)
-    scratch = _scratch(way.arrays + 2, step, n)
-    sums, odd, partly = [], np.zeros(m, bool), np.zeros(m, bool)
+    odd, partly = np.zeros(m, bool), np.zeros(m, bool)
+    sums_of = _long_rows if way.parts and n > LONGEST else _short_rows
     with np.errstate(all="ignore"), _buffer(BUFFER if n >= BUFFER else np.getbufsize()):
-        for start in range(0, m, step):
-            here = slice(start, start + step)
-            g = None if gradient is None else gradient[here]
-            arrays = tuple(scratch[:, : m - start])
-            block = _block(way, scores[here], labels[here], g, arrays, odd[here])
-            if block.gone is not None:
-                partly[here] = block.gone.any(axis=-1)
-            sums.append(way.sums(block))
-        columns: Floats = np.concatenate(sums, axis=1)
-        totals = Totals(columns, partly if partly.any() else None, TOLERANCE[scores.dtype])
+        sums = sums_of(way, scores, labels, gradient, odd, partly)
+        totals = Totals(sums, partly if partly.any() else None, TOLERANCE[scores.dtype])
         result = way.value(totals)
     result[odd] = math.nan
     return result
+
+
+def _short_rows(
+    way: Way, scores: Floats, labels: Floats, gradient: Floats | None, odd: Floats, partly: Floats
+) -> Floats:
+    """The sums of all rows, (sums, m), some rows at a time; odd and partly are set."""
+    m, n = scores.shape
+    step = min(max(1, BLOCK // ((way.arrays + 2) * n)), m)
+    scratch = _scratch(way.arrays + 2, step, n)
+    sums = []
+    for start in range(0, m, step):
+        here = slice(start, start + step)
+        g = None if gradient is None else gradient[here]
+        arrays = tuple(scratch[:, : m - start])
+        block = _block(way, scores[here], labels[here], g, arrays, odd[here])
+        if block.gone is not None:
+            partly[here] = block.gone.any(axis=-1)
+        sums.append(way.sums(block))
+    columns: Floats = np.concatenate(sums, axis=1)
+    return columns
+
+
+def _long_rows(
+    way: Way, scores: Floats, labels: Floats, gradient: Floats | None, odd: Floats, partly: Floats
+) -> Floats:
+    """As `_short_rows`, one row at a time and that in parts: its sums, then its gradient."""
+    m, n = scores.shape
+    scratch = _scratch(way.arrays + 2, 1, LONGEST)
+    parts = [slice(start, min(start + LONGEST, n)) for start in range(0, n, LONGEST)]
+    columns = []
+    for i in range(m):
+        row = slice(i, i + 1)
+        t = labels[row]
+        if t.ndim == 1:
+            odd[row] |= (t < 0) | (t >= n)
+            t = np.arange(n) == t[:, None]
+
+        def sums(
+            part: slice, known: tuple[Floats, ...], row: slice = row, t: Floats = t
+        ) -> tuple[Floats, ...]:
+            g = None if gradient is None or not known else gradient[row, part]
+            arrays = tuple(scratch[..., : part.stop - part.start])
+            block = _block(way, scores[row, part], t[:, part], g, arrays, odd[row])
+            if block.gone is not None:
+                partly[row] |= block.gone.any()
+            return way.sums(block._replace(known=known))
+
+        whole = tuple(_merged(x) for x in zip(*(sums(part, ()) for part in parts), strict=True))
+        if gradient is not None:
+            for part in parts:
+                sums(part, whole)
+        columns.append(whole)
+    result: Floats = np.concatenate(columns, axis=1)
+    return result
+
+
+def _merged(sums: tuple[Floats, ...]) -> Floats:
+    """The sums (1,) of the parts of a row as one, rounded once."""
+    total = np.add.reduce(sums)
+    return np.asarray([math.fsum(x[0] for x in sums)]) if np.isfinite(total[0]) else total
 
 
 _kept = threading.local()

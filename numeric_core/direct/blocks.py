@@ -31,7 +31,8 @@ class Block(NamedTuple):
 
     wide: the result is rounded to a narrower dtype, so that single roundings are not seen.
     gone: where a term counts as 0 (its score is REACH), if anywhere.  gradient: where to write it.
-    scratch: arrays (rows, n) of float64 to write to.
+    scratch: arrays (rows, n) of float64 to write to.  known: the sums of the rows that these are
+    parts of; () where they are still to be computed.
     """
 
     scores: Floats
@@ -40,6 +41,7 @@ class Block(NamedTuple):
     gone: Floats | None
     gradient: Floats | None
     scratch: tuple[Floats, ...]
+    known: tuple[Floats, ...] = ()
 
     def exponentials(self, out: Floats) -> Floats:
         """e^s > 0; what is gone is still to be put to 0."""

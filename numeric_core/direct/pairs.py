@@ -40,13 +40,13 @@ def way(scale: float, margin: float) -> Way | None:
 
 def _sums(scale: float, c: float, block: Block) -> tuple[Floats, Floats]:
     u, d, spare = terms(block)
-    v, w = block.total(u, spare), block.total(d, spare)
+    v, w = block.known or (block.total(u, spare), block.total(d, spare))
     if block.gradient is not None:
         share = scale * c / (1.0 + c * v * w)
         np.multiply(u, (share * w)[:, None], out=u)
         np.multiply(d, (share * v)[:, None], out=d)
         block.write(np.subtract, u, d)
-    if not block.wide:
+    if not (block.wide or block.known):
         t = block.labels
         w[((t > 0) & (t < TINY)).any(axis=-1)] = math.nan
     return v, w

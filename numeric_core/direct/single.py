@@ -18,23 +18,30 @@ from numeric_core.direct.blocks import REACH, Block, Floats, Totals
 __all__ = ["BINARY"]
 
 
-def _sums(block: Block) -> tuple[Floats]:
+def _sums(block: Block) -> tuple[Floats, ...]:
+    e, a, *_ = block.scratch
+    block.exponentials(e)
+    np.subtract(1.0, block.labels, out=a)
+    sums = block.known or (_losses(block),)
+    if block.gradient is not None:
+        block.clear(e)
+        np.subtract(np.multiply(a, e, out=a), block.labels, out=a)
+        block.write(np.divide, a, np.add(e, 1.0, out=e))
+    return sums
+
+
+def _losses(block: Block) -> Floats:
+    """l, from e^s and 1 - t; nan where e^s may overflow."""
     e, a, x, y, z = block.scratch
     s, t = block.scores, block.labels
-    block.exponentials(e)
-    np.subtract(1.0, t, out=a)
     np.negative(np.multiply(t, s, out=x), out=x)
     np.maximum(x, np.multiply(a, s, out=y), out=x)
     np.log1p(np.minimum(e, np.divide(1.0, e, out=y), out=y), out=y)
     block.clear(y)
     value = block.total(np.add(x, y, out=x), z)
-    if block.gradient is not None:
-        block.clear(e)
-        np.subtract(np.multiply(a, e, out=a), t, out=a)
-        block.write(np.divide, a, np.add(e, 1.0, out=e))
     if not s.max() <= REACH:
         value[~(s.max(axis=-1) <= REACH)] = math.nan
-    return (value,)
+    return value
 
 
 def _value(totals: Totals) -> Floats:

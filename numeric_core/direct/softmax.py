@@ -40,11 +40,11 @@ def _plainly(block: Block) -> tuple[Floats, ...]:
     """N, T, and sum_j t_j s_j."""
     e, s, t = block.exponentials(block.scratch[0]), block.scores, block.labels
     block.clear(e)
-    norm, mass, linear = block.total(e, e), block.total(t, e), dot(t, s)
+    sums = block.known or (block.total(e, e), block.total(t, e), dot(t, s))
     if block.gradient is not None:
-        np.multiply(e, (mass / norm)[:, None], out=e)
+        np.multiply(e, (sums[1] / sums[0])[:, None], out=e)
         block.write(np.subtract, e, t)
-    return norm, mass, linear
+    return sums
 
 
 def _plain_value(totals: Totals) -> Floats:
@@ -135,5 +135,5 @@ def _masses(block: Block, likely: float, spare: Floats) -> tuple[Floats, Floats]
     return mass, others
 
 
-APART = Way(_apart, _value_apart, arrays=3, indexed=True)
+APART = Way(_apart, _value_apart, arrays=3, indexed=True, parts=False)
 SOFTMAX = Way(_plainly, _plain_value, arrays=1, indexed=True, second=APART)

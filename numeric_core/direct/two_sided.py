@@ -37,7 +37,7 @@ def way(threshold: float, hard: bool) -> Way | None:
 
 def _sums(base: float, block: Block) -> tuple[Floats, Floats]:
     u, d, spare = terms(block)
-    up, down = block.total(u, spare), block.total(d, spare)
+    up, down = block.known or (block.total(u, spare), block.total(d, spare))
     if block.gradient is not None:
         np.divide(u, (base + up)[:, None], out=u)
         np.divide(d, (1.0 / base + down)[:, None], out=d)

@@ -105,6 +105,31 @@ def test_no_row_sees_another(name: str, dtype: Any, monkeypatch: pytest.MonkeyPa
     assert_same(one, (value[11], gradient[11]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@ALL
+def test_long_rows_in_parts(name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same row in one part and in several: sums that differ in the last bit at most."""
+    loss, (scores, labels) = LOSSES[name], batch(name, (3, 5000), dtype)
+    scores[1, 7] = -np.inf
+    if labels.ndim == 2:
+        labels[1, 7] = 0
+    if name == "softmax":
+        labels[1] /= labels[1].sum()
+    whole = loss.value_and_grad(scores, labels)
+    monkeypatch.setattr(direct, "LONGEST", 1024)
+    parts = loss.value_and_grad(scores, labels)
+    np.testing.assert_array_equal(loss(scores, labels), parts[0])
+    eps = 2 * float(np.finfo(dtype).eps)
+    for got, true in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(got, true, rtol=eps, atol=eps * np.abs(true).max())
+    # a mask, and an odd score in the last part
+    assert parts[1][1, 7] == 0
+    scores[2, -1] = -800.0 if labels.ndim == 2 and labels[2, -1] > 0 else 800.0
+    value, gradient = loss.value_and_grad(scores, labels)
+    expected = carefully(loss, scores[2:], labels[2:])
+    assert_same((value[2:], gradient[2:]), expected)
+
+
 @ANY
 @ALL
 def test_odd_rows_are_the_careful_ones(name: str, dtype: Any) -> None:
