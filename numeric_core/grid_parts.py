@@ -34,7 +34,8 @@ __all__ = ["CenteredParts", "ClassParts", "PairParts"]
 class ClassParts(GridShards):
     """Sums of `numeric_core.classwise`."""
 
-    sums: tuple[Callable[[Rows], Any], ...] = ()
+    sums: tuple[Callable[[Rows], Any], ...]
+    weight: float = 1.0
 
     def count(self, m: int) -> int:
         return len(self.sums)

@@ -140,7 +140,6 @@ class Additive(Shards):
         return self.loss._value_and_gradient(replace(rows, infinite=None))[1]
 
 
-@dataclass(frozen=True)
 class GridShards(ABC):
     """The mathematics of one loss on some samples of grids: a sum of logs of sums over samples.
 

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from numeric_core import checks, fine, moderate, sweeps
 from numeric_core.distribution import center, probabilities, weigh
 from numeric_core.exact import Pair, rounded, two_sum
-from numeric_core.grid_parts import CenteredParts, ClassParts, PairParts
 from numeric_core.grid_sums import (
     centered,
     mean,
@@ -103,7 +102,9 @@ class GridTruncated(GridLoss):
         return sweeps.swept(sweeps.truncated, fine.truncated, rows, gradient)
 
     def _parts(self) -> GridShards:
-        return ClassParts(sums=(own_class,))
+        from numeric_core.grid_parts import ClassParts  # for Dask only
+
+        return ClassParts((own_class,))
 
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):
@@ -149,7 +150,9 @@ class GridMirrored(GridLoss):
         return sweeps.swept(sweeps.mirrored, fine.mirrored, rows, gradient)
 
     def _parts(self) -> GridShards:
-        return ClassParts(0.5, (own_class, other_class))
+        from numeric_core.grid_parts import ClassParts  # for Dask only
+
+        return ClassParts((own_class, other_class), 0.5)
 
     def _value(self, rows: Rows) -> Array:
         if moderate.fits(rows):
@@ -199,6 +202,8 @@ class GridPairwise(GridLoss):
         return sweeps.swept(sweeps.pairwise, None, rows, gradient)
 
     def _parts(self) -> GridShards:
+        from numeric_core.grid_parts import PairParts  # for Dask only
+
         return PairParts()
 
     def _value(self, rows: Rows) -> Array:
@@ -240,6 +245,8 @@ class GridCentered(GridLoss):
         return sweeps.swept(sweeps.centered, fine.centered, rows, gradient)
 
     def _parts(self) -> GridShards:
+        from numeric_core.grid_parts import CenteredParts  # for Dask only
+
         return CenteredParts()
 
     def _value(self, rows: Rows) -> Array:
