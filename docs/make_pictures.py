@@ -1,5 +1,7 @@
 """The pictures of the documentation, from the numbers themselves: python docs/make_pictures.py.
 
+With a folder: into that one; with names after it: only those, as in `... docs/pictures speed`.
+
     first    correct digits of a small loss, and the probability that a score stands for
     lattice  each loss as its index set
     newton   error of Newton's recursion for log Z_k over spread and k, next to the stable method
@@ -8,14 +10,17 @@
     ledger   a tile for each statement of the documents, with its verdict
     printed  what the printed code gives on each library, in each format
     museum   a tile for each cause of a fault that was seen in public, by the verdict of a check
+    speed    value and gradient beside a = b + c and what else there is
 
-The figures of `digits` are those that `benchmarks/digits.py` stored. The growth of the times comes
-from `python -m benchmarks --growth`: clocks differ in every run.
+The figures of `digits` and `speed` are those that `benchmarks/digits.py` and
+`lossproof bench --json benchmarks/measured.json` stored. The growth of the times comes from
+`lossproof bench --growth`: clocks differ in every run.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -27,6 +32,7 @@ from draw_ledger import ledger
 from draw_museum import museum
 from draw_newton import newton
 from draw_printed import printed
+from draw_speed import speed
 from look import STYLE, save
 from matplotlib import pyplot as plt
 
@@ -39,19 +45,24 @@ PICTURES = {
     "ledger": ledger,
     "printed": printed,
     "museum": museum,
+    "speed": speed,
 }
 
 
-def main(folder: Path) -> None:
-    """Write every picture into the folder."""
+def main(folder: Path, names: Sequence[str] = ()) -> None:
+    """Write every picture, or those of these names, into the folder."""
+    unknown = sorted(set(names) - set(PICTURES))
+    if unknown:
+        sys.exit(f"no picture is named {', '.join(unknown)}: expected {', '.join(PICTURES)}")
     folder.mkdir(parents=True, exist_ok=True)
     matplotlib.use("agg")
     with plt.rc_context(STYLE):
-        for name, draw in PICTURES.items():
-            figure = draw()
+        for name in names or PICTURES:
+            figure = PICTURES[name]()
             save(figure, folder, name)
             plt.close(figure)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "pictures")
+    folder, *chosen = sys.argv[1:] or [str(Path(__file__).parent / "pictures")]
+    main(Path(folder), chosen)
