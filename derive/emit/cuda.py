@@ -26,7 +26,8 @@ from derive.emit.scalars import Writer
 HOW_TO_CALL = (
     "Kernels NAME_float32, NAME_float64, NAME_float16, NAME_bfloat16, to be launched with any grid "
     "and blocks of a multiple of 32 threads, up to 1024: a block takes one row after another. "
-    "Arrays hold row after row of n entries; value has one entry a row. In CuPy: "
+    "Arrays hold row after row of n entries; value has one entry a row. In CuPy (whose RawModule "
+    "flushes subnormal floats to 0): "
     "RawModule(code=text).get_function(name)((blocks,), (threads,), arguments), with rows and n as "
     "numpy.int64 and scalars as numpy.float64. Define NO_HALVES where the headers of the halves "
     "are missing."

@@ -13,10 +13,10 @@
  * Kernels focal_value_and_grad_float32, focal_value_and_grad_float64,
  * focal_value_and_grad_float16, focal_value_and_grad_bfloat16, to be launched with any grid
  * and blocks of a multiple of 32 threads, up to 1024: a block takes one row after another.
- * Arrays hold row after row of n entries; value has one entry a row. In CuPy:
- * RawModule(code=text).get_function(name)((blocks,), (threads,), arguments), with rows and n
- * as numpy.int64 and scalars as numpy.float64. Define NO_HALVES where the headers of the
- * halves are missing.
+ * Arrays hold row after row of n entries; value has one entry a row. In CuPy (whose RawModule
+ * flushes subnormal floats to 0): RawModule(code=text).get_function(name)((blocks,),
+ * (threads,), arguments), with rows and n as numpy.int64 and scalars as numpy.float64. Define
+ * NO_HALVES where the headers of the halves are missing.
  */
 #ifndef NO_HALVES
 #include <cuda_bf16.h>

@@ -190,9 +190,10 @@ def test_fast_math_is_refused(tmp_path: Path) -> None:
     assert "compile without -ffast-math" in result.stderr
 
 
-def test_loops_run_in_vectors(tmp_path: Path) -> None:
-    """The loops over entries of zlpr: those with exponentials, in both precisions."""
-    (tmp_path / "emitted.c").write_text(c_source(formula_of("zlpr", "value_and_grad")))
+@pytest.mark.parametrize("loss", ["zlpr", "binary_cross_entropy"])
+def test_loops_run_in_vectors(loss: str, tmp_path: Path) -> None:
+    """The loops over entries: those with exponentials and logarithms, in both precisions."""
+    (tmp_path / "emitted.c").write_text(c_source(formula_of(loss, "value_and_grad")))
     command = [str(GCC), "-std=c11", "-O3", "-mavx2", "-mfma", "-fopenmp", "-c", "emitted.c"]
     result = subprocess.run(
         [*command, "-fopt-info-vec-optimized"], cwd=tmp_path, capture_output=True, text=True

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rows import chosen, errors, worst
 
+from derive.emit import compile_formula
 from derive.emit.numba import numba_source
 from derive.formulas import formula_of
 from verify.accuracy import EMITTED_BOUND
@@ -96,6 +97,24 @@ def test_the_logarithm_is_below_one_ulp(dtype: str) -> None:
             assert abs(mpmath.mpf(float(own(each))) - true) < spacing
     assert own(each.dtype.type(-1)) == -np.inf
     assert np.isnan(own(each.dtype.type(-2)))
+
+
+@pytest.mark.parametrize("loss", ["combination_softmax", "grid_centered"])
+def test_nests_equal_the_numpy_target(loss: str) -> None:
+    rng = np.random.default_rng(8)
+    scores, labels = rng.normal(0, 3, (2, 3, 4)), rng.integers(0, 2, (2, 3, 4)).astype(float)
+    formula = formula_of(loss, "value_and_grad")
+    expected = compile_formula(formula)(scores, labels)
+    for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-13)):
+        got = emitted(loss, "value_and_grad")(scores.astype(dtype), labels.astype(dtype))
+        for one, other in zip(got, expected, strict=True):
+            assert (one.dtype, one.shape) == (dtype, other.shape)
+            np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+def test_grids_of_one_axis_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"one shape \(\*batch, n, m\), got \[\(3,\), \(3,\)\]"):
+        emitted("grid_centered", "value_and_grad")(np.zeros(3), np.zeros(3))
 
 
 def test_what_is_given_and_what_is_expected() -> None:
