@@ -42,10 +42,11 @@ from numeric_core.kernels.two_sided import _sums as add_terms
 
 __all__ = ["of_classes", "of_two_sides"]
 
-LEAST, MOST = 2.0**-300, 2.0**300
-"""|v| between which, in float64, no product e v and no part of it underflows or overflows; N is at
-most 2^500, and e 0 or at least 2^-600: 2^-600 2^-300 2^-53 is a normal number."""
-SMALLEST, LARGEST = 2.0**-600, 2.0**500
+LEAST, MOST = 2.0**-200, 2.0**200
+"""|v| between which, in float64, nothing underflows or overflows: with e 0 or at least SMALLEST and
+N at most LARGEST, no D / N other than 0 is below 2^-500 2^-200 2^-52 2^-200, and no e / N below
+2^-700; 2^-52 for a difference of two v."""
+SMALLEST, LARGEST = 2.0**-500, 2.0**200
 
 
 def deviation(e: Any, v: Any, c: Any) -> Any:
@@ -97,8 +98,8 @@ def _share(e: Any, v: Any, f: Any) -> Any:
         c, mean, mean_low, scale, scale_low = f
         gap, lack = two_sum(v, -c)
         y, rest = two_sum(gap, -mean)
-        rest += lack - mean_low
-        return e * fma(y, scale, fma(y, scale_low, rest * scale))
+        p = fma(e, scale, e * scale_low)
+        return fma(p, y, p * (rest + (lack - mean_low)))
 
     return wide if e == types.float32 else pairs
 
@@ -170,10 +171,8 @@ def of_two_sides(
 
 
 @INLINE
-def _fill(s: Scalar, t: Scalar, e: Scalar) -> bool:
-    """Terms e^s 2^-k of a row, k = 0 where all are in reach; whether the kernel has an answer."""
-    if fill(s, e):
-        return True
+def _fill_shifted(s: Scalar, t: Scalar, e: Scalar) -> bool:
+    """Terms e^s 2^-k of a row, 2^k next to the largest e^s; whether the kernel has an answer."""
     top = top_of(s)
     zero, reach = constant(top, 0.0), constant(top, REACH)
     if not abs(top) <= reach:
@@ -206,8 +205,11 @@ def of_classes(
         row = slice(i * n, (i + 1) * n)
         s, t, v, h = scores[row], labels[row], vector[row], product[row]
         mass = _sum(t)
-        fits = _fill(s, t, e) & _in_unit(t) & (abs(mass[0] - 1.0) <= kind.tolerance)
-        total, total_low = _sum(e)
+        fits, (total, total_low) = fill(s, e), _sum(e)
+        if not (fits & (total <= LARGEST)):
+            fits = _fill_shifted(s, t, e)
+            total, total_low = _sum(e)
+        fits &= _in_unit(t) & (abs(mass[0] - 1.0) <= kind.tolerance)
         f = _factors(e, v, 0.0, total, total_low, mass)
         for k in range(n):
             h[k] = share(e[k], v[k], f)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -200,6 +201,23 @@ def test_odd_rows_are_the_plain_versions(name: str, dtype: Any) -> None:
         plainly(loss, scores[9], labels[9], vector[9]) / np.abs(vector[9]).max(),
         atol=1e-5,
     )
+
+
+@pytest.mark.parametrize("height", [40.0, 130.0, 172.5, 345.0])
+@pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax"])
+def test_scores_far_apart_in_float64(name: str, height: float) -> None:
+    loss, (scores, labels, vector) = LOSSES[name], batch(name, 4, np.float64)
+    scores[0] = [height, -height, -height - 0.25, -height - 1.5]
+    labels[0] = 0.0 if name != "softmax" else 0.25
+    got = loss.hvp(scores, labels, vector)[0]
+    with mpmath.workdps(400):
+        s, v = ([mpmath.mpf(float(x)) for x in row] for row in (scores[0], vector[0]))
+        e = [mpmath.exp(x) for x in s] + ([] if name == "softmax" else [mpmath.mpf(1)])
+        w, norm = [*v, mpmath.mpf(0)], mpmath.fsum(e)
+        for i in range(4):
+            terms = [e[i] * e[j] * (w[i] - w[j]) / norm**2 for j in range(len(e))]
+            true, size = mpmath.fsum(terms), mpmath.fsum(abs(x) for x in terms)
+            assert abs(mpmath.mpf(float(got[i])) - true) <= 4 * np.spacing(float(size))
 
 
 SPOILT = {
