@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numeric_core import checks, fine, moderate, sweeps
+from numeric_core import checks, moderate
 from numeric_core.distribution import center, probabilities, weigh
 from numeric_core.exact import Pair, rounded, two_sum
 from numeric_core.grid_sums import (
@@ -99,7 +99,7 @@ class GridTruncated(GridLoss):
         return _softmax(scores, 2.0, log_constants)
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
-        return sweeps.swept(sweeps.truncated, fine.truncated, rows, gradient)
+        return _swept("truncated", rows, gradient)
 
     def _parts(self) -> GridShards:
         from numeric_core.grid_parts import ClassParts  # for Dask only
@@ -147,7 +147,7 @@ class GridMirrored(GridLoss):
         return rows.per_row(rows.xp.sum(log1p(rows.xp, own), axis=-1))
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
-        return sweeps.swept(sweeps.mirrored, fine.mirrored, rows, gradient)
+        return _swept("mirrored", rows, gradient)
 
     def _parts(self) -> GridShards:
         from numeric_core.grid_parts import ClassParts  # for Dask only
@@ -199,7 +199,7 @@ class GridPairwise(GridLoss):
         return rows.per_row(rows.xp.sum(log1p(rows.xp, overlaps), axis=(-2, -1)))
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
-        return sweeps.swept(sweeps.pairwise, None, rows, gradient)
+        return _swept("pairwise", rows, gradient)
 
     def _parts(self) -> GridShards:
         from numeric_core.grid_parts import PairParts  # for Dask only
@@ -242,7 +242,7 @@ class GridCentered(GridLoss):
         return _softmax(scores, 1.0)
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
-        return sweeps.swept(sweeps.centered, fine.centered, rows, gradient)
+        return _swept("centered", rows, gradient)
 
     def _parts(self) -> GridShards:
         from numeric_core.grid_parts import CenteredParts  # for Dask only
@@ -269,6 +269,14 @@ class GridCentered(GridLoss):
         d = Pair(xp, *(xp.matrix_transpose(part) for part in (d.high, d.low)))
         z = weigh(xp, state, center(xp, state, d, null=True))
         return mean_less_own(rows, xp.matrix_transpose(rounded(z)))
+
+
+def _swept(name: str, rows: Rows, gradient: bool) -> tuple[Array, Array] | None:
+    """`sweeps.swept` of a loss, by its name there."""
+    # here, so that `import numeric_core` is done in the time that NumPy takes
+    from numeric_core import fine, sweeps
+
+    return sweeps.swept(getattr(sweeps, name), getattr(fine, name, None), rows, gradient)
 
 
 def _softmax(scores: Array, factor: float, log_constants: Array | None = None) -> Array:
