@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from array_api_compat import device, is_dask_array
 
-from numeric_core import checks, direct, kernels, lazy
-from numeric_core.direct import Way
+from numeric_core import checks, kernels, lazy
 from numeric_core.namespace import (
     BLOCK,
     Array,
@@ -39,6 +38,9 @@ from numeric_core.rows import (
     with_labels,
 )
 from numeric_core.shards import Shards, WholeRows
+
+if TYPE_CHECKING:
+    from numeric_core.direct import Way
 
 __all__ = ["Loss"]
 
@@ -185,6 +187,9 @@ class Loss(ABC):
     ) -> Any:
         """A quantity by the kernel, or directly, where that takes these arrays; else carefully."""
         checks.masked_positives_choice(plain.keywords["masked_positives"])
+        # at the first call: the import of this package is to cost little
+        from numeric_core import direct
+
         kernel, way = self.kernel(), self.direct()
 
         def uncompiled(scores: Array, labels: Array, axis: int) -> Any:

@@ -17,13 +17,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from array_api_compat import device
 
 from numeric_core import checks
-from numeric_core.direct import Way
-from numeric_core.direct.softmax import SOFTMAX
 from numeric_core.distribution import (
     center,
     probabilities,
@@ -52,6 +50,9 @@ from numeric_core.reductions import (
 )
 from numeric_core.rows import Rows, class_labels, score_rows
 from numeric_core.shards import Shards
+
+if TYPE_CHECKING:
+    from numeric_core.direct import Way
 
 __all__ = ["SoftmaxCrossEntropy", "softmax_cross_entropy"]
 
@@ -122,7 +123,9 @@ class SoftmaxCrossEntropy(Loss):
 
     def direct(self) -> Way:
         """`numeric_core.direct.softmax`."""
-        return SOFTMAX
+        from numeric_core.direct import softmax
+
+        return softmax.SOFTMAX
 
     def _value(self, rows: Rows) -> Array:
         rows = rows.widened()

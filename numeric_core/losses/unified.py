@@ -20,13 +20,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from numeric_core import checks
-from numeric_core.direct import Way
-from numeric_core.direct.pairs import way as pairs_directly
 from numeric_core.distribution import (
     center,
     complements,
@@ -52,6 +50,9 @@ from numeric_core.reductions import (
 )
 from numeric_core.rows import Rows, score_rows
 from numeric_core.shards import Shards, merged_sums, part_of, sum_state, whole_of
+
+if TYPE_CHECKING:
+    from numeric_core.direct import Way
 
 __all__ = ["Unified", "pair_sum", "unified"]
 
@@ -154,7 +155,9 @@ class Unified(Loss):
 
     def direct(self) -> Way | None:
         """`numeric_core.direct.pairs`."""
-        return pairs_directly(self.scale, self.margin)
+        from numeric_core.direct import pairs
+
+        return pairs.way(self.scale, self.margin)
 
     def _value(self, rows: Rows) -> Array:
         return _value(rows, self._pairs(rows))

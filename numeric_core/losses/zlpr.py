@@ -24,9 +24,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from numeric_core import checks
-from numeric_core.direct import Way, single, two_sided
 from numeric_core.distribution import (
     center,
     complements,
@@ -61,6 +61,9 @@ from numeric_core.reductions import (
 )
 from numeric_core.rows import Rows, score_rows
 from numeric_core.shards import Additive, Shards, merged_sums, part_of, sum_state, whole_of
+
+if TYPE_CHECKING:
+    from numeric_core.direct import Way
 
 __all__ = [
     "ZLPR",
@@ -127,6 +130,8 @@ class _ThresholdLoss(Loss):
 
     def direct(self) -> Way | None:
         """`numeric_core.direct.two_sided`."""
+        from numeric_core.direct import two_sided
+
         return two_sided.way(self.threshold, self._hard)
 
     def _value(self, rows: Rows) -> Array:
@@ -260,6 +265,8 @@ class BinaryCrossEntropy(Loss):
 
     def direct(self) -> Way:
         """`numeric_core.direct.single`."""
+        from numeric_core.direct import single
+
         return single.BINARY
 
     def kernel(self) -> Kernel:
