@@ -160,6 +160,20 @@ def test_the_compiled_kernel_takes_part(name: str) -> None:
         assert taken is fast
 
 
+def test_the_kernels_of_grids_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured as compiled asks for the kernel, and the plain version does not."""
+    pytest.importorskip("numba")
+    asked: list[bool] = []
+    used = kernels.used
+    monkeypatch.setattr(kernels, "used", lambda: asked.append(used()) or used())
+    case = Case("grid_truncated", (1024, 64), "float32")
+    for contender in (c for c in contenders_of(case.name) if c.name.startswith("lossproof")):
+        asked.clear()
+        assert contender.runs(case)
+        contender.make(case, data_of(case))()
+        assert asked and all(fast == (contender.name == "lossproof fast") for fast in asked)
+
+
 def test_products_of_kernels_take_part() -> None:
     pytest.importorskip("numba")
     case = Case("soft_zlpr", (1024, 64), "float64", 0, "hvp")
