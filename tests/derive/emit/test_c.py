@@ -21,6 +21,7 @@ from derive.emit.loops import loop_form
 from derive.formulas import formula_of
 from derive.recursion import OfElements
 from verify.accuracy import EMITTED_BOUND
+from verify.native import rank_of
 
 pytestmark = needs_gcc
 #: The formulas of the coverage set that are passes over one row.
@@ -175,6 +176,29 @@ static void run_{real}(size_t n)
         f'#define {name.upper()}_HEADER\n#include "emitted.c"\n#include <math.h>\n'
         f"#include <stdlib.h>\n{runs}\nint main(void)\n{{\n"
         f"    const size_t lengths[] = {{0, 1, 2, 65, 1000, 40000}};\n{calls}\n    return 0;\n}}\n"
+    )
+    checks = ["-g", "-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+    command = [str(GCC), *STRICT, *checks, "emitted.c", "main.c", "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run([str(tmp_path / "main")], check=True)
+
+
+@pytest.mark.parametrize("loss", ["combination_softmax", "order_r", "grid_truncated"])
+def test_sanitizers_find_nothing_in_nests(loss: str, tmp_path: Path) -> None:
+    """Rows and grids down to none, orders up to the length of the row and beyond the positives."""
+    formula = formula_of(loss, "value_and_grad")
+    (tmp_path / "emitted.c").write_text(c_source(formula))
+    sizes = ", ".join(["k"] * rank_of(formula))
+    scalars = "".join(", 3.0" for _ in formula.arguments[2:])
+    (tmp_path / "main.c").write_text(
+        f'#define {formula.name.upper()}_HEADER\n#include "emitted.c"\n#include <math.h>\n'
+        "int main(void)\n{\n    static double s[400], t[400], value[1], gradient[400];\n"
+        "    for (size_t j = 0; j < 400; ++j) {\n"
+        "        s[j] = j % 7 == 3 ? -INFINITY : (double)(j % 13) - 6;\n"
+        "        t[j] = j % 3 == 1;\n    }\n"
+        "    for (size_t k = 0; k < 20; ++k)\n"
+        f"        {formula.name}_float64(1, {sizes}, s, t{scalars}, value, gradient);\n"
+        "    return 0;\n}\n"
     )
     checks = ["-g", "-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
     command = [str(GCC), *STRICT, *checks, "emitted.c", "main.c", "-o", "main", "-lm"]
