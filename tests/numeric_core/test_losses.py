@@ -292,9 +292,7 @@ def test_a_shift_of_integers_changes_no_bit(scores: list[int], shift: int) -> No
     """Of the version of all array libraries, which sees s - max(s) only."""
     arrays = Arrays(Backend.STRICT)
     s, t = np.array(scores, dtype=float), arrays(np.eye(len(scores))[0])
-    results = (
-        nc.softmax_cross_entropy.value_and_grad(arrays(x), t) for x in (s, s + float(shift))
-    )
+    results = (nc.softmax_cross_entropy.value_and_grad(arrays(x), t) for x in (s, s + float(shift)))
     (value, gradient), (shifted, shifted_gradient) = results
     assert float(shifted) == float(value)
     assert np.array_equal(to_numpy(shifted_gradient), to_numpy(gradient))
