@@ -19,7 +19,7 @@ from verify.files import write_atomically
 # 128 + SIGINT, the exit status that shells give to what Ctrl-C ends.
 INTERRUPTED = 130
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-# Quick: a tenth of the time for each contender.
+# Quick: a third of the time for each contender.
 LIMITS = {
     "smallest": Limits(0.0, 1, 1),
     "quick": Limits(0.3, 15, 3, 1.0),
@@ -44,7 +44,7 @@ def bytes_of(context: object, parameter: object, text: str | None) -> int:
     "--only",
     metavar="CASE",
     multiple=True,
-    help="Only cases whose name holds this, such as zlpr, grid, derive; may be repeated.",
+    help="Only cases whose name holds this: zlpr, grid, hvp, 4096 x 1024; may be repeated.",
 )
 @click.option(
     "--gpu", "on_gpu", is_flag=True, help="CuPy arrays instead, beside a copy on the GPU."

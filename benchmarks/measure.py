@@ -36,7 +36,7 @@ class Limits:
     seconds is enough.
     """
 
-    budget: float = 2.0
+    budget: float = 1.0
     most: int = 31
     fewest: int = 3
     slow: float = 4.0

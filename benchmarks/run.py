@@ -83,12 +83,14 @@ class Plan:
 
 def plan_of(size: str, only: Sequence[str], memory: int, growth: bool) -> Plan:
     """The cases whose name holds one of the words, as far as memory reaches; ValueError if none."""
-    chosen = [name for name in FAMILIES if _asked(name, only)]
-    numeric = [case for name in chosen for case in cases_of(name, size)]
+    known = [case for name in FAMILIES for case in cases_of(name, size)]
+    numeric = [case for case in known if _asked(case.unit, only)]
+    chosen = list(dict.fromkeys(case.name for case in numeric))
     others = [case for case in other_cases(size) if _asked(case.name, only)]
     if not numeric and not others:
-        known = [*FAMILIES, *(case.name for case in other_cases(size))]
-        raise ValueError(f"no case is named {', '.join(only)}: expected part of {', '.join(known)}")
+        names = [*(case.unit for case in known), *(case.name for case in other_cases(size))]
+        expected = ", ".join(dict.fromkeys(names))
+        raise ValueError(f"no case is named {', '.join(only)}: expected part of {expected}")
     lines = [line for name in chosen for line in growth_of(name)] if growth else []
     lines = [[case for case in line if _fits(case, memory)] for line in lines]
     notes = [f"{c.title}: needs more than --memory" for c in numeric if not _fits(c, memory)]

@@ -120,6 +120,13 @@ def test_cases_that_need_too_much_are_left_out() -> None:
     assert plan.growth and len(plan) > len(plan.cases)
 
 
+def test_cases_are_chosen_by_what_they_are() -> None:
+    plan = plan_of("full", ["4096 x 1024"], 2**40, growth=False)
+    assert {case.shape for case in plan.cases} == {(4096, 1024)} and len(plan) == 10
+    plan = plan_of("full", ["soft_zlpr hvp"], 2**40, growth=False)
+    assert {(case.name, case.quantity) for case in plan.cases} == {("soft_zlpr", "hvp")}
+
+
 def test_sizes() -> None:
     assert bytes_of(None, None, "500M") == 500 * 2**20
     assert bytes_of(None, None, "1.5GiB") == 3 * 2**29
