@@ -16,12 +16,14 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from numeric_core import leftovers
 from numeric_core.direct.blocks import GONE, REACH, Block, Floats, Totals
-from numeric_core.namespace import Array, round_to
+from numeric_core.namespace import Array
 
 __all__ = ["Way", "takes", "value", "value_and_grad"]
 
@@ -88,52 +90,21 @@ def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:
 
 def value(way: Way, scores: Array, labels: Array, axis: int, plain: Callable[..., Any]) -> Any:
     """The loss of every row, (*batch,); plain(scores, labels, axis=...) is the careful way."""
-    s, t = _rows(scores, labels, axis)
-    result = _values(way, s, t, None)
-    odd = np.flatnonzero(np.isnan(result))
-    result = round_to(np, result, scores.dtype)
-    if odd.size:
-        try:
-            result[odd] = plain(s[odd], t[odd], axis=-1)
-        except ValueError:
-            # an error speaks of the whole batch
-            return plain(scores, labels, axis=axis)
-    return result.reshape(_batch(scores, axis))[()]
+    return leftovers.value(partial(_run, way), scores, labels, axis, plain)
 
 
 def value_and_grad(
     way: Way, scores: Array, labels: Array, axis: int, plain: Callable[..., Any]
-) -> tuple[Any, Any]:
+) -> Any:
     """The loss of every row, (*batch,), and its gradient, the shape of scores."""
-    s, t = _rows(scores, labels, axis)
-    gradient = np.empty(s.shape, s.dtype)
-    result = _values(way, s, t, gradient)
-    odd = np.flatnonzero(np.isnan(result))
-    result = round_to(np, result, scores.dtype)
-    if odd.size:
-        try:
-            result[odd], gradient[odd] = plain(s[odd], t[odd], axis=-1)
-        except ValueError:
-            return plain(scores, labels, axis=axis)
-    batch = _batch(scores, axis)
-    gradient = gradient.reshape((*batch, scores.shape[axis]))
-    return result.reshape(batch)[()], np.moveaxis(gradient, -1, axis)
+    return leftovers.value_and_grad(partial(_run, way), scores, labels, axis, plain)
 
 
-def _batch(scores: Floats, axis: int) -> tuple[int, ...]:
-    """The shape of scores without the label axis."""
-    batch = list(scores.shape)
-    batch.pop(axis)
-    return tuple(batch)
-
-
-def _rows(scores: Floats, labels: Floats, axis: int) -> tuple[Floats, Floats]:
-    """Scores (m, n), labels (m, n) or class indices (m,), in their own dtypes."""
-    n = scores.shape[axis]
-    s = np.moveaxis(scores, axis, -1).reshape(-1, n)
-    if labels.ndim < scores.ndim:
-        return s, labels.reshape(-1)
-    return s, np.moveaxis(labels, axis, -1).reshape(-1, n)
+def _run(
+    way: Way, scores: Floats, labels: Floats, with_gradient: bool
+) -> tuple[Floats, Floats | None]:
+    gradient = np.empty(scores.shape, scores.dtype) if with_gradient else None
+    return _values(way, scores, labels, gradient), gradient
 
 
 def _values(way: Way, scores: Floats, labels: Floats, gradient: Floats | None) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 
 from numeric_core.kernels import Kernel, by_label, covariance, softmax, two_sided
 from numeric_core.kernels.threads import thread_count, work
+from numeric_core.leftovers import rows_of
 from numeric_core.namespace import round_to
 
 __all__ = ["hvp"]
@@ -35,7 +36,8 @@ def hvp(
 
     plain(scores, labels, vector, axis=...) does the rows for which the kernel has no answer.
     """
-    s, t, v = (_rows(x, scores, axis) for x in (scores, labels, vector))
+    s, t = rows_of(scores, labels, axis)
+    _, v = rows_of(scores, vector, axis)
     product, odd = _run(kernel, s, t, v)
     result = round_to(np, product, scores.dtype)
     if odd.size:
@@ -46,13 +48,6 @@ def hvp(
             return plain(scores, labels, vector, axis=axis)
     moved = np.moveaxis(scores, axis, -1).shape
     return np.moveaxis(result.reshape(moved), -1, axis)
-
-
-def _rows(x: Floats, scores: Floats, axis: int) -> Floats:
-    """(m, n); indices of classes (m,)."""
-    if x.ndim < scores.ndim:
-        return x.reshape(-1)
-    return np.moveaxis(x, axis, -1).reshape(-1, scores.shape[axis])
 
 
 def _run(kernel: Kernel, scores: Floats, labels: Floats, vector: Floats) -> tuple[Floats, Floats]:

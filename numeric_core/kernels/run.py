@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from numeric_core import leftovers
 from numeric_core.kernels import (
     Kernel,
     by_class,
@@ -25,7 +27,6 @@ from numeric_core.kernels import (
 )
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.threads import thread_count, work
-from numeric_core.namespace import round_to
 
 __all__ = ["PART", "WHOLE", "value", "value_and_grad"]
 
@@ -57,54 +58,19 @@ class Job(NamedTuple):
 
 def value(kernel: Kernel, scores: Any, labels: Any, axis: int, plain: Callable[..., Any]) -> Any:
     """The loss of every row, (*batch,); plain(scores, labels, axis=...) does the rows left."""
-    s, t = _rows(scores, labels, axis)
-    job = _run(kernel, s, t, False)
-    odd = np.flatnonzero(np.isnan(job.value))
-    result = round_to(np, job.value, scores.dtype)
-    if odd.size:
-        try:
-            result[odd] = plain(s[odd], t[odd], axis=-1)
-        except ValueError:
-            # an error speaks of the whole batch
-            return plain(scores, labels, axis=axis)
-    return result.reshape(_batch(scores, axis))[()]
+    return leftovers.value(partial(_run, kernel), scores, labels, axis, plain)
 
 
 def value_and_grad(
     kernel: Kernel, scores: Any, labels: Any, axis: int, plain: Callable[..., Any]
 ) -> Any:
     """Loss (*batch,) and gradient, the shape of scores."""
-    s, t = _rows(scores, labels, axis)
-    job = _run(kernel, s, t, True)
-    odd = np.flatnonzero(np.isnan(job.value))
-    result, gradient = (round_to(np, x, scores.dtype) for x in (job.value, job.gradient))
-    if odd.size:
-        try:
-            result[odd], gradient[odd] = plain(s[odd], t[odd], axis=-1)
-        except ValueError:
-            return plain(scores, labels, axis=axis)
-    batch = _batch(scores, axis)
-    gradient = gradient.reshape((*batch, scores.shape[axis]))
-    return result.reshape(batch)[()], np.moveaxis(gradient, -1, axis)
+    return leftovers.value_and_grad(partial(_run, kernel), scores, labels, axis, plain)
 
 
-def _batch(scores: Floats, axis: int) -> tuple[int, ...]:
-    """The shape of scores without the label axis."""
-    batch = list(scores.shape)
-    batch.pop(axis)
-    return tuple(batch)
-
-
-def _rows(scores: Floats, labels: Floats, axis: int) -> tuple[Floats, Floats]:
-    """Scores (m, n), labels (m, n) or class indices (m,), in their own dtypes."""
-    n = scores.shape[axis]
-    s = np.moveaxis(scores, axis, -1).reshape(-1, n)
-    if labels.ndim < scores.ndim:
-        return s, labels.reshape(-1)
-    return s, np.moveaxis(labels, axis, -1).reshape(-1, n)
-
-
-def _run(kernel: Kernel, scores: Floats, labels: Floats, with_gradient: bool) -> Job:
+def _run(
+    kernel: Kernel, scores: Floats, labels: Floats, with_gradient: bool
+) -> tuple[Floats, Floats | None]:
     """The kernel on all rows; nan where it has no answer."""
     tolerance = math.sqrt(float(np.finfo(scores.dtype).eps))
     dtype = np.float64 if scores.dtype == np.float64 else np.float32
@@ -117,7 +83,7 @@ def _run(kernel: Kernel, scores: Floats, labels: Floats, with_gradient: bool) ->
     gradient = np.empty_like(s) if with_gradient else None
     job = Job(module, kind, s, t, np.empty(len(s), dtype), gradient)
     (_whole if s.shape[1] <= WHOLE else _in_parts)(job)
-    return job
+    return job.value, job.gradient
 
 
 def _compiled(kernel: Kernel, tolerance: float) -> tuple[Any, Any]:
