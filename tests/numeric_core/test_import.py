@@ -25,13 +25,13 @@ def test_no_foreign_library_is_imported() -> None:
     assert not set(FOREIGN) & {name.split(".")[0] for name in loaded}
 
 
-def test_import_costs_no_more_than_numpy_and_50_ms(tmp_path: Path) -> None:
+def test_import_costs_no_more_than_numpy(tmp_path: Path) -> None:
     code = (
-        "import time, numpy; t = time.process_time(); import numeric_core;"
-        "print(time.process_time() - t)"
+        "from time import process_time as now; a = now(); import numpy; b = now();"
+        "import numeric_core; c = now(); print((c - b) / (b - a))"
     )
     # pip compiles what it installs; a checkout may have no bytecode, and be forbidden to write it
     compiled = {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
     run(code, **compiled)
-    # CPU time, the best of three: a busy machine must not fail a correct import
-    assert min(float(run(code, **compiled)) for _ in range(3)) < 0.050
+    # CPU time, beside numpy's in the same process, the best of five: no machine is too slow or busy
+    assert min(float(run(code, **compiled)) for _ in range(5)) < 1
