@@ -43,7 +43,9 @@ class GridLoss(ABC):
 
     Accuracy.  float32 and float64: 4 ulp of the true value for the loss, and for a component of
     gradient and Hessian-vector product 4 ulp of the larger of the sums of its positive and of its
-    negative terms.  float16 and bfloat16: 1 ulp.  `lossproof verify` measures it.  The terms are
+    negative terms; without Numba, float64 gradients of 1700 x 10 were measured at 4.2
+    (`grid_mirrored`) and 4.1 (`grid_centered`), and see `grid_pairwise`.  float16 and bfloat16: 1
+    ulp.  `lossproof verify` measures it.  The terms are
     w c_e p_e, and w c_e p_e p_e' (d_e - d_e'), for exponentials e, e' under one log of weight w,
     of shares p, their exponents having coefficients c in the score and derivatives d along the
     vector; the 1 under the log is one of the e', with d = 0.
