@@ -233,12 +233,15 @@ def _share(factor: Scalar, inverse: Scalar, high: Scalar, low: Scalar) -> Scalar
 @INLINE
 def _factors(kind: Scalar, states: Scalar, f: Scalar) -> None:
     """The factors of u and d in the gradients of some rows, as pairs in the dtype: (rows, 4)."""
+    x, y = states.reshape(-1), f.reshape(-1)
     for i in range(states.shape[0]):
-        a, a_low = _share(kind.up, kind.down, states[i, 0], states[i, 1])
-        b, b_low = _share(kind.down, kind.up, states[i, 2], states[i, 3])
-        f[i, 0], f[i, 2] = a, b
-        f[i, 1] = (a - np.float64(f[i, 0])) + a_low
-        f[i, 3] = (b - np.float64(f[i, 2])) + b_low
+        # a stride that is written here is read in vectors, one that an array brings is not
+        k = 4 * i
+        a, a_low = _share(kind.up, kind.down, x[k], x[k + 1])
+        b, b_low = _share(kind.down, kind.up, x[k + 2], x[k + 3])
+        high, other = constant(y[0], a), constant(y[0], b)
+        y[k], y[k + 1] = high, (a - np.float64(high)) + a_low
+        y[k + 2], y[k + 3] = other, (b - np.float64(other)) + b_low
 
 
 @INLINE
@@ -261,9 +264,10 @@ def _from_scores(kind: Scalar, s: Scalar, t: Scalar, f: Scalar, g: Scalar) -> No
 @INLINE
 def _values(kind: Scalar, states: Scalar, largest: Scalar, value: Scalar) -> None:
     """l = log1p(v + w + v w), v = e^{s0} D, w = e^{-s0} U, of many rows: logarithms in vectors."""
+    x = states.reshape(-1)
     for i in range(value.size):
-        v, v_low = _scaled(kind.down, states[i, 2], states[i, 3])
-        w, w_low = _scaled(kind.up, states[i, 0], states[i, 1])
+        v, v_low = _scaled(kind.down, x[4 * i + 2], x[4 * i + 3])
+        w, w_low = _scaled(kind.up, x[4 * i], x[4 * i + 1])
         both = v * w
         total, error = two_sum(v, w)
         low = fma(v, w, -both) + (v * w_low + w * v_low) + (error + (v_low + w_low))
