@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +25,7 @@ from benchmarks.contenders import contenders_of
 from benchmarks.measure import Limits, interleaved, peak_of
 from benchmarks.run import ALL_CORES, BANDWIDTH, Row, plan_of
 from benchmarks.show import draw
-from lossproof import use_kernels
+from lossproof import cli, use_kernels
 from lossproof.cli import main as front_door
 from numeric_core import kernels
 
@@ -111,6 +112,15 @@ def test_the_front_door() -> None:
     assert result.exit_code == 0 and "--quick" in result.output
     result = CliRunner().invoke(front_door, ["bench", "--only", "nothing"])
     assert result.exit_code == 2 and "no case is named nothing" in result.output
+
+
+def test_an_installed_command_takes_the_benchmarks_of_the_checkout_it_runs_in(
+    tmp_path: Path,
+) -> None:
+    installed, checkout = tmp_path / "site-packages", Path(run.__file__).parents[1]
+    assert cli._checkout(installed, checkout) == checkout
+    with pytest.raises(cli.Problem, match=f"no benchmarks in {re.escape(str(tmp_path))}: expected"):
+        cli._checkout(installed, tmp_path)
 
 
 def test_cases_that_need_too_much_are_left_out() -> None:
