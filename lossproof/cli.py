@@ -8,54 +8,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 
 from lossproof import __version__
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-# 128 + SIGINT, the exit status that shells give to what Ctrl-C ends.
-INTERRUPTED = 130
-# Below --help of check; the mark keeps its lines.
-OWN_LOSS = """\b
-A loss of your own, in a file my_losses.py, for --against my_losses.py:spec:
-  from sympy import exp, log
-  from derive.axis import array, labels_axis, total
-  i = labels_axis().index("i")
-  s = array("s")  # scores
-  t = array("t")  # labels in [0, 1]; y: 0 and 1; one_hot: of sum 1
-  spec = total(t[i] * log(1 + exp(-s[i])) + (1 - t[i]) * log(1 + exp(s[i])), i)
-Further symbols are parameters: -p NAME=NUMBER.
-"""
-
-
-def processors() -> int:
-    """So many processes, unless another number is asked for."""
-    return min(4, os.cpu_count() or 1)
-
-
-class Problem(click.ClickException):
-    """Bad input, told in one line with what was expected; exit status 2."""
-
-    exit_code = 2
-
-
-def cluster_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--cluster, for what can be done on other machines."""
-    return click.option(
-        "--cluster",
-        metavar="ADDRESS",
-        help="Work on the Dask cluster whose scheduler listens here, such as tcp://host:8786.",
-    )(command)
+from lossproof.emission import emit_all, text_of
+from lossproof.options import OWN_LOSS, cluster_option, processors
+from lossproof.problems import INTERRUPTED, Problem, check_writable, checkout, on, or_problem
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -117,15 +81,15 @@ def verify(
     from verify.run import verify as run
     from verify.work import on_cluster
 
-    _check_writable(json_file)
+    check_writable(json_file)
     if report_folder is not None:
-        _or_problem(check_folder, report_folder)
-    chosen = _or_problem(selected, only)
+        or_problem(check_folder, report_folder)
+    chosen = or_problem(selected, only)
     works: list[Task | Weighing] = [*plan(chosen.subjects, thorough)]
     works += [Weighing(name, thorough) for name in chosen.ids]
     console = Console()
     try:
-        with _on(on_cluster(cluster)), progress_bar(console, len(works)) as advance:
+        with on(on_cluster(cluster)), progress_bar(console, len(works)) as advance:
             report = run(works, jobs, advance, Cache(), fresh)
     except KeyboardInterrupt:
         again = "without --fresh " if fresh else ""
@@ -135,7 +99,7 @@ def verify(
     if json_file is not None:
         write_atomically(json_file, report.as_dict())
     if report_folder is not None:
-        _or_problem(write_report, report, report_folder)
+        or_problem(write_report, report, report_folder)
         console.print(f"the report is {report_folder / 'index.html'}", soft_wrap=True)
     sys.exit(0 if report.passed else 1)
 
@@ -154,9 +118,9 @@ def claims(
     from verify.ledger import entry_named, select
 
     if name is None:
-        entries = _or_problem(select, document, verdict)
+        entries = or_problem(select, document, verdict)
     else:
-        entries = [_or_problem(entry_named, name)]
+        entries = [or_problem(entry_named, name)]
     if as_json:
         with progress_bar(Console(stderr=True), len(entries)) as advance:
             objects = as_objects(entries, processors(), advance)
@@ -182,11 +146,11 @@ def derive(loss: str, topic: str | None, form: str) -> None:
     from derive.losses import subject_named
     from derive.render import render
 
-    subject = _or_problem(subject_named, loss)
+    subject = or_problem(subject_named, loss)
     topics = (topic,) if topic else subject.topics
     holds = True
     for name in topics:
-        derivation = _or_problem(subject.derive, name)
+        derivation = or_problem(subject.derive, name)
         holds = holds and derivation.holds
         click.echo(render(derivation, form) + "\n")
     sys.exit(0 if holds else 1)
@@ -242,57 +206,23 @@ def emit(
     if folder is not None:
         if loss or target or output:
             raise Problem("--all DIR emits every file: restrict it with --only, give nothing else")
-        _emit_all(folder, only, jobs)
+        emit_all(folder, only, jobs)
         return
     if loss is None or quantity is None:
         raise Problem("expected LOSS QUANTITY, such as soft_zlpr gradient, or --all DIR")
     if only:
         raise Problem("--only goes with --all DIR")
-    _check_writable(output)
+    check_writable(output)
     from lossproof.kept import kept_text
     from verify.cache import Cache
 
     chosen = target or "numpy"
-    make = partial(_emitted, loss, quantity, chosen)
+    make = partial(text_of, loss, quantity, chosen)
     source = kept_text(loss, quantity, chosen, make, Cache())
     if output is None:
         click.echo(source)
     else:
         output.write_text(source, encoding="utf-8")
-
-
-def _emitted(loss: str, quantity: str, target: str) -> str:
-    """The text of one file, derived and proved now."""
-    from derive.emit import UnsupportedNode
-    from derive.emit import emit as source_of
-    from derive.formulas import formula_of
-
-    formula = _or_problem(formula_of, loss, quantity)
-    try:
-        return _or_problem(source_of, formula, target)
-    except UnsupportedNode as error:
-        raise Problem(str(error)) from error
-
-
-def _emit_all(folder: Path, only: tuple[str, ...], jobs: int) -> None:
-    """Every file into the folder, told in two lines."""
-    from lossproof.emitting import emissions, write_all
-    from lossproof.screen import counted_bar
-    from verify.cache import Cache
-
-    works = _or_problem(emissions, only)
-    console = Console()
-    try:
-        with counted_bar(console, len(works), "emitting") as advance:
-            written = write_all(folder, works, jobs, advance, Cache())
-    except KeyboardInterrupt:
-        console.print("broken off; what was emitted is kept: run it again to go on")
-        sys.exit(INTERRUPTED)
-    changed, same = len(written.changed), len(written.same)
-    console.print(f"{changed} files written, {same} as they were, in {folder}", soft_wrap=True)
-    if written.without:
-        missing = ", ".join(written.without)
-        console.print(f"no text for: {missing}", soft_wrap=True)
 
 
 @main.command()
@@ -383,13 +313,13 @@ def check(
     from verify.check.result import VERDICTS
     from verify.check.show import show
 
-    _check_writable(page)
+    check_writable(page)
     unknown = sorted(set(allow) - set(VERDICTS))
     if unknown:
         raise Problem(f"unknown verdict {unknown[0]!r}: expected one of {', '.join(VERDICTS)}")
-    said["parameters"] = _or_problem(read_options, parameters, True)
-    said["arguments"] = _or_problem(read_options, arguments, False)
-    result = _or_problem(run, target, against, input=input_form, **said)
+    said["parameters"] = or_problem(read_options, parameters, True)
+    said["arguments"] = or_problem(read_options, arguments, False)
+    result = or_problem(run, target, against, input=input_form, **said)
     if as_json:
         click.echo(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
     else:
@@ -431,7 +361,7 @@ def museum(
         return
     console = Console(stderr=True)
     with (
-        _on(on_cluster(cluster)),
+        on(on_cluster(cluster)),
         counted_bar(console, len(chosen), "checking") as advance,
         Guide() as guide,
     ):
@@ -456,36 +386,6 @@ def bench(arguments: tuple[str, ...]) -> None:
     The benchmarks are part of the checkout, not of the installed package: run it there.
     """
     # at the end: what is installed is what is measured
-    sys.path.append(str(_checkout(Path(__file__).resolve().parents[1], Path.cwd())))
+    sys.path.append(str(checkout(Path(__file__).resolve().parents[1], Path.cwd())))
     command = import_module("benchmarks.__main__").main
     command.main(arguments, prog_name="lossproof bench")
-
-
-def _checkout(*places: Path) -> Path:
-    """The first of the places that holds the benchmarks."""
-    for place in places:
-        if (place / "benchmarks" / "contenders.py").is_file():
-            return place
-    raise Problem(f"no benchmarks in {places[-1]}: expected a checkout of lossproof")
-
-
-@contextmanager
-def _on(place: AbstractContextManager[None]) -> Iterator[None]:
-    """Inside the context; that it cannot be entered is the user's to mend."""
-    with ExitStack() as stack:
-        _or_problem(stack.enter_context, place)
-        yield
-
-
-def _or_problem(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Call it, and turn the errors that restate the user's input into a message."""
-    try:
-        return function(*arguments, **named)
-    except ValueError as error:
-        raise Problem(str(error)) from error
-
-
-def _check_writable(path: Path | None) -> None:
-    """Before the work, not after it."""
-    if path is not None and not path.parent.is_dir():
-        raise Problem(f"cannot write {path}: there is no folder {path.parent}")

@@ -25,7 +25,7 @@ from benchmarks.contenders import contenders_of
 from benchmarks.measure import Limits, interleaved, peak_of
 from benchmarks.run import ALL_CORES, BANDWIDTH, Row, plan_of
 from benchmarks.show import draw
-from lossproof import cli, use_kernels
+from lossproof import problems, use_kernels
 from lossproof.cli import main as front_door
 from numeric_core import kernels
 
@@ -118,9 +118,11 @@ def test_an_installed_command_takes_the_benchmarks_of_the_checkout_it_runs_in(
     tmp_path: Path,
 ) -> None:
     installed, checkout = tmp_path / "site-packages", Path(run.__file__).parents[1]
-    assert cli._checkout(installed, checkout) == checkout
-    with pytest.raises(cli.Problem, match=f"no benchmarks in {re.escape(str(tmp_path))}: expected"):
-        cli._checkout(installed, tmp_path)
+    assert problems.checkout(installed, checkout) == checkout
+    with pytest.raises(
+        problems.Problem, match=f"no benchmarks in {re.escape(str(tmp_path))}: expected"
+    ):
+        problems.checkout(installed, tmp_path)
 
 
 def test_cases_that_need_too_much_are_left_out() -> None:
