@@ -10,7 +10,17 @@ import math
 import numbers
 from typing import Any
 
-from numeric_core.namespace import Array, Namespace, finfo_min, is_floating, known, read
+from array_api_compat import is_dask_array, is_writeable_array
+
+from numeric_core.namespace import (
+    Array,
+    Namespace,
+    finfo_min,
+    is_floating,
+    known,
+    namespace,
+    read,
+)
 
 __all__ = [
     "MASK",
@@ -33,6 +43,7 @@ __all__ = [
     "no_masked_positives",
     "no_masked_rows",
     "one_class",
+    "output",
     "same_shape",
     "score_values",
     "share",
@@ -71,6 +82,21 @@ def same_shape(name: str, x: Array, scores: Array) -> None:
         raise ValueError(
             f"{name} must have the shape of scores, {tuple(scores.shape)}, "
             f"got {tuple(x.shape)}; broadcast them first, for example with xp.broadcast_to"
+        )
+
+
+def output(out: Array, scores: Array) -> None:
+    """TypeError or ValueError unless a result of the shape and dtype of scores fits into it."""
+    namespace(scores=scores, out=out)
+    if tuple(out.shape) != tuple(scores.shape) or out.dtype != scores.dtype:
+        raise ValueError(
+            f"out must have the shape and dtype of scores, {tuple(scores.shape)} and "
+            f"{scores.dtype}, got {tuple(out.shape)} and {out.dtype}"
+        )
+    if is_dask_array(out) or not is_writeable_array(out):
+        raise ValueError(
+            f"out must be an array that can be written to, got one of {type(out).__name__} that "
+            "is read-only; leave it out and take the gradient that is returned"
         )
 
 

@@ -1,7 +1,8 @@
 """A fast way through NumPy rows, and the careful way for those that it has no answer for.
 
 A fast way takes rows (m, n) and labels (m, n), or class indices (m,), and gives their values and,
-if asked, gradients, with the value nan where it must not be believed; these rows are done again.
+where there is room for it, writes the gradient, with the value nan where that must not be believed;
+these rows are done again.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ __all__ = ["Fast", "batch_of", "rows_of", "value", "value_and_grad"]
 
 Floats: TypeAlias = np.ndarray[Any, Any]
 
-Fast: TypeAlias = Callable[[Floats, Floats, bool], tuple[Floats, Floats | None]]
-"""(scores, labels, with gradient) -> (values, gradient)."""
+Fast: TypeAlias = Callable[[Floats, Floats, Floats | None], Floats]
+"""(scores, labels, room (m, n) of their dtype for the gradient) -> values."""
 
 
 def value(fast: Fast, scores: Floats, labels: Floats, axis: int, plain: Callable[..., Any]) -> Any:
     """The loss of every row, (*batch,); plain(scores, labels, axis=...) does the rows left."""
     s, t = rows_of(scores, labels, axis)
-    found, _ = fast(s, t, False)
+    found = fast(s, t, None)
     odd = np.flatnonzero(np.isnan(found))
     result = round_to(np, found, scores.dtype)
     if odd.size:
@@ -37,21 +38,39 @@ def value(fast: Fast, scores: Floats, labels: Floats, axis: int, plain: Callable
 
 
 def value_and_grad(
-    fast: Fast, scores: Floats, labels: Floats, axis: int, plain: Callable[..., Any]
+    fast: Fast,
+    scores: Floats,
+    labels: Floats,
+    axis: int,
+    plain: Callable[..., Any],
+    out: Floats | None = None,
 ) -> Any:
-    """The loss of every row, (*batch,), and its gradient, the shape of scores."""
+    """The loss of every row, (*batch,), and its gradient, the shape of scores.
+
+    The gradient is written to out where that has room for rows as they are, and is out then.
+    """
     s, t = rows_of(scores, labels, axis)
-    found, slopes = fast(s, t, True)
+    if out is not None and not _has_room(out, s, scores, labels):
+        out = None
+    gradient = np.empty(s.shape, s.dtype) if out is None else out.reshape(s.shape)
+    found = fast(s, t, gradient)
     odd = np.flatnonzero(np.isnan(found))
-    result, gradient = (round_to(np, x, scores.dtype) for x in (found, slopes))
+    result = round_to(np, found, scores.dtype)
     if odd.size:
         try:
             result[odd], gradient[odd] = plain(s[odd], t[odd], axis=-1)
         except ValueError:
             return plain(scores, labels, axis=axis)
     batch = batch_of(scores, axis)
-    gradient = gradient.reshape((*batch, scores.shape[axis]))
-    return result.reshape(batch)[()], np.moveaxis(gradient, -1, axis)
+    if out is None:
+        out = np.moveaxis(gradient.reshape((*batch, scores.shape[axis])), -1, axis)
+    return result.reshape(batch)[()], out
+
+
+def _has_room(out: Floats, rows: Floats, scores: Floats, labels: Floats) -> bool:
+    """Whether rows may be written to it, one after the other, while others are still read."""
+    along_rows = rows.shape[-1] == out.shape[-1] and out.flags.c_contiguous
+    return along_rows and not any(np.may_share_memory(out, x) for x in (scores, labels))
 
 
 def batch_of(scores: Floats, axis: int) -> tuple[int, ...]:

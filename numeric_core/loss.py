@@ -27,6 +27,7 @@ from numeric_core.namespace import (
     Namespace,
     move_axis,
     namespace,
+    written,
 )
 from numeric_core.rows import (
     Rows,
@@ -102,12 +103,21 @@ class Loss(ABC):
         axis: int = -1,
         masked_positives: str = "error",
         check: bool = True,
+        out: Array | None = None,
     ) -> tuple[Array, Array]:
-        """The loss of every row, (*batch,), and its gradient, the shape of scores."""
+        """The loss of every row, (*batch,), and its gradient, the shape of scores.
+
+        out: where the gradient is written, an array of the library, shape and dtype of scores; it
+        is returned in its place.  A large array made anew costs about as much as the loss itself,
+        as the machine clears its memory: for the next batch, give the last one back.
+        """
+        if out is not None:
+            checks.output(out, scores)
         if is_dask_array(scores):
             return lazy.value_and_grad(self, scores, labels, axis, (masked_positives, check))
         plain = partial(self._plain_value_and_grad, masked_positives=masked_positives, check=check)
-        return self._fused("value_and_grad", plain, scores, labels, axis)
+        value, gradient = self._fused("value_and_grad", plain, scores, labels, axis, out)
+        return value, written(gradient, out)
 
     def _plain_value_and_grad(
         self, scores: Array, labels: Array, axis: int, masked_positives: str, check: bool
@@ -183,7 +193,13 @@ class Loss(ABC):
         return None
 
     def _fused(
-        self, quantity: str, plain: partial[Any], scores: Array, labels: Array, axis: int
+        self,
+        quantity: str,
+        plain: partial[Any],
+        scores: Array,
+        labels: Array,
+        axis: int,
+        out: Array | None = None,
     ) -> Any:
         """A quantity by the kernel, or directly, where that takes these arrays; else carefully."""
         checks.masked_positives_choice(plain.keywords["masked_positives"])
@@ -191,16 +207,17 @@ class Loss(ABC):
         from numeric_core import direct
 
         kernel, way = self.kernel(), self.direct()
+        room = {} if out is None else {"out": out}
 
-        def uncompiled(scores: Array, labels: Array, axis: int) -> Any:
+        def uncompiled(scores: Array, labels: Array, axis: int, **room: Array) -> Any:
             if direct.takes(way, scores, labels, axis):
-                return getattr(direct, quantity)(way, scores, labels, axis, plain)
+                return getattr(direct, quantity)(way, scores, labels, axis, plain, **room)
             return plain(scores, labels, axis=axis)
 
         run = kernels.compiled(kernel, scores, labels, axis)
         if run is None:
-            return uncompiled(scores, labels, axis)
-        return getattr(run, quantity)(kernel, scores, labels, axis, uncompiled)
+            return uncompiled(scores, labels, axis, **room)
+        return getattr(run, quantity)(kernel, scores, labels, axis, uncompiled, **room)
 
     def _shards(self) -> Shards:
         """The loss of rows in parts, where it has one: else a row is one part."""

@@ -61,6 +61,7 @@ __all__ = [
     "select",
     "wider_dtype",
     "widest_sum",
+    "written",
 ]
 
 
@@ -179,6 +180,14 @@ def replaced(xp: Namespace, x: Array, index: Array, value: Array) -> Array:
         np.put_along_axis(x, index, value, axis=-1)
         return x
     return xp.where(xp.arange(x.shape[-1], device=device(x)) == index, value, x)
+
+
+def written(x: Array, out: Array | None) -> Array:
+    """x in the place of out, if there is one."""
+    if out is None or x is out:
+        return x
+    out[...] = x
+    return out
 
 
 def detached(x: Array) -> Array:

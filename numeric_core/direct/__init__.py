@@ -90,21 +90,19 @@ def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:
 
 def value(way: Way, scores: Array, labels: Array, axis: int, plain: Callable[..., Any]) -> Any:
     """The loss of every row, (*batch,); plain(scores, labels, axis=...) is the careful way."""
-    return leftovers.value(partial(_run, way), scores, labels, axis, plain)
+    return leftovers.value(partial(_values, way), scores, labels, axis, plain)
 
 
 def value_and_grad(
-    way: Way, scores: Array, labels: Array, axis: int, plain: Callable[..., Any]
+    way: Way,
+    scores: Array,
+    labels: Array,
+    axis: int,
+    plain: Callable[..., Any],
+    out: Array | None = None,
 ) -> Any:
-    """The loss of every row, (*batch,), and its gradient, the shape of scores."""
-    return leftovers.value_and_grad(partial(_run, way), scores, labels, axis, plain)
-
-
-def _run(
-    way: Way, scores: Floats, labels: Floats, with_gradient: bool
-) -> tuple[Floats, Floats | None]:
-    gradient = np.empty(scores.shape, scores.dtype) if with_gradient else None
-    return _values(way, scores, labels, gradient), gradient
+    """The loss of every row, (*batch,), and its gradient, in out if that fits."""
+    return leftovers.value_and_grad(partial(_values, way), scores, labels, axis, plain, out)
 
 
 def _values(way: Way, scores: Floats, labels: Floats, gradient: Floats | None) -> Floats:

@@ -27,6 +27,7 @@ from numeric_core.kernels import (
 )
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.threads import thread_count, work
+from numeric_core.namespace import round_to
 
 __all__ = ["PART", "WHOLE", "value", "value_and_grad"]
 
@@ -62,16 +63,19 @@ def value(kernel: Kernel, scores: Any, labels: Any, axis: int, plain: Callable[.
 
 
 def value_and_grad(
-    kernel: Kernel, scores: Any, labels: Any, axis: int, plain: Callable[..., Any]
+    kernel: Kernel,
+    scores: Any,
+    labels: Any,
+    axis: int,
+    plain: Callable[..., Any],
+    out: Any | None = None,
 ) -> Any:
-    """Loss (*batch,) and gradient, the shape of scores."""
-    return leftovers.value_and_grad(partial(_run, kernel), scores, labels, axis, plain)
+    """Loss (*batch,) and gradient, the shape of scores, in out if that fits."""
+    return leftovers.value_and_grad(partial(_run, kernel), scores, labels, axis, plain, out)
 
 
-def _run(
-    kernel: Kernel, scores: Floats, labels: Floats, with_gradient: bool
-) -> tuple[Floats, Floats | None]:
-    """The kernel on all rows; nan where it has no answer."""
+def _run(kernel: Kernel, scores: Floats, labels: Floats, room: Floats | None) -> Floats:
+    """The values of all rows by the kernel, nan where it has no answer; the gradient in room."""
     tolerance = math.sqrt(float(np.finfo(scores.dtype).eps))
     dtype = np.float64 if scores.dtype == np.float64 else np.float32
     s = np.ascontiguousarray(scores, dtype=dtype)
@@ -80,10 +84,12 @@ def _run(
         module, kind, t = by_class, by_class.ByClass(tolerance), labels.astype(np.int64)
     else:
         t = _one_hot(labels, s) if labels.ndim == 1 else np.ascontiguousarray(labels, dtype=dtype)
-    gradient = np.empty_like(s) if with_gradient else None
+    gradient = np.empty_like(s) if room is not None and room.dtype != dtype else room
     job = Job(module, kind, s, t, np.empty(len(s), dtype), gradient)
     (_whole if s.shape[1] <= WHOLE else _in_parts)(job)
-    return job.value, job.gradient
+    if room is not None and gradient is not room:
+        room[...] = round_to(np, gradient, room.dtype)
+    return job.value
 
 
 def _compiled(kernel: Kernel, tolerance: float) -> tuple[Any, Any]:

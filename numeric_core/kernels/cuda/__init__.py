@@ -59,7 +59,7 @@ def value(kernel: Any, scores: Array, labels: Array, axis: int, plain: Callable[
     """The loss of every row, (*batch,); plain(scores, labels, axis=...) does the rows left."""
     with scores.device:
         s, t = _rows(scores, labels, axis)
-        job = _run(kernel, s, t, False)
+        job = _run(kernel, s, t, None)
         if int(job.odd[0]):
             odd = _odd(job)
             try:
@@ -71,12 +71,20 @@ def value(kernel: Any, scores: Array, labels: Array, axis: int, plain: Callable[
 
 
 def value_and_grad(
-    kernel: Any, scores: Array, labels: Array, axis: int, plain: Callable[..., Any]
+    kernel: Any,
+    scores: Array,
+    labels: Array,
+    axis: int,
+    plain: Callable[..., Any],
+    out: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Loss (*batch,) and gradient, the shape of scores."""
+    """Loss (*batch,) and gradient, the shape of scores, in out if that fits."""
     with scores.device:
         s, t = _rows(scores, labels, axis)
-        job = _run(kernel, s, t, True)
+        if out is not None and not _has_room(out, s, scores, labels):
+            out = None
+        room = _cupy().empty(s.shape, s.dtype) if out is None else out.reshape(s.shape)
+        job = _run(kernel, s, t, room)
         assert job.gradient is not None
         if int(job.odd[0]):
             odd = _odd(job)
@@ -85,8 +93,16 @@ def value_and_grad(
             except ValueError:
                 return plain(scores, labels, axis=axis)
         batch = _batch(scores, axis)
-        gradient = job.gradient.reshape((*batch, scores.shape[axis]))
-        return job.value.reshape(batch), _cupy().moveaxis(gradient, -1, axis)
+        if out is None:
+            out = _cupy().moveaxis(room.reshape((*batch, scores.shape[axis])), -1, axis)
+        return job.value.reshape(batch), out
+
+
+def _has_room(out: Array, rows: Array, scores: Array, labels: Array) -> bool:
+    """Whether a kernel may write rows to it, a load at a time, while others are still read."""
+    along_rows = rows.shape[-1] == out.shape[-1] and out.flags.c_contiguous
+    apart = not any(_cupy().may_share_memory(out, x) for x in (scores, labels))
+    return along_rows and apart and out.data.ptr % plan.LOAD == 0
 
 
 def _cupy() -> Namespace:
@@ -113,16 +129,15 @@ def _rows(scores: Array, labels: Array, axis: int) -> tuple[Array, Array]:
     return s, cupy.moveaxis(labels, axis, -1).reshape(-1, n)
 
 
-def _run(kernel: Any, scores: Array, labels: Array, with_gradient: bool) -> Job:
-    """The kernel on all rows; nan where it has no answer."""
+def _run(kernel: Any, scores: Array, labels: Array, room: Array | None) -> Job:
+    """The kernel on all rows, nan where it has no answer; the gradient in room."""
     cupy, dtype = _cupy(), scores.dtype
     m, n = scores.shape
     s = _aligned(scores)
     kind, t = _labels(labels, s)
     chosen = (kernel.name, dtype.name, kind, plan.width(n, dtype.itemsize))
-    gradient = cupy.empty((m, n), dtype) if with_gradient else None
     odd = cupy.zeros(1, np.int32)
-    job = Job(chosen, _parameters(kernel, dtype), s, t, cupy.empty(m, dtype), gradient, odd)
+    job = Job(chosen, _parameters(kernel, dtype), s, t, cupy.empty(m, dtype), room, odd)
     launch = plan.resident(n, max(4, dtype.itemsize), _shared_memory(scores.device.id))
     if launch is None:
         _in_parts(job)
