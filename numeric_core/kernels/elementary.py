@@ -34,7 +34,7 @@ from numeric_core.kernels.intrinsics import (
     power_of_two,
 )
 
-__all__ = ["exponent", "exponential", "log1p_pair", "one_sided", "polynomial", "two_sum"]
+__all__ = ["exponent", "exponential", "log1p_near", "log1p_pair", "one_sided", "polynomial", "two_sum"]
 
 LOG_2 = math.log(2.0)
 LOG_2_LOW = 2.319046813846299558417771e-17
@@ -177,7 +177,19 @@ def exponent(x: Scalar, w: Scalar) -> Scalar:
 def log1p_pair(high: Scalar, low: Scalar) -> Scalar:
     """log(1 + high + low) in float64, high >= 0 and |low| <= ulp(high)."""
     y, rest = two_sum(1.0, high)
-    rest = (rest + low) / y
+    return _log(y, (rest + low) / y)
+
+
+@INLINE
+def log1p_near(x: Scalar) -> Scalar:
+    """log(1 + x) in float64, x >= 0, to 2 ulp: what 1 + x lost counts where it is near 1 only."""
+    y = 1.0 + x
+    return _log(y, (x - (y - 1.0)) if y < 2.0 else 0.0)
+
+
+@INLINE
+def _log(y: Scalar, rest: Scalar) -> Scalar:
+    """log(y) + rest, y >= 1."""
     moved = bits(y) + (_ONE - _HALF_ROOT)
     k = np.float64((moved >> 52) - 1023)
     f = float_of((moved & _DIGITS) + _HALF_ROOT) - 1.0

@@ -27,7 +27,7 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import exponential, log1p_pair, one_sided, two_sum
+from numeric_core.kernels.elementary import exponential, log1p_near, log1p_pair, one_sided, two_sum
 from numeric_core.kernels.intrinsics import (
     Scalar,
     constant,
@@ -164,21 +164,6 @@ def _in_reach(kind: Any, like: Any, far: Any, most: Any, least: Any) -> Any:
     return hard if kind.instance_class is Hard else soft
 
 
-def _largest(like: Any) -> Any:
-    """LARGEST for the dtype of an array."""
-    return 2.0**120 if like.dtype == np.float32 else 2.0**500
-
-
-@overload(_largest, jit_options={"forceinline": True})
-def _largest_of(like: Any) -> Any:
-    largest = LARGEST[like.dtype]
-
-    def code(like: Any) -> Any:
-        return largest
-
-    return code
-
-
 @INLINE
 def _fill(kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar) -> None:
     far = most = pattern(constant(s[0], 0.0))
@@ -221,13 +206,26 @@ def _scaled(factor: Scalar, high: Scalar, low: Scalar) -> Scalar:
     return v, fma(factor, high, -v) + factor * low
 
 
-@INLINE
-def _share(factor: Scalar, inverse: Scalar, high: Scalar, low: Scalar) -> Scalar:
-    """(r, rest), r + rest = factor / (1 + factor (high + low)); inverse = 1 / factor."""
-    v, lack = _scaled(factor, high, low)
-    norm, error = two_sum(1.0, v)
-    r = factor / norm
-    return r, (fma(-r, norm, factor) - r * (error + lack)) * (r * inverse)
+def share(like: Any, factor: float, inverse: float, high: float, low: float) -> Any:
+    """(r, rest), r + rest = factor / (1 + factor (high + low)); inverse = 1 / factor.
+
+    Numba takes it from `_share`; for float32 rows float64 alone has digits enough.
+    """
+    return factor / (1.0 + factor * (high + low)), 0.0
+
+
+@overload(share, jit_options={"forceinline": True, "error_model": "numpy"})
+def _share(like: Any, factor: Any, inverse: Any, high: Any, low: Any) -> Any:
+    def wide(like: Any, factor: Any, inverse: Any, high: Any, low: Any) -> Any:
+        return factor / fma(factor, high + low, 1.0), 0.0
+
+    def paired(like: Any, factor: Any, inverse: Any, high: Any, low: Any) -> Any:
+        v, lack = _scaled(factor, high, low)
+        norm, error = two_sum(1.0, v)
+        r = factor / norm
+        return r, (fma(-r, norm, factor) - r * (error + lack)) * (r * inverse)
+
+    return wide if like == types.float32 else paired
 
 
 @INLINE
@@ -237,8 +235,8 @@ def _factors(kind: Scalar, states: Scalar, f: Scalar) -> None:
     for i in range(states.shape[0]):
         # a stride that is written here is read in vectors, one that an array brings is not
         k = 4 * i
-        a, a_low = _share(kind.up, kind.down, x[k], x[k + 1])
-        b, b_low = _share(kind.down, kind.up, x[k + 2], x[k + 3])
+        a, a_low = share(y[0], kind.up, kind.down, x[k], x[k + 1])
+        b, b_low = share(y[0], kind.down, kind.up, x[k + 2], x[k + 3])
         high, other = constant(y[0], a), constant(y[0], b)
         y[k], y[k + 1] = high, (a - np.float64(high)) + a_low
         y[k + 2], y[k + 3] = other, (b - np.float64(other)) + b_low
@@ -261,19 +259,41 @@ def _from_scores(kind: Scalar, s: Scalar, t: Scalar, f: Scalar, g: Scalar) -> No
         g[i] = fma(u, a, u * a_low) - fma(d, b, d * b_low)
 
 
-@INLINE
-def _values(kind: Scalar, states: Scalar, largest: Scalar, value: Scalar) -> None:
-    """l = log1p(v + w + v w), v = e^{s0} D, w = e^{-s0} U, of many rows: logarithms in vectors."""
-    x = states.reshape(-1)
-    for i in range(value.size):
-        v, v_low = _scaled(kind.down, x[4 * i + 2], x[4 * i + 3])
-        w, w_low = _scaled(kind.up, x[4 * i], x[4 * i + 1])
+def loss(kind: Any, like: Any, up: float, up_low: float, down: float, down_low: float) -> Any:
+    """l = log1p(v + w + v w), v = e^{s0} D, w = e^{-s0} U; Numba takes it from `_loss`."""
+    v, w = kind.down * (down + down_low), kind.up * (up + up_low)
+    return np.log1p(v + w + v * w)
+
+
+@overload(loss, jit_options={"forceinline": True, "error_model": "numpy"})
+def _loss(kind: Any, like: Any, up: Any, up_low: Any, down: Any, down_low: Any) -> Any:
+    largest = LARGEST[like]
+
+    def wide(kind: Any, like: Any, up: Any, up_low: Any, down: Any, down_low: Any) -> Any:
+        v, w = kind.down * (down + down_low), kind.up * (up + up_low)
+        fits = (v < largest) & (w < largest)
+        return log1p_near(fma(v, w, v + w)) if fits else np.nan
+
+    def paired(kind: Any, like: Any, up: Any, up_low: Any, down: Any, down_low: Any) -> Any:
+        v, v_low = _scaled(kind.down, down, down_low)
+        w, w_low = _scaled(kind.up, up, up_low)
         both = v * w
         total, error = two_sum(v, w)
         low = fma(v, w, -both) + (v * w_low + w * v_low) + (error + (v_low + w_low))
         total, error = two_sum(total, both)
         fits = (v < largest) & (w < largest)
-        value[i] = log1p_pair(total, error + low) if fits else np.nan
+        return log1p_pair(total, error + low) if fits else np.nan
+
+    return wide if like == types.float32 else paired
+
+
+@INLINE
+def _values(kind: Scalar, states: Scalar, value: Scalar) -> None:
+    """l of many rows: logarithms in vectors."""
+    x = states.reshape(-1)
+    for i in range(value.size):
+        k = 4 * i
+        value[i] = loss(kind, value[0], x[k], x[k + 1], x[k + 2], x[k + 3])
 
 
 @INLINE
@@ -310,7 +330,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
             for j in range(k):
                 row = slice(j * n, (j + 1) * n)
                 _difference(u[row], scratch[1, row], f[j])
-    _values(kind, states, _largest(scores), value)
+    _values(kind, states, value)
 
 
 @COMPILED
@@ -324,7 +344,7 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
     """The states (parts, STATE) of one row as one state (1, STATE), and the row's value (1,)."""
     for i in range(parts.shape[0]):
         add(state[0], parts[i, 0], parts[i, 1], parts[i, 2], parts[i, 3])
-    _values(kind, state, _largest(value), value)
+    _values(kind, state, value)
 
 
 @COMPILED
