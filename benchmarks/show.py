@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cases import HVP, VALUE, VALUE_AND_GRADIENT
-from benchmarks.contenders import OURS
+from benchmarks.contenders import FAST, OURS
 from benchmarks.run import ALL_CORES, BANDWIDTH, Row
 
 __all__ = ["draw", "show"]
@@ -25,7 +25,7 @@ ERRORS = {
     VALUE_AND_GRADIENT: {"value": "value_error", "slope": "gradient_error"},
     HVP: {"product": "gradient_error"},
 }
-BLUE, DARK = "#1f5fa8", "#0b2f57"
+LIGHT, BLUE, DARK = "#7aa6d6", "#1f5fa8", "#0b2f57"
 OTHERS = ("#c8452f", "#c26a00", "#6a4c93", "#3a7d44", "#8a8f98", "#b58db6", "#5b7c99")
 
 
@@ -110,7 +110,8 @@ def _saved(plt: Any, figure: Any, file: Path) -> Path:
 def _colours(rows: Sequence[Row]) -> dict[str, str]:
     names = dict.fromkeys(row.contender for row in rows)
     others = iter(OTHERS * len(names))
-    known = {OURS: BLUE, "lossproof fast": DARK, BANDWIDTH: "#d7dade", ALL_CORES: "#b4b9bf"}
+    known = {OURS: LIGHT, FAST: BLUE, f"{FAST}, out=": DARK}
+    known |= {BANDWIDTH: "#d7dade", ALL_CORES: "#b4b9bf"}
     return {name: known.get(name) or next(others) for name in names}
 
 

@@ -23,8 +23,9 @@ LOSSES = (
 SHAPE = [4096, 1024]
 # Colour and marker of each contender, in the order of the legend.
 LOOKS = {
-    "lossproof fast": (BLUE, "D"),
-    "lossproof": ("#7aa6d6", "D"),
+    "lossproof fast, out=": (BLUE, "D"),
+    "lossproof fast": ("#4f86c0", "d"),
+    "lossproof": ("#9dc0e3", "d"),
     "NumPy by hand": (INK, "o"),
     "jax.jit": ("#3a7d44", "s"),
     "torch.compile": ("#c26a00", "^"),

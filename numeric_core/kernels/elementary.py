@@ -34,7 +34,15 @@ from numeric_core.kernels.intrinsics import (
     power_of_two,
 )
 
-__all__ = ["exponent", "exponential", "log1p_near", "log1p_pair", "one_sided", "polynomial", "two_sum"]
+__all__ = [
+    "exponent",
+    "exponential",
+    "log1p_near",
+    "log1p_pair",
+    "one_sided",
+    "polynomial",
+    "two_sum",
+]
 
 LOG_2 = math.log(2.0)
 LOG_2_LOW = 2.319046813846299558417771e-17

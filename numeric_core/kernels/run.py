@@ -45,6 +45,9 @@ TURNS = 4
 """Times that a thread fetches work if all are as fast: one that other programs hold up takes less
 of it, and each call of a kernel costs 2 microseconds."""
 
+LINE = 64
+"""Bytes of a line of the caches: a vector that starts within one is taken from two."""
+
 
 class Job(NamedTuple):
     """Rows (m, n) in the compute dtype, labels (m, n) or classes (m,), and what is made of them."""
@@ -120,9 +123,13 @@ def _one_hot(index: Floats, scores: Floats) -> Floats:
 
 
 def _scratch(job: Job) -> Floats:
-    """Room for the terms of a row, or of a chunk of some rows or of a part."""
-    n = job.scores.shape[1]
-    return np.empty((job.module.ARRAYS, n if LENGTH < n <= WHOLE else LENGTH), job.scores.dtype)
+    """Room for the terms of a row, or of a chunk of some rows or of a part: each from a line on."""
+    arrays, n = job.module.ARRAYS, job.scores.shape[1]
+    width = LINE // job.scores.itemsize
+    length = -(-(n if LENGTH < n <= WHOLE else LENGTH) // width) * width
+    room = np.empty(arrays * length + width, job.scores.dtype)
+    start = (-room.ctypes.data % LINE) // room.itemsize
+    return room[start : start + arrays * length].reshape(arrays, length)
 
 
 def _whole(job: Job) -> None:

@@ -178,14 +178,6 @@ def _check_masked(s: Scalar, t: Scalar, states: Scalar) -> None:
 
 
 @INLINE
-def _sums(s: Scalar, t: Scalar, e: Scalar, state: Scalar) -> None:
-    """Adds the terms and labels of a row, or of a part of one, to its state."""
-    for start in range(0, s.size, LENGTH):
-        here = slice(start, min(start + LENGTH, s.size))
-        _add_sums(s[here], t[here], e[here], state)
-
-
-@INLINE
 def _rest(state: Scalar) -> Scalar:
     """(R, what it lacks): a tie at the maximum is a term e_k of R."""
     rest, error = two_sum(state[REST], (state[TIES] - 1.0) * state[LARGEST])
@@ -243,6 +235,45 @@ def _gradient(e: Scalar, t: Scalar, f: Scalar) -> None:
         e[i] = _component(e[i], t[i], factors)
 
 
+@INLINE
+def _short(s: Scalar, t: Scalar, e: Scalar, states: Scalar) -> None:
+    """The states of some rows of up to LENGTH labels: the terms of all in one loop."""
+    n = s.size // states.shape[0]
+    if not fill_rows(s, e, states):
+        _check_masked(s, t, states)
+    for i in range(states.shape[0]):
+        row = slice(i * n, (i + 1) * n)
+        _add_sums(s[row], t[row], e[row], states[i])
+
+
+@INLINE
+def _extent(s: Scalar) -> Scalar:
+    """The maximum, and whether no score is out of reach without a shift."""
+    far = pattern(constant(s[0], 0.0))
+    for i in range(s.size):
+        far = higher(far, magnitude(s[i]))
+    return float(top_of(s)), far <= easy_limit(s[0])
+
+
+@INLINE
+def _chunks(s: Scalar, t: Scalar, e: Scalar, easy: bool, state: Scalar) -> None:
+    """The state of a row, or of a part of one, whose maximum is known, a chunk at a time.
+
+    Terms for which there is no room are overwritten.
+    """
+    refer(state.reshape(1, STATE), s[0], easy)
+    for start in range(0, s.size, LENGTH):
+        here = slice(start, min(start + LENGTH, s.size))
+        terms = e[here] if e.size == s.size else e[: here.stop - start]
+        if easy:
+            fill(s[here], terms)
+        else:
+            fill_with_care(s[here], terms, state)
+        _add_sums(s[here], t[here], terms, state)
+    if not easy:
+        _check_masked(s, t, state.reshape(1, STATE))
+
+
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
     """Values of the rows (m n,) and, unless it has the size 0, the gradient (m n,).
@@ -257,11 +288,11 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
         stop = min(start + step, m)
         some, here = states[start:stop], slice(start * n, stop * n)
         e = gradient[here] if gradient.size else scratch[0, : (stop - start) * n]
-        if not fill_rows(scores[here], e, some):
-            _check_masked(scores[here], labels[here], some)
-        for i in range(start, stop):
-            row, place = slice(i * n, (i + 1) * n), (i - start) * n
-            _sums(scores[row], labels[row], e[place : place + n], states[i])
+        if n > LENGTH:
+            states[start, TOP], easy = _extent(scores[here])
+            _chunks(scores[here], labels[here], e, easy, states[start])
+        else:
+            _short(scores[here], labels[here], e, some)
         if gradient.size:
             factors(some, f)
             for i in range(start, stop):
@@ -273,28 +304,14 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
 @COMPILED
 def extent(scores: Any) -> Any:
     """The maximum of a part (n,) of a row, and whether all of it is in reach without a shift."""
-    far = pattern(constant(scores[0], 0.0))
-    for i in range(scores.size):
-        far = higher(far, magnitude(scores[i]))
-    return float(top_of(scores)), far <= easy_limit(scores[0])
+    return _extent(scores)
 
 
 @COMPILED
 def part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any, scratch: Any) -> None:
     """The state of a part (n,) of a row; TOP, and POWER = 0 where it is easy, are the row's."""
-    easy = state[POWER] == 0.0
-    refer(state.reshape(1, STATE), scores[0], easy)
-    for start in range(0, scores.size, LENGTH):
-        here = slice(start, min(start + LENGTH, scores.size))
-        s, t = scores[here], labels[here]
-        e = gradient[here] if gradient.size else scratch[0, : s.size]
-        if easy:
-            fill(s, e)
-        else:
-            fill_with_care(s, e, state)
-        _add_sums(s, t, e, state)
-    if not easy:
-        _check_masked(scores, labels, state.reshape(1, STATE))
+    e = gradient if gradient.size else scratch[0, :LENGTH]
+    _chunks(scores, labels, e, state[POWER] == 0.0, state)
 
 
 @COMPILED

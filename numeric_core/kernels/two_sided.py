@@ -229,34 +229,41 @@ def _share(like: Any, factor: Any, inverse: Any, high: Any, low: Any) -> Any:
 
 
 @INLINE
-def _factors(kind: Scalar, states: Scalar, f: Scalar) -> None:
-    """The factors of u and d in the gradients of some rows, as pairs in the dtype: (rows, 4)."""
-    x, y = states.reshape(-1), f.reshape(-1)
-    for i in range(states.shape[0]):
-        # a stride that is written here is read in vectors, one that an array brings is not
-        k = 4 * i
-        a, a_low = share(y[0], kind.up, kind.down, x[k], x[k + 1])
-        b, b_low = share(y[0], kind.down, kind.up, x[k + 2], x[k + 3])
-        high, other = constant(y[0], a), constant(y[0], b)
-        y[k], y[k + 1] = high, (a - np.float64(high)) + a_low
-        y[k + 2], y[k + 3] = other, (b - np.float64(other)) + b_low
+def _factors(kind: Scalar, like: Scalar, state: Scalar) -> Scalar:
+    """The factors of u and d in the gradient of a row, as pairs in the dtype."""
+    up, up_low, down, down_low = state
+    a, a_low = share(like, kind.up, kind.down, up, up_low)
+    b, b_low = share(like, kind.down, kind.up, down, down_low)
+    high, other = constant(like, a), constant(like, b)
+    low = constant(like, (a - np.float64(high)) + a_low)
+    return high, low, other, constant(like, (b - np.float64(other)) + b_low)
 
 
 @INLINE
-def _difference(u: Scalar, d: Scalar, f: Scalar) -> None:
-    """u r - d r' in the place of u: each has one rounding beside those of its term."""
-    a, a_low, b, b_low = f[0], f[1], f[2], f[3]
+def slope(u: Scalar, d: Scalar, f: Scalar) -> Scalar:
+    """u r - d r': each has one rounding beside those of its term."""
+    a, a_low, b, b_low = f
+    return fma(u, a, u * a_low) - fma(d, b, d * b_low)
+
+
+@INLINE
+def _differences(u: Scalar, d: Scalar, f: Scalar, g: Scalar) -> None:
+    for i in range(g.size):
+        g[i] = slope(u[i], d[i], f)
+
+
+@INLINE
+def difference(u: Scalar, d: Scalar, f: Scalar) -> None:
+    """The gradient in the place of u."""
     for i in range(u.size):
-        x, y = u[i], d[i]
-        u[i] = fma(x, a, x * a_low) - fma(y, b, y * b_low)
+        u[i] = slope(u[i], d[i], f)
 
 
 @INLINE
 def _from_scores(kind: Scalar, s: Scalar, t: Scalar, f: Scalar, g: Scalar) -> None:
-    a, a_low, b, b_low = f[0], f[1], f[2], f[3]
     for i in range(g.size):
         u, d = terms(kind, s[i], t[i])
-        g[i] = fma(u, a, u * a_low) - fma(d, b, d * b_low)
+        g[i] = slope(u, d, f)
 
 
 def loss(kind: Any, like: Any, up: float, up_low: float, down: float, down_low: float) -> Any:
@@ -297,39 +304,57 @@ def _values(kind: Scalar, states: Scalar, value: Scalar) -> None:
 
 
 @INLINE
-def _block(kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, states: Scalar) -> None:
-    """Terms and sums of one long row, or of some short ones, all of whose terms are one loop."""
+def _short(
+    kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, g: Scalar, states: Scalar, f: Scalar
+) -> None:
+    """Some rows of up to LENGTH labels: the terms of all in one loop."""
     m = states.shape[0]
     n = s.size // m
-    if n > LENGTH:
-        _sums(kind, s, t, u, d, states[0])
-        return
     _fill(kind, s, t, u, d)
     for i in range(m):
         row = slice(i * n, (i + 1) * n)
-        add(states[i], *exact_sum(u[row]), *exact_sum(d[row]))
+        (up, up_low), (down, down_low) = exact_sum(u[row]), exact_sum(d[row])
+        state = states[i]
+        state[0], state[1], state[2], state[3] = up, up_low, down, down_low
+        f[i, 0], f[i, 1], f[i, 2], f[i, 3] = _factors(kind, s[0], (up, up_low, down, down_low))
+    if g.size:
+        for i in range(m):
+            row = slice(i * n, (i + 1) * n)
+            _differences(u[row], d[row], (f[i, 0], f[i, 1], f[i, 2], f[i, 3]), g[row])
+
+
+@INLINE
+def _long(
+    kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, g: Scalar, state: Scalar
+) -> None:
+    """A row longer than LENGTH; u is kept where the gradient is to be."""
+    if g.size:
+        _sums(kind, s, t, g, d, state)
+        difference(g, d, _factors(kind, s[0], (state[0], state[1], state[2], state[3])))
+    else:
+        _sums(kind, s, t, u, d, state)
 
 
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
     """Values of the rows (m n,) and, unless it has the size 0, the gradient (m n,).
 
-    The gradient is where u is kept until both sums are known.
+    Terms of short rows stay in the scratch: a sum that is read just after it was written waits for
+    all stores before it, and those of terms into the gradient would wait for memory.
     """
     m = value.size
     n = scores.size // m
     step = max(1, LENGTH // n)
-    states, f = np.zeros((m, STATE)), np.empty((step, STATE), scores.dtype)
+    states, f = np.zeros((m, STATE)), np.empty((step, 4), scores.dtype)
     for i in range(0, m, step):
         k = min(step, m - i)
         here = slice(i * n, (i + k) * n)
-        u = gradient[here] if gradient.size else scratch[0, : k * n]
-        _block(kind, scores[here], labels[here], u, scratch[1, : k * n], states[i : i + k])
-        if gradient.size:
-            _factors(kind, states[i : i + k], f)
-            for j in range(k):
-                row = slice(j * n, (j + 1) * n)
-                _difference(u[row], scratch[1, row], f[j])
+        s, t, g = scores[here], labels[here], gradient[here] if gradient.size else gradient
+        u, d = scratch[0, : k * n], scratch[1, : k * n]
+        if n > LENGTH:
+            _long(kind, s, t, u, d, g, states[i])
+        else:
+            _short(kind, s, t, u, d, g, states[i : i + k], f)
     _values(kind, states, value)
 
 
@@ -350,6 +375,6 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
 @COMPILED
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
     """The gradient of a part (n,) of a row whose state (1, STATE) is known."""
-    f = np.empty((1, STATE), scores.dtype)
-    _factors(kind, state, f)
-    _from_scores(kind, scores, labels, f[0], gradient)
+    row = state[0]
+    f = _factors(kind, scores[0], (row[0], row[1], row[2], row[3]))
+    _from_scores(kind, scores, labels, f, gradient)

@@ -25,8 +25,7 @@ from numeric_core.kernels.compiling import COMPILED, INLINE
 from numeric_core.kernels.elementary import log1p_pair, two_sum
 from numeric_core.kernels.intrinsics import Scalar, constant, fma
 from numeric_core.kernels.sums import LENGTH, exact_sum
-from numeric_core.kernels.two_sided import Soft, add
-from numeric_core.kernels.two_sided import _difference as difference
+from numeric_core.kernels.two_sided import Soft, add, difference
 from numeric_core.kernels.two_sided import _fill as fill
 
 __all__ = ["ARRAYS", "STATE", "Pairs", "gradient_part", "merge", "pairs", "part", "rows"]
@@ -173,13 +172,13 @@ def _values(kind: Scalar, states: Scalar, value: Scalar) -> None:
 
 
 @INLINE
-def _factors(kind: Scalar, state: Scalar, f: Scalar) -> None:
-    """a and b, and what they lack in the dtype: (4,)."""
-    small, largest = limits(f)
+def _factors(kind: Scalar, state: Scalar, like: Scalar) -> Scalar:
+    """a and b as pairs in the dtype of an array."""
+    small, largest = limits(like)
     _, _, a, a_low, b, b_low = _pairs(kind, state, small, largest)
-    f[0], f[2] = a, b
-    f[1] = (a - np.float64(f[0])) + a_low
-    f[3] = (b - np.float64(f[2])) + b_low
+    high, other = constant(like[0], a), constant(like[0], b)
+    low = constant(like[0], (a - np.float64(high)) + a_low)
+    return high, low, other, constant(like[0], (b - np.float64(other)) + b_low)
 
 
 @COMPILED
@@ -188,7 +187,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     m = value.size
     n = scores.size // m
     step = max(1, LENGTH // n)
-    states, f, x = np.zeros((m, STATE)), np.empty(4, scores.dtype), scratch[2, :LENGTH]
+    states, x = np.zeros((m, STATE)), scratch[2, :LENGTH]
     for i in range(0, m, step):
         k = min(step, m - i)
         here, some = slice(i * n, (i + k) * n), states[i : i + k]
@@ -198,8 +197,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
         if gradient.size:
             for j in range(k):
                 row = slice(j * n, (j + 1) * n)
-                _factors(kind, some[j], f)
-                difference(u[row], scratch[1, row], f)
+                difference(u[row], scratch[1, row], _factors(kind, some[j], scores))
     _values(kind, states, value)
 
 
@@ -226,9 +224,9 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
 @COMPILED
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
     """The gradient of a part (n,) of a row whose state (1, STATE) is known."""
-    f, scratch = np.empty(4, scores.dtype), np.empty((2, LENGTH), scores.dtype)
+    scratch = np.empty((2, LENGTH), scores.dtype)
     d, x = scratch[0], scratch[1]
-    _factors(kind, state[0], f)
+    f = _factors(kind, state[0], scores)
     for start in range(0, scores.size, LENGTH):
         here = slice(start, min(start + LENGTH, scores.size))
         u = gradient[here]
