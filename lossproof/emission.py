@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from lossproof.problems import INTERRUPTED, Problem, or_problem
 
 __all__ = ["emit_all", "text_of"]
@@ -27,6 +25,8 @@ def text_of(loss: str, quantity: str, target: str) -> str:
 
 def emit_all(folder: Path, only: tuple[str, ...], jobs: int) -> None:
     """Every file into the folder, told in two lines."""
+    from rich.console import Console
+
     from lossproof.emitting import emissions, write_all
     from lossproof.screen import counted_bar
     from verify.cache import Cache
