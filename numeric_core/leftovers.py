@@ -13,12 +13,15 @@ import numpy as np
 
 from numeric_core.namespace import round_to
 
-__all__ = ["Fast", "batch_of", "rows_of", "value", "value_and_grad"]
+__all__ = ["Fast", "FastProduct", "batch_of", "hvp", "rows_of", "value", "value_and_grad"]
 
 Floats: TypeAlias = np.ndarray[Any, Any]
 
 Fast: TypeAlias = Callable[[Floats, Floats, bool], tuple[Floats, Floats | None]]
 """(scores, labels, with gradient) -> (values, gradient)."""
+
+FastProduct: TypeAlias = Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
+"""(scores, labels, vector) -> (Hessian times vector, a number a row, nan or inf: not done)."""
 
 
 def value(fast: Fast, scores: Floats, labels: Floats, axis: int, plain: Callable[..., Any]) -> Any:
@@ -52,6 +55,30 @@ def value_and_grad(
     batch = batch_of(scores, axis)
     gradient = gradient.reshape((*batch, scores.shape[axis]))
     return result.reshape(batch)[()], np.moveaxis(gradient, -1, axis)
+
+
+def hvp(
+    fast: FastProduct,
+    scores: Floats,
+    labels: Floats,
+    vector: Floats,
+    axis: int,
+    plain: Callable[..., Any],
+) -> Any:
+    """The Hessian of every row times its part of vector, the shape of scores."""
+    s, t = rows_of(scores, labels, axis)
+    _, v = rows_of(scores, vector, axis)
+    found, marks = fast(s, t, v)
+    odd = np.flatnonzero(~np.isfinite(marks))
+    result = round_to(np, found, scores.dtype)
+    if odd.size:
+        try:
+            result[odd] = plain(s[odd], t[odd], v[odd], axis=-1)
+        except ValueError:
+            # an error speaks of the whole batch
+            return plain(scores, labels, vector, axis=axis)
+    result = result.reshape((*batch_of(scores, axis), scores.shape[axis]))
+    return np.moveaxis(result, -1, axis)
 
 
 def batch_of(scores: Floats, axis: int) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-__all__ = ["GONE", "REACH", "Block", "Floats", "Totals", "dot", "exact_sum"]
+__all__ = ["FINE", "GONE", "PIECE", "REACH", "Block", "Floats", "Totals", "dot", "exact_sum"]
 
 Floats: TypeAlias = np.ndarray[Any, Any]
 
@@ -25,12 +25,16 @@ of float32 already e^-700 is nothing."""
 PIECE = 1 << 10
 """Terms of a dot product at a time, for BLAS to start no threads."""
 
+FINE = 1 << 7
+"""The same where roundings are seen: BLAS adds each lane of 1024 terms in turn, and of 128 equal
+terms it had lost 2 ulp in place of 16."""
+
 
 class Block(NamedTuple):
     """Some rows (rows, n) of float64, and what is asked of them.
 
     wide: the result is rounded to a narrower dtype, so that single roundings are not seen.
-    gone: where a term counts as 0 (its score is REACH), if anywhere.  gradient: where to write it.
+    gone: where a term counts as 0, whatever the score, if anywhere.  gradient: where to write it.
     scratch: arrays (rows, n) of float64 to write to.  known: the sums of the rows that these are
     parts of; () where they are still to be computed.
     """
@@ -42,6 +46,12 @@ class Block(NamedTuple):
     gradient: Floats | None
     scratch: tuple[Floats, ...]
     known: tuple[Floats, ...] = ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of what is written."""
+        assert self.gradient is not None
+        return self.gradient.dtype
 
     def exponentials(self, out: Floats) -> Floats:
         """e^s > 0; what is gone is still to be put to 0."""
@@ -90,13 +100,13 @@ VISIBLE = 2.0**-30
 _ONES = np.ones(PIECE)
 
 
-def dot(a: Floats, b: Floats) -> Floats:
-    """sum_i a_i b_i of each row, (rows, n) -> (rows,), in pieces; b may be one row of PIECE."""
+def dot(a: Floats, b: Floats, piece: int = PIECE) -> Floats:
+    """sum_i a_i b_i of each row, (rows, n) -> (rows,), in pieces; b may be one row of a piece."""
     rows, n = a.shape
-    if n <= PIECE:
+    if n <= piece:
         return np.vecdot(a, b)
-    whole = n // PIECE * PIECE
-    pieces = [x if x.ndim == 1 else x[:, :whole].reshape(rows, -1, PIECE) for x in (a, b)]
+    whole = n // piece * piece
+    pieces = [x if x.ndim == 1 else x[:, :whole].reshape(rows, -1, piece) for x in (a, b)]
     result: Floats = np.add.reduce(np.vecdot(*pieces), axis=1)
     if whole < n:
         result += np.vecdot(a[:, whole:], b[: n - whole] if b.ndim == 1 else b[:, whole:])

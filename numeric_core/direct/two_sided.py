@@ -4,6 +4,8 @@
     l   = log1p(e^{s0} D) + log1p(e^{-s0} U)
     g_i = u_i / (e^{s0} + U) - d_i / (e^{-s0} + D)
 
+    H v = the sum over both sides of p_i (v_i - sum_j p_j v_j),   p = u / (e^{s0} + U), ...
+
 One exponential a label.  No threshold is subtracted: it is a factor of the sums.
 """
 
@@ -16,6 +18,7 @@ import numpy as np
 
 from numeric_core.direct import Way
 from numeric_core.direct.blocks import Block, Floats, Totals
+from numeric_core.direct.covariance import centred, leader, mean_beside
 
 __all__ = ["terms", "way"]
 
@@ -32,7 +35,9 @@ def way(threshold: float, hard: bool) -> Way | None:
     if abs(threshold) > FARTHEST:
         return None
     base = math.exp(threshold)
-    return Way(partial(_sums, base), partial(_value, base), arrays=3, hard=hard)
+    product = partial(_product, base)
+    sums, value = partial(_sums, base), partial(_value, base)
+    return Way(sums, value, arrays=3, hard=hard, product=product, factors=4)
 
 
 def _sums(base: float, block: Block) -> tuple[Floats, Floats]:
@@ -51,9 +56,30 @@ def _value(base: float, totals: Totals) -> Floats:
     return np.where(_known(up) & _known(down), value, math.nan)
 
 
+def _product(base: float, block: Block, v: Floats) -> Floats:
+    """Writes H v; the sum of the two means of v."""
+    u, d, spare = terms(block)
+    up = _covariance(block, u, base, v, spare)
+    down = _covariance(block, d, 1.0 / base, v, spare)
+    block.write(np.add, u, d)
+    return up + down
+
+
+def _covariance(block: Block, terms: Floats, null: float, v: Floats, spare: Floats) -> Floats:
+    """p_i (v_i - sum_j p_j v_j) in place of the terms of one side; the mean of v."""
+    y = block.scratch[3]
+    norm = null + block.total(terms, spare)
+    largest, own = leader(terms, v)
+    start = np.where(largest > null, own, 0.0)
+    _, mean = centred(block, v, start, mean_beside(block, terms, norm, null), y)
+    np.divide(terms, norm[:, None], out=terms)
+    np.multiply(terms, y, out=terms)
+    return mean
+
+
 def terms(block: Block) -> tuple[Floats, Floats, Floats]:
     """u, d, and an array to write to."""
-    e, u, d = block.scratch
+    e, u, d, *_ = block.scratch
     block.exponentials(e)
     np.divide(block.labels, e, out=d)
     np.subtract(1.0, block.labels, out=u)
