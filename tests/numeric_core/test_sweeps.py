@@ -11,7 +11,7 @@ import pytest
 from core_reference import Arrays, Backend
 from grid_reference import LOSSES, worst_ulps
 
-from numeric_core import fine, halves, lanes, sweeps
+from numeric_core import fine, grid_blocks, halves, lanes, sweeps
 from numeric_core.grids import checked
 
 KINDS = pytest.mark.parametrize("kind", ("truncated", "mirrored", "centered"))
@@ -59,7 +59,7 @@ def test_blocks_and_what_is_kept_do_not_matter(
 ) -> None:
     s, t, _ = grid("soft", dtype, (150, 7))
     whole = swept(kind, s, t), swept(kind, s, t, False)
-    for module in (sweeps, fine):
+    for module in (grid_blocks, fine):
         monkeypatch.setattr(module, "BLOCK", 200)
         monkeypatch.setattr(module, "KEPT", 0)
     parts = swept(kind, s, t), swept(kind, s, t, False)
@@ -96,9 +96,9 @@ def test_batches_are_grids_one_by_one(kind: str) -> None:
 @pytest.mark.parametrize("labels", ("soft", "hard"))
 def test_pairs_of_classes_for_float32(labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     s, t, v = grid(labels, np.float32, (9, 6))
-    monkeypatch.setattr(sweeps, "BLOCK", 24)
-    for kept in (sweeps.KEPT, 0):
-        monkeypatch.setattr(sweeps, "KEPT", kept)
+    monkeypatch.setattr(grid_blocks, "BLOCK", 24)
+    for kept in (grid_blocks.KEPT, 0):
+        monkeypatch.setattr(grid_blocks, "KEPT", kept)
         rows = checked(s, t, True)
         assert sweeps.swept(sweeps.pairwise, None, rows, True) is not None
         assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 1.0
