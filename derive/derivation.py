@@ -115,7 +115,7 @@ class Derivation:
             raise ValueError(f"{part} does not occur in {before}: nothing to rewrite")
         _check_names(named or {}, (part, equal_part), self.facts)
         equation = (part.xreplace(named or {}), equal_part.xreplace(named or {}))
-        decision = equal(*equation, self.facts)
+        decision = equal(*equation, self.facts, believed=True)
         step = Step(
             rule, before, Relation.EQUAL, after, decision, self.facts, note, equation=equation
         )
@@ -143,7 +143,7 @@ class Derivation:
     ) -> Derivation:
         _check_names(named, sides, self.facts)
         equation = (sides[0].xreplace(named), sides[1].xreplace(named))
-        decision = equal(*equation, self.facts)
+        decision = equal(*equation, self.facts, believed=True)
         step = Step(
             rule,
             sides[0],
@@ -186,7 +186,7 @@ class Derivation:
             self.result,
             Relation.TRUNCATES,
             after,
-            equal(*equation, self.facts),
+            equal(*equation, self.facts, believed=True),
             self.facts,
             dropped=factor - kept,
             equation=equation,
@@ -201,7 +201,7 @@ class Derivation:
 
     def _decide(self, left: Expr, relation: Relation, right: Expr) -> Decision:
         if relation is Relation.EQUAL:
-            return equal(left, right, self.facts)
+            return equal(left, right, self.facts, believed=True)
         if relation is Relation.FORCES:
             return forces(left, right, self.facts)
         return (positive if relation is Relation.POSITIVE else nonnegative)(left, self.facts)

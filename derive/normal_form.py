@@ -21,7 +21,8 @@ taken as a refutation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import lcm
 from typing import Any, ClassVar
 
@@ -40,11 +41,9 @@ from sympy import (
     S,
     Sum,
     Symbol,
-    cancel,
     default_sort_key,
     exp,
     expand,
-    factor_list,
     factorrat,
     fraction,
     log,
@@ -53,7 +52,7 @@ from sympy import (
 from sympy.core.function import Function
 
 from derive.axis import Index
-from derive.calculus import opened, over, replace_index, resolve, sift
+from derive.calculus import opened, over, resolve, sift
 from derive.coefficients import Coefficient, OrderSum, depth_of_sums
 from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -65,6 +64,7 @@ from derive.piecewise import (
     enter_size,
     enter_step,
 )
+from derive.polynomials import cancelled, expanded, factored, numerator_of
 from derive.ramps import Largest, leads, ramp, step
 from derive.relations import cases, contract
 from derive.sign import is_nonnegative, is_positive
@@ -85,8 +85,7 @@ def vanishes(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
     """True when the expression is zero for every length and every value the facts allow."""
     expression = _resolved(expression)
     ring = Generators(facts, _root(expression))
-    numerator, _ = fraction(together(ring.enter(expression)))
-    return bool(_reduced(ring, numerator) == 0)
+    return bool(_reduced(ring, numerator_of(ring.enter(expression))) == 0)
 
 
 def _resolved(expression: Expr) -> Expr:
@@ -136,10 +135,10 @@ class Generators:
     def __init__(self, facts: Facts, root: int) -> None:
         self.facts = facts
         self.root = root
-        self.sums = 0
+        # How many bound symbols are in reach; each is named by the number of those around it, so
+        # that equal sums side by side are one expression, and what is known of it is found again.
         self.depth = 0
-        # Private names of bound indices carry a running number; their places in the nest do not.
-        self.places: dict[Symbol, Symbol] = {}
+        self.bound: set[Symbol] = set()
         self.entered: dict[Expr, Expr] = {}
         self.symbol_of: dict[Expr, Symbol] = {}
         self.atom_of: dict[Symbol, Expr] = {}
@@ -174,8 +173,7 @@ class Generators:
         """One cancelled fraction, the same however the value came to be."""
         if _is_cancelled(value):
             return value
-        value = together(value)
-        return cancel(value, *self.ordered(value))
+        return cancelled(value, self.ordered(value))
 
     def ordered(self, value: Expr) -> list[Symbol]:
         """Its generators by what they stand for: SymPy would order them by when they were met."""
@@ -183,7 +181,7 @@ class Generators:
 
     def _key(self, symbol: Symbol) -> Any:
         if symbol not in self.keys:
-            self.keys[symbol] = self.placed(self.atom_of[symbol])
+            self.keys[symbol] = default_sort_key(self.atom_of[symbol])
         return self.keys[symbol]
 
     def fraction(self, expression: Expr) -> tuple[Expr, Expr]:
@@ -191,12 +189,18 @@ class Generators:
         numerator, denominator = fraction(self.cancel(self.enter(expression)))
         return contract(self, numerator), denominator
 
-    def private(self, symbol: Symbol) -> Symbol:
-        """A symbol for a bound variable that nothing else is named by."""
-        self.sums += 1
-        private = Symbol(f"_{symbol.name}_{self.sums}", positive=True)
-        self.places[private] = Symbol(f"_at_{self.depth}", positive=True)
-        return private
+    @contextmanager
+    def inside(self, symbol: Symbol) -> Iterator[Symbol]:
+        """Where an index or a variable is bound: under a name that nothing else in reach has."""
+        name = f"_at_{self.depth}"
+        own = isinstance(symbol, Index)
+        private = symbol.axis.index(name) if own else Symbol(f"_z{name}", positive=True)
+        self.bound.add(private)
+        self.depth += 1
+        try:
+            yield private
+        finally:
+            self.depth -= 1
 
     # Generators -------------------------------------------------------------------------------
 
@@ -331,11 +335,11 @@ class Generators:
         """``number * prod factor^power * rest``: factors of known sign, and the rest of unknown."""
         number, factors, rest = S.One, [], S.One
         for part, direction in zip(fraction(value), (1, -1), strict=True):
-            constant, found = factor_list(part, *self.ordered(part))
+            constant, found = factored(part, self.ordered(part))
             number *= constant**direction
             for factor, multiplicity in found:
                 # Factoring fixes no sign: the factor or its negative, whichever has it.
-                candidates = (factor, expand(-factor))
+                candidates = (factor, expanded(-factor))
                 oriented = [c for c in candidates if has_sign(self.leave(c), self.facts)][:1]
                 if not oriented:
                     rest *= factor ** (direction * multiplicity)
@@ -368,20 +372,6 @@ class Generators:
         return self.generator(function.func(*arguments))
 
     # Sums -------------------------------------------------------------------------------------
-
-    def enter_bound(self, body: Expr, index: Index) -> tuple[Index, Expr]:
-        """The body in generators, under a name of the index that nothing else is named by."""
-        self.sums += 1
-        private = index.axis.index(f"_{index.name}_{self.sums}")
-        self.places[private] = index.axis.index(f"_at_{self.depth}")
-        self.depth += 1
-        value = self.enter(replace_index(body, index, private))
-        self.depth -= 1
-        return private, value
-
-    def placed(self, value: Expr) -> Any:
-        """A key to sort by in which private names of indices are their places in the nest."""
-        return default_sort_key(value.xreplace(self.places))
 
     def _enter_order_sum(self, total: OrderSum) -> Expr:
         found = closed(total)
