@@ -5,7 +5,8 @@
 for every c.  With c = v_k of the largest p_k nothing is lost as p_k -> 1, nor where all v_i are
 equal; what is lost elsewhere is at most 1 / p_k roundings, which a float32 result does not show.
 In float64 c is then moved to the mean itself: sum_j p_j |v_j - mean| <= 2 sum_j p_j |v_j - v_i| for
-every i, so that the sum makes no more roundings than the terms of y_i have.
+every i, so that the sum makes no more roundings than the terms of y_i have.  It stays at v_k where
+the labels are alike and only a null class, of v = 0, is not.
 
 Range: with e^s within 2^+-200, labels and entries of v that are 0 or have a size of LEAST..MOST,
 no product here underflows, or overflows.
@@ -27,8 +28,11 @@ FARTHEST = 138.0
 
 LEAST, MOST = 2.0**-200, 2.0**200
 
-Mean: TypeAlias = Callable[[Floats, Floats], Floats]
-"""(v - c, c) -> the mean of v - c in each row, the null class at -c."""
+ALIKE = 2.0**-10
+"""Of the null class's part of the mean: with less from the labels, their v are as good as c."""
+
+Mean: TypeAlias = Callable[[Floats, Floats], tuple[Floats, Floats | float]]
+"""(v - c, c) -> the mean of v - c in each row: of the labels, and of a null class at -c."""
 
 
 def centred(
@@ -36,11 +40,12 @@ def centred(
 ) -> tuple[Floats, Floats]:
     """y into out, seen first from c (rows,); the last mean, nan or inf where v is not finite."""
     np.subtract(v, c[:, None], out=out)
-    mean = mean_of(out, c)
+    own, null = mean_of(out, c)
     if not block.wide:
-        c = c + mean
+        c = np.where(np.abs(own) <= ALIKE * np.abs(null), c, c + (own + null))
         np.subtract(v, c[:, None], out=out)
-        mean = mean_of(out, c)
+        own, null = mean_of(out, c)
+    mean = own + null
     return np.subtract(out, mean[:, None], out=out), mean
 
 
@@ -53,9 +58,4 @@ def leader(terms: Floats, v: Floats) -> tuple[Floats, Floats]:
 def mean_beside(block: Block, terms: Floats, norm: Floats, null: float = 0.0) -> Mean:
     """By unnormalised p, terms / norm, beside a null class of weight null and v = 0."""
     piece = PIECE if block.wide else FINE
-
-    def mean(seen: Floats, c: Floats) -> Floats:
-        total = dot(terms, seen, piece)
-        return (total - null * c if null else total) / norm
-
-    return mean
+    return lambda seen, c: (dot(terms, seen, piece) / norm, -null * c / norm)

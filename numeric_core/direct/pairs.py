@@ -83,7 +83,7 @@ def _product(scale: float, c: float, block: Block, v: Floats) -> Floats:
 
 def _mixed(p: Floats, first: Mean, q: Floats, second: Mean) -> Mean:
     """The mean by a mixture of two distributions."""
-    return lambda seen, c: p * first(seen, c) + q * second(seen, c)
+    return lambda seen, c: (p * first(seen, c)[0] + q * second(seen, c)[0], 0.0)
 
 
 def _value(c: float, totals: Totals) -> Floats:

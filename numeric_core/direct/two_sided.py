@@ -30,12 +30,17 @@ FARTHEST = 32.0
 """e^{2 s0} times a sum within MOST stays in range."""
 
 
+HALF = 0.5
+"""A class with more of its side, under soft labels in float64, makes y_i a single term, with eight
+roundings on its way to h_i: 4.8 ulp were seen."""
+
+
 def way(threshold: float, hard: bool) -> Way | None:
     """How `numeric_core.direct` computes ZLPR."""
     if abs(threshold) > FARTHEST:
         return None
     base = math.exp(threshold)
-    product = partial(_product, base)
+    product = partial(_product, base, hard)
     sums, value = partial(_sums, base), partial(_value, base)
     return Way(sums, value, arrays=3, hard=hard, product=product, factors=4)
 
@@ -56,16 +61,18 @@ def _value(base: float, totals: Totals) -> Floats:
     return np.where(_known(up) & _known(down), value, math.nan)
 
 
-def _product(base: float, block: Block, v: Floats) -> Floats:
+def _product(base: float, hard: bool, block: Block, v: Floats) -> Floats:
     """Writes H v; the sum of the two means of v."""
-    u, d, spare = terms(block)
-    up = _covariance(block, u, base, v, spare)
-    down = _covariance(block, d, 1.0 / base, v, spare)
+    u, d, spare = terms(block) if block.wide or not hard else _hard_terms(block)
+    up = _covariance(hard, block, u, base, v, spare)
+    down = _covariance(hard, block, d, 1.0 / base, v, spare)
     block.write(np.add, u, d)
     return up + down
 
 
-def _covariance(block: Block, terms: Floats, null: float, v: Floats, spare: Floats) -> Floats:
+def _covariance(
+    hard: bool, block: Block, terms: Floats, null: float, v: Floats, spare: Floats
+) -> Floats:
     """p_i (v_i - sum_j p_j v_j) in place of the terms of one side; the mean of v."""
     y = block.scratch[3]
     norm = null + block.total(terms, spare)
@@ -74,6 +81,8 @@ def _covariance(block: Block, terms: Floats, null: float, v: Floats, spare: Floa
     _, mean = centred(block, v, start, mean_beside(block, terms, norm, null), y)
     np.divide(terms, norm[:, None], out=terms)
     np.multiply(terms, y, out=terms)
+    if not (block.wide or hard):
+        mean[largest > HALF * norm] = math.nan
     return mean
 
 
@@ -85,6 +94,19 @@ def terms(block: Block) -> tuple[Floats, Floats, Floats]:
     np.subtract(1.0, block.labels, out=u)
     np.multiply(u, e, out=u)
     block.clear(u)
+    return u, d, e
+
+
+def _hard_terms(block: Block) -> tuple[Floats, Floats, Floats]:
+    """As `terms`, for labels 0 and 1: d_i = e^{-s_i}, without the rounding of a division."""
+    e, u, d, *_ = block.scratch
+    t = block.labels
+    np.multiply(t, -2.0, out=d)
+    np.add(d, 1.0, out=d)
+    np.exp(np.multiply(d, block.scores, out=d), out=e)
+    block.clear(e)
+    np.multiply(e, t, out=d)
+    np.subtract(e, d, out=u)
     return u, d, e
 
 
