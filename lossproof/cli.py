@@ -315,8 +315,8 @@ def check(
 
     from lossproof.checking import check as run
     from lossproof.checking import read_options
+    from verify.check.findings import VERDICTS
     from verify.check.page import write_page
-    from verify.check.result import VERDICTS
     from verify.check.show import show
 
     check_writable(page)
