@@ -138,7 +138,7 @@ class Generators:
         # How many bound symbols are in reach; each is named by the number of those around it, so
         # that equal sums side by side are one expression, and what is known of it is found again.
         self.depth = 0
-        self.bound: set[Symbol] = set()
+        self.bound: dict[Symbol, int] = {}
         self.entered: dict[Expr, Expr] = {}
         self.symbol_of: dict[Expr, Symbol] = {}
         self.atom_of: dict[Symbol, Expr] = {}
@@ -195,7 +195,7 @@ class Generators:
         name = f"_at_{self.depth}"
         own = isinstance(symbol, Index)
         private = symbol.axis.index(name) if own else Symbol(f"_z{name}", positive=True)
-        self.bound.add(private)
+        self.bound[private] = self.depth
         self.depth += 1
         try:
             yield private

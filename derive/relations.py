@@ -10,7 +10,7 @@ tie together are written as the first of them, powers are lowered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Poly, Pow, S, Symbol
@@ -30,7 +30,7 @@ class Ring(extraction.Ring, Protocol):
 
     facts: Facts
     radicals: dict[Symbol, tuple[int, Expr]]
-    bound: set[Symbol]
+    bound: dict[Symbol, int]
 
 
 _NO_VALUE = (S.ComplexInfinity, S.NaN)
@@ -130,7 +130,7 @@ def _contract_term(ring: Ring, term: Expr) -> Expr:
 
 def _contract_deltas(ring: Ring, deltas: tuple[KroneckerDelta, ...], rest: Expr) -> Expr:
     """Write each class of indices that the deltas make equal as its first member."""
-    first = _first_of_class(list(deltas))
+    first = _first_of_class(ring, deltas)
     tied = Mul(*(KroneckerDelta(a, b) for a, b in first.items()))
     moved = {symbol: _moved(ring, symbol, first) for symbol in rest.free_symbols}
     return ring.enter(tied) * contract(ring, rest.xreplace(moved))
@@ -144,14 +144,18 @@ def _moved(ring: Ring, symbol: Symbol, first: Mapping[Index, Index]) -> Expr:
     return ring.enter(atom)
 
 
-def _first_of_class(deltas: list[KroneckerDelta]) -> dict[Index, Index]:
-    """For each tied index but the first of its class: the first of its class, by name."""
+def _first_of_class(ring: Ring, deltas: Iterable[KroneckerDelta]) -> dict[Index, Index]:
+    """For each tied index but the first of its class: the first, the innermost that is bound.
+
+    Then ``1 + x_j - delta_ij x_i`` under a sum over j is ``1 + (1 - delta_ij) x_j``, whose sign
+    shows; free indices come by name.
+    """
     classes: list[set[Index]] = []
     for delta in deltas:
         touched = [group for group in classes if group & set(delta.args)]
         classes = [group for group in classes if group not in touched]
         classes.append(set(delta.args).union(*touched))
-    ordered = [sorted(group, key=str) for group in classes]
+    ordered = [sorted(group, key=lambda i: (-ring.bound.get(i, -1), str(i))) for group in classes]
     return {index: group[0] for group in ordered for index in group[1:]}
 
 

@@ -123,18 +123,17 @@ def _main_symbols(ring: Ring, factor: Expr, index: Index) -> list[Symbol]:
 
 
 def _sum_of_terms(ring: Ring, numerator: Expr, laurent: Expr, dense: Expr, index: Index) -> Expr:
-    result = S.Zero
-    for term in Add.make_args(numerator):
-        if term == 0:
-            continue
-        outside, inside = S.One, S.One
-        for factor in Mul.make_args(term):
-            if ring.depends(factor, index):
-                inside *= factor
-            else:
-                outside *= factor
-        result += outside * _sum_of_monomial(ring, inside / laurent, dense, index)
-    return result
+    bound = {symbol for symbol in numerator.free_symbols if ring.depends(symbol, index)}
+    by_inside: dict[Expr, list[Expr]] = {}
+    for term in Add.make_args(numerator) if numerator != 0 else ():
+        outside, inside = term.as_independent(*bound, as_Add=False) if bound else (term, S.One)
+        by_inside.setdefault(inside, []).append(outside)
+    return Add(
+        *(
+            Add(*outside) * _sum_of_monomial(ring, inside / laurent, dense, index)
+            for inside, outside in by_inside.items()
+        )
+    )
 
 
 def _sum_of_monomial(ring: Ring, monomial: Expr, dense: Expr, index: Index) -> Expr:
