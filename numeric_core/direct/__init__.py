@@ -123,8 +123,8 @@ def _in_blocks(way: Way, scores: Floats, labels: Floats, gradient: Floats | None
 
 def _short_rows(
     way: Way, scores: Floats, labels: Floats, gradient: Floats | None, odd: Floats, partly: Floats
-) -> Floats:
-    """The sums of all rows, (sums, m), some rows at a time; odd and partly are set."""
+) -> tuple[Floats, ...]:
+    """The sums of all rows, (m,) each, some rows at a time; odd and partly are set."""
     m, n = scores.shape
     step = min(max(1, given.BLOCK // ((way.arrays + 2) * n)), m)
     scratch = given.scratch_of(way.arrays + 2, step, n)
@@ -137,13 +137,12 @@ def _short_rows(
         if block.gone is not None:
             partly[here] = block.gone.any(axis=-1)
         sums.append(way.sums(block))
-    columns: Floats = np.concatenate(sums, axis=1)
-    return columns
+    return sums[0] if len(sums) == 1 else tuple(np.concatenate(sums, axis=1))
 
 
 def _long_rows(
     way: Way, scores: Floats, labels: Floats, gradient: Floats | None, odd: Floats, partly: Floats
-) -> Floats:
+) -> tuple[Floats, ...]:
     """As `_short_rows`, one row at a time and that in parts: its sums, then its gradient."""
     m, n = scores.shape
     scratch = given.scratch_of(way.arrays + 2, 1, LONGEST)
@@ -171,8 +170,7 @@ def _long_rows(
             for part in parts:
                 sums(part, whole)
         columns.append(whole)
-    result: Floats = np.concatenate(columns, axis=1)
-    return result
+    return tuple(np.concatenate(columns, axis=1))
 
 
 def _merged(sums: tuple[Floats, ...]) -> Floats:

@@ -84,7 +84,7 @@ class Totals(NamedTuple):
     tolerance: sqrt(eps) of the dtype.
     """
 
-    sums: Floats
+    sums: tuple[Floats, ...]
     partly: Floats | None
     tolerance: float
 

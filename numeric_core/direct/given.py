@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -57,10 +57,14 @@ def scratch_of(arrays: int, rows: int, n: int) -> Floats:
     return numbers.reshape(arrays, rows, n)
 
 
-@contextmanager
-def buffer_for(n: int) -> Iterator[None]:
+def buffer_for(n: int) -> AbstractContextManager[None]:
     """With the ufunc buffers for rows of n, in this thread."""
-    before = np.setbufsize(BUFFER if n >= BUFFER else np.getbufsize())
+    return _buffer(BUFFER) if n >= BUFFER else nullcontext()
+
+
+@contextmanager
+def _buffer(size: int) -> Iterator[None]:
+    before = np.setbufsize(size)
     try:
         yield
     finally:

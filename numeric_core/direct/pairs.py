@@ -12,13 +12,14 @@ a = (R x + y) / (1 + R),   b = (x + R y) / (1 + R),   x = sum u_j v_j / V,   y =
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import cache, partial
+from typing import TypeAlias
 
 import numpy as np
 
 from numeric_core.direct import Way
 from numeric_core.direct.blocks import Block, Floats, Totals
-from numeric_core.direct.covariance import Mean, centred, leader, mean_beside
+from numeric_core.direct.covariance import HALF, centred, leader, mean_beside
 from numeric_core.direct.two_sided import terms
 
 __all__ = ["way"]
@@ -35,6 +36,7 @@ FARTHEST = 64.0
 between a mask (-65504 in float16) and REACH are few."""
 
 
+@cache
 def way(scale: float, margin: float) -> Way | None:
     """How `numeric_core.direct` computes the unified loss."""
     if not 1.0 / FARTHEST <= scale <= FARTHEST or abs(scale * margin) > FARTHEST:
@@ -64,26 +66,34 @@ def _product(scale: float, c: float, block: Block, v: Floats) -> Floats:
     up, down = block.total(u, spare), block.total(d, spare)
     ratio = c * up * down
     rest = 1.0 / (1.0 + ratio)
-    of_u, of_d = (
-        mean_beside(block, x, np.where(total > 0.0, total, 1.0))
-        for x, total in ((u, up), (d, down))
-    )
-    first, second = leader(u, v)[1], leader(d, v)[1]
+    # R u / (1 + R) / V and its like, which are 0 where a side has no label
+    of_u, of_d = (x + 1.0 / (c * y) for x, y in ((up, down), (down, up)))
+    only_u, only_d = (np.where(x > 0.0, x, 1.0) / rest for x in (up, down))
+    y = block.scratch[3]
     likely = ratio >= 1.0
-    near, far = np.where(likely, first, second), np.where(likely, second, first)
-    share, y = scale * scale * c * rest, block.scratch[3]
-    _, a = centred(block, v, near, _mixed(ratio * rest, of_u, rest, of_d), y)
-    spare = np.multiply(y, (share * down)[:, None], out=spare)
-    _, b = centred(block, v, far, _mixed(rest, of_u, ratio * rest, of_d), y)
+    a = _seen(block, v, y, (u, of_u), (d, only_d), likely)
+    np.divide(y, (of_u / scale**2)[:, None], out=spare)
+    b = _seen(block, v, y, (d, of_d), (u, only_u), likely)
+    np.divide(y, (of_d / scale**2)[:, None], out=y)
     np.multiply(u, spare, out=u)
-    np.multiply(y, (share * up)[:, None], out=y)
     block.write(np.add, np.multiply(d, y, out=d), u)
     return np.where(ratio <= MOST, a + b, math.nan)
 
 
-def _mixed(p: Floats, first: Mean, q: Floats, second: Mean) -> Mean:
-    """The mean by a mixture of two distributions."""
-    return lambda seen, c: (p * first(seen, c)[0] + q * second(seen, c)[0], 0.0)
+Side: TypeAlias = tuple[Floats, Floats]
+"""Terms, and what they are divided by in the mixture with the other side."""
+
+
+def _seen(block: Block, v: Floats, out: Floats, own: Side, other: Side, likely: Floats) -> Floats:
+    """v from its mean by a mixture of two sides, own the larger where likely; the last mean."""
+    first, second = (mean_beside(block, *side) for side in (own, other))
+
+    def mean(seen: Floats, c: Floats) -> tuple[Floats, float]:
+        return first(seen, c)[0] + second(seen, c)[0], 0.0
+
+    (p, near), (q, far) = (leader(terms, v) for terms, _ in (own, other))
+    most = np.where(likely, p / own[1], q / other[1])
+    return centred(block, v, np.where(likely, near, far), most > HALF, mean, out)
 
 
 def _value(c: float, totals: Totals) -> Floats:

@@ -92,8 +92,8 @@ def _product(block: Block, v: Floats) -> Floats:
     e, y = block.scratch
     block.clear(block.exponentials(e))
     mass, norm = block.total(block.labels, y, most=2.0), block.total(e, y)
-    _, c = leader(e, v)
-    _, mean = centred(block, v, c, mean_beside(block, e, norm), y)
+    largest, c = leader(e, v)
+    mean = centred(block, v, c, largest > HALF * norm, mean_beside(block, e, norm), y)
     np.multiply(e, (mass / norm)[:, None], out=e)
     block.write(np.multiply, e, y)
     return np.where(np.abs(mass - 1.0) <= TOLERANCE[block.dtype], mean, math.nan)
