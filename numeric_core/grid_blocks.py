@@ -68,8 +68,8 @@ class Grid:
         return others(x, out, exact=self.exact)
 
 
-Fill: TypeAlias = Callable[[Grid, slice, Floats], None]
-"""Writes what both sweeps need of some samples."""
+Fill: TypeAlias = Callable[[Grid, slice, Floats, Floats], None]
+"""Writes what both sweeps need of some samples; may use what is spare."""
 
 
 class Sweeps:
@@ -90,7 +90,7 @@ class Sweeps:
         """What is kept and what is spare, (arrays, samples, m), block by block."""
         for part in self._parts:
             kept, spare = self._arrays(part)
-            self._fill(self._grid, part, kept)
+            self._fill(self._grid, part, kept, spare)
             yield kept, spare
 
     def second(self, gradient: Any) -> Iterator[tuple[Floats, Floats, Any]]:
@@ -98,8 +98,12 @@ class Sweeps:
         for part in self._parts:
             kept, spare = self._arrays(part)
             if not self._all:
-                self._fill(self._grid, part, kept)
+                self._fill(self._grid, part, kept, spare)
             yield kept, spare, gradient[part]
+
+    def parts(self, x: Any) -> Iterator[Any]:
+        """The blocks of an array of the samples."""
+        return (x[part] for part in self._parts)
 
     def _arrays(self, part: slice) -> tuple[Floats, Floats]:
         rows = part.stop - part.start

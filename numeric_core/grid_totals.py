@@ -94,7 +94,7 @@ class _Totals:
         """sum_i t_ij."""
         return np.add.reduce(np.stack(list(self._labels.values())), axis=0)
 
-    def _fill(self, grid: Grid, part: slice, kept: Floats) -> None:
+    def _fill(self, grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
         e, w = kept
         np.exp(grid.scores[part], out=e, dtype=np.float64)
         np.copyto(w, grid.labels[part])

@@ -58,14 +58,11 @@ REACH = 300.0
 """The largest |s| that is tried: e^{2 s} is a float64."""
 
 
-Rough: TypeAlias = Callable[[Grid, Any], float]
-"""The value of a grid; the gradient is written, unless it is None."""
-
-Fine: TypeAlias = Callable[[Any, Any], tuple[float, Floats]]
-"""Value and gradient of scores and labels (n, m) in float64."""
+Sweep: TypeAlias = Callable[[Grid, Any], float | None]
+"""The value of a grid; the gradient is written, unless it is None; None: no answer."""
 
 
-def swept(rough: Rough, fine: Fine | None, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
+def swept(rough: Sweep, fine: Sweep | None, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
     """Value (*batch,) in float64 and gradient, or None; None instead where grids go other ways.
 
     rough: one of `truncated`, `mirrored`, `centered`, `pairwise`; fine: what has float64 gradients,
@@ -86,12 +83,12 @@ def swept(rough: Rough, fine: Fine | None, rows: Rows, gradient: bool) -> tuple[
     try:
         with np.errstate(all="raise"):
             for i in range(len(s)):
-                if fine is not None and out is not None and exact:
-                    value[i], out[i] = fine(s[i], t[i])
-                else:
-                    value[i] = rough(
-                        Grid(s[i], t[i], exact, rows.bound), None if out is None else out[i]
-                    )
+                sweep = fine if exact and gradient and fine is not None else rough
+                grid = Grid(s[i], t[i], exact, rows.bound)
+                answer = sweep(grid, None if out is None else out[i])
+                if answer is None:
+                    return None
+                value[i] = answer
     except FloatingPointError:
         return None
     return value.reshape(batch), None if out is None else out.reshape(rows.scores.shape)
@@ -137,7 +134,7 @@ def truncated(grid: Grid, gradient: Any) -> float:
     return logs(excess)
 
 
-def _own(grid: Grid, part: slice, kept: Floats) -> None:
+def _own(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """e, w, o(e)."""
     e, w, o = kept
     grid.factors(part, e, w)
@@ -168,7 +165,7 @@ def mirrored(grid: Grid, gradient: Any) -> float:
     return 0.5 * (logs(d) + logs(f))
 
 
-def _both(grid: Grid, part: slice, kept: Floats) -> None:
+def _both(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """e, w, o(e), o(w)."""
     e, w, o, q = kept
     grid.factors(part, e, w)
@@ -191,7 +188,7 @@ def centered(grid: Grid, gradient: Any) -> float:
     return logs(excess)
 
 
-def _below_mean(grid: Grid, part: slice, kept: Floats) -> None:
+def _below_mean(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """c = t e^{mean - s}."""
     (c,) = kept
     np.copyto(c, grid.scores[part])
@@ -220,6 +217,6 @@ def pairwise(grid: Grid, gradient: Any) -> float:
     return float(np.sum(np.log1p(excess)))
 
 
-def _factors(grid: Grid, part: slice, kept: Floats) -> None:
+def _factors(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """e, w."""
     grid.factors(part, *kept)
