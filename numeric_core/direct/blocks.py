@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from numeric_core.exact import two_sum
+
 __all__ = ["FINE", "GONE", "PIECE", "REACH", "Block", "Floats", "Totals", "dot", "exact_sum"]
 
 Floats: TypeAlias = np.ndarray[Any, Any]
@@ -77,6 +79,14 @@ class Block(NamedTuple):
             return dot(terms, _ONES[: terms.shape[-1]])
         return exact_sum(terms, spare, most)
 
+    def total_beside(self, null: float, terms: Floats, spare: Floats) -> Floats:
+        """null + the sum of each row, rounded once: (rows,)."""
+        if self.wide:
+            return null + dot(terms, _ONES[: terms.shape[-1]])
+        high, low = _exact_parts(terms, spare, None)
+        total, error = two_sum(null, high)
+        return total + (error + low)
+
 
 class Totals(NamedTuple):
     """The sums of all rows, each (m,).  partly: rows of which a part is gone, if there are some.
@@ -122,10 +132,16 @@ def exact_sum(x: Floats, spare: Floats, most: float | None = None) -> Floats:
 
     Source: Rump, Ogita, Oishi, Accurate floating-point summation I, SIAM J. Sci. Comput. 31 (2008).
     """
+    high, low = _exact_parts(x, spare, most)
+    return high + low
+
+
+def _exact_parts(x: Floats, spare: Floats, most: float | None) -> tuple[Floats, Floats]:
+    """The sum of what is cut off, without an error, and of what is left."""
     ones = _ONES[: x.shape[-1]]
     large = 2.0 * (dot(x, ones)[:, None] if most is None else most)
     np.add(x, large, out=spare)
     np.subtract(spare, large, out=spare)
     high = dot(spare, ones)
     np.subtract(x, spare, out=spare)
-    return high + dot(spare, ones)
+    return high, dot(spare, ones)

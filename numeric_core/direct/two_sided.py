@@ -71,7 +71,7 @@ def _covariance(
 ) -> Floats:
     """p_i (v_i - sum_j p_j v_j) in place of the terms of one side; the mean of v."""
     y = block.scratch[3]
-    norm = null + block.total(terms, spare)
+    norm = block.total_beside(null, terms, spare)
     largest, own = leader(terms, v)
     start = np.where(largest > null, own, 0.0)
     near = np.maximum(largest, null) > HALF * norm
