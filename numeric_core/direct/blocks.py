@@ -13,7 +13,18 @@ import numpy as np
 
 from numeric_core.exact import two_sum
 
-__all__ = ["FINE", "GONE", "PIECE", "REACH", "Block", "Floats", "Totals", "dot", "exact_sum"]
+__all__ = [
+    "FINE",
+    "GONE",
+    "LONG",
+    "PIECE",
+    "REACH",
+    "Block",
+    "Floats",
+    "Totals",
+    "dot",
+    "exact_sum",
+]
 
 Floats: TypeAlias = np.ndarray[Any, Any]
 
@@ -26,6 +37,9 @@ of float32 already e^-700 is nothing."""
 
 PIECE = 1 << 10
 """Terms of a dot product at a time, for BLAS to start no threads."""
+
+LONG = 1 << 12
+"""Terms of a row from which on an exact sum takes less time after additions of eights."""
 
 FINE = 1 << 7
 """The same where roundings are seen: BLAS adds each lane of 1024 terms in turn, and of 128 equal
@@ -126,6 +140,9 @@ def dot(a: Floats, b: Floats, piece: int = PIECE) -> Floats:
 def exact_sum(x: Floats, spare: Floats, most: float | None = None) -> Floats:
     """The sum of each row of terms >= 0, rounded once: (rows, n) -> (rows,); spare (rows, n).
 
+    From LONG terms on they are added in eights before, whose roundings do not add up: equal terms
+    have none, those of others have any sign.
+
     Terms are cut at the last bit of M = 2 S, S an estimate of the sum, or what it is at most:
     fl(x + M) - M is a multiple of ulp(M), and these add up exactly in any order.  What is left of x
     is below ulp(M).
@@ -138,6 +155,8 @@ def exact_sum(x: Floats, spare: Floats, most: float | None = None) -> Floats:
 
 def _exact_parts(x: Floats, spare: Floats, most: float | None) -> tuple[Floats, Floats]:
     """The sum of what is cut off, without an error, and of what is left."""
+    if x.shape[-1] >= LONG:
+        x, spare = _folded(x, spare)
     ones = _ONES[: x.shape[-1]]
     large = 2.0 * (dot(x, ones)[:, None] if most is None else most)
     np.add(x, large, out=spare)
@@ -145,3 +164,15 @@ def _exact_parts(x: Floats, spare: Floats, most: float | None) -> tuple[Floats, 
     high = dot(spare, ones)
     np.subtract(x, spare, out=spare)
     return high, dot(spare, ones)
+
+
+def _folded(x: Floats, spare: Floats) -> tuple[Floats, Floats]:
+    """Sums of eight terms each, or fewer, in one part of spare, and another part to write to."""
+    n = x.shape[-1]
+    for _ in range(3):
+        half = (n + 1) // 2
+        np.add(x[:, : n - half], x[:, half:n], out=spare[:, : n - half])
+        if n % 2 and x is not spare:
+            spare[:, half - 1] = x[:, half - 1]
+        x, n = spare, half
+    return spare[:, :n], spare[:, n : 2 * n]

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats, Totals, dot
+from numeric_core.direct.blocks import FINE, Block, Floats, Totals, dot
 from numeric_core.direct.covariance import centred, leader, mean_beside
 from numeric_core.direct.given import TOLERANCE
 
@@ -66,7 +66,7 @@ def _apart(block: Block) -> tuple[Floats, ...]:
     block.clear(block.exponentials(e))
     largest, rest = _divided(block, e, leader, spare)
     np.subtract(s.reshape(-1)[leader][:, None], s, out=x)
-    linear = block.total(np.multiply(x, t, out=x), spare)
+    linear = dot(t, x, FINE)
     likely = t.max()
     mass, others = _masses(block, likely, spare)
     if block.gradient is not None:

@@ -16,7 +16,7 @@ import pytest
 import numeric_core as nc
 from numeric_core import direct
 from numeric_core.direct import given
-from numeric_core.direct.blocks import PIECE, dot, exact_sum
+from numeric_core.direct.blocks import LONG, PIECE, dot, exact_sum
 
 LOSSES = {
     "softmax": nc.softmax_cross_entropy,
@@ -212,7 +212,7 @@ def test_labels_above_a_half() -> None:
     assert gradient[0, 0] == pytest.approx(2 * tiny, rel=1e-4)
 
 
-@pytest.mark.parametrize("n", [1, 2, 63, PIECE, PIECE + 1, 5000])
+@pytest.mark.parametrize("n", [1, 2, 63, PIECE, PIECE + 1, LONG - 1])
 def test_exact_sum_is_rounded_once(n: int) -> None:
     rng = np.random.default_rng(n)
     x = np.concatenate([rng.random((20, n)) ** 9, np.exp(rng.normal(0, 9, (20, n)))])
@@ -222,6 +222,19 @@ def test_exact_sum_is_rounded_once(n: int) -> None:
     x[:-1] /= x[:-1].sum(axis=1, keepdims=True)
     true = np.array([math.fsum(row) for row in x])
     np.testing.assert_array_equal(exact_sum(x, np.empty_like(x), most=2.0), true)
+
+
+@pytest.mark.parametrize("n", [LONG, LONG + 1, LONG + 7, 5 * LONG + 3])
+def test_long_sums_are_within_a_rounding_more(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x = np.concatenate([rng.random((4, n)) ** 9, np.exp(rng.normal(0, 9, (4, n)))])
+    x = np.concatenate([x, np.repeat(1.0 + rng.random((4, 1)), n, axis=1), np.zeros((1, n))])
+    x[0, : n // 2], x[0, n // 2 :] = 1.1, 1.7
+    true = np.array([math.fsum(row) for row in x])
+    np.testing.assert_allclose(exact_sum(x, np.empty_like(x)), true, rtol=2.0**-52)
+    x[:-1] /= x[:-1].sum(axis=1, keepdims=True)
+    true = np.array([math.fsum(row) for row in x])
+    np.testing.assert_allclose(exact_sum(x, np.empty_like(x), most=2.0), true, rtol=2.0**-52)
 
 
 @pytest.mark.parametrize("n", [3, PIECE, PIECE + 5, 4 * PIECE + 1])
