@@ -287,17 +287,41 @@ def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
 
 def alike(left: Expr, right: Expr) -> bool:
     """True when the two differ in the names of bound indices at most."""
-    return _bound_by_depth(left, 0) == _bound_by_depth(right, 0)
+    return bound_by_depth(left) == bound_by_depth(right)
 
 
-def _bound_by_depth(expression: Expr, depth: int) -> Expr:
+@lru_cache(maxsize=KEPT)
+def bound_by_depth(expression: Expr, depth: int = 0) -> Expr:
+    """The expression with each bound index named by the number of sums and products around it."""
     if isinstance(expression, Sum | Product):
         index, body = opened(expression)
         name = index.axis.index(f"_bound_{depth}")
-        return over(expression, name, _bound_by_depth(replace_index(body, index, name), depth + 1))
+        return over(expression, name, bound_by_depth(replace_index(body, index, name), depth + 1))
     if not expression.args or isinstance(expression, Indexed):
         return expression
-    return expression.func(*(_bound_by_depth(argument, depth) for argument in expression.args))
+    return expression.func(*(bound_by_depth(argument, depth) for argument in expression.args))
+
+
+def under_names(expression: Expr, names: Mapping[Expr, Expr]) -> Expr:
+    """Derivatives carried out, then each named part, sifted or not, by its name.
+
+    What holds whatever the names stand for holds of the expression.
+    """
+    forms = {
+        bound_by_depth(form): name for part, name in names.items() for form in (part, sift(part))
+    }
+    return _under_names(resolve(expression), forms, tuple({type(part) for part in forms}))
+
+
+def _under_names(
+    expression: Expr, forms: Mapping[Expr, Expr], kinds: tuple[type[Expr], ...]
+) -> Expr:
+    name = forms.get(bound_by_depth(expression)) if isinstance(expression, kinds) else None
+    if name is not None:
+        return name
+    if not expression.args or isinstance(expression, Indexed):
+        return expression
+    return expression.func(*(_under_names(part, forms, kinds) for part in expression.args))
 
 
 def map_entries(expression: Expr, array: IndexedBase, image: Callable[..., Expr]) -> Expr:

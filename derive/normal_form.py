@@ -47,7 +47,6 @@ from sympy import (
     factorrat,
     fraction,
     log,
-    together,
 )
 from sympy.core.function import Function
 
@@ -65,12 +64,11 @@ from derive.piecewise import (
     enter_step,
 )
 from derive.polynomials import cancelled, expanded, factored, numerator_of
+from derive.powers import SignedFactors, enter_power
 from derive.ramps import Largest, leads, ramp, step
 from derive.relations import cases, contract
-from derive.sign import is_nonnegative, is_positive
+from derive.sign import is_positive
 from derive.summation import enter_sum
-
-_Factors = list[tuple[Expr, int]]
 
 
 def normal_form(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Expr:
@@ -234,14 +232,6 @@ class Generators:
 
     # Ways in ----------------------------------------------------------------------------------
 
-    def _enter_power(self, power: Pow) -> Expr:
-        base, exponent = power.args
-        if not isinstance(exponent, Rational) and base == -1:
-            return self.parity(exponent)
-        if not isinstance(exponent, Rational):
-            return self.enter(exp(exponent * log(base)))
-        return self._power_of(self.enter(base), exponent)
-
     def parity(self, exponent: Expr) -> Expr:
         """``(-1)^m``, which is a sign whatever the integer m: its square is 1."""
         signs = S.One
@@ -253,37 +243,6 @@ class Generators:
                 odd = rest if isinstance(number, Integer) else term
                 signs *= self.generator(Pow(S.NegativeOne, odd))
         return signs
-
-    def _power_of(self, value: Expr, exponent: Rational) -> Expr:
-        if exponent.is_negative or not isinstance(exponent, Integer):
-            branches = cases(self, value, positive=True)
-            if branches:
-                weight, at_0, at_1 = branches
-                below, above = (self._power_of(part, exponent) for part in (at_0, at_1))
-                return (1 - weight) * below + weight * above
-        if isinstance(exponent, Integer):
-            return value**exponent
-        return self._root_of(value, exponent)
-
-    def _root_of(self, value: Expr, exponent: Rational) -> Expr:
-        """``value^exponent``; factors go apart only if none is negative: ``sqrt(x^2) != x``."""
-        number, factors, rest = self._factors(self.cancel(value), is_nonnegative)
-        if rest != 1 or not number.is_positive:
-            return self._radical(value, exponent)
-        powers = (self._power_of_factor(f, multiplicity * exponent) for f, multiplicity in factors)
-        return Mul(Pow(number, exponent), *powers)
-
-    def _power_of_factor(self, factor: Expr, exponent: Rational) -> Expr:
-        rooted = isinstance(self.leave(factor).as_base_exp()[0], Indexed | Symbol)
-        exact = rooted or isinstance(exponent, Integer)
-        return factor**exponent if exact else self._radical(factor, exponent)
-
-    def _radical(self, value: Expr, exponent: Rational) -> Expr:
-        radical = self.generator(Pow(self.leave(value), Rational(1, exponent.q)))
-        numerator, denominator = fraction(together(value))
-        if denominator == 1:
-            self.radicals[radical] = (exponent.q, numerator)
-        return radical**exponent.p
 
     def _enter_exp(self, exponential: exp) -> Expr:
         return self._exp_of(self.enter(exponential.args[0]))
@@ -320,7 +279,7 @@ class Generators:
         if branches:
             weight, at_0, at_1 = branches
             return (1 - weight) * self._log_of(at_0) + weight * self._log_of(at_1)
-        number, factors, rest = self._factors(value, is_positive)
+        number, factors, rest = self.factors(value, is_positive)
         if rest == 1 and number.is_negative:
             return self.generator(log(self.leave(value)))
         terms = [multiplicity * self._log_of_factor(f) for f, multiplicity in factors]
@@ -329,9 +288,7 @@ class Generators:
         left = self.leave(rest if number.is_positive else -rest)
         return known if left == 1 else known + self.generator(log(left))
 
-    def _factors(
-        self, value: Expr, has_sign: Callable[[Expr, Facts], bool]
-    ) -> tuple[Rational, _Factors, Expr]:
+    def factors(self, value: Expr, has_sign: Callable[[Expr, Facts], bool]) -> SignedFactors:
         """``number * prod factor^power * rest``: factors of known sign, and the rest of unknown."""
         number, factors, rest = S.One, [], S.One
         for part, direction in zip(fraction(value), (1, -1), strict=True):
@@ -388,7 +345,7 @@ class Generators:
         OrderSum: _enter_order_sum,
         exp: _enter_exp,
         log: _enter_log,
-        Pow: _enter_power,
+        Pow: enter_power,
         Sum: enter_sum,
         Product: _enter_product,
         KroneckerDelta: generator,
