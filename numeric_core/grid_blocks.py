@@ -15,7 +15,7 @@ import numpy as np
 
 from numeric_core.lanes import GROUP, Floats, others
 
-__all__ = ["Grid", "Sweeps"]
+__all__ = ["Grid", "Room", "Sweeps"]
 
 BLOCK = 1 << 15
 """Scores at a time.  `truncated`, 10^4 x 100, was measured at 15.2, 10.8, 8.9, 7.9 ns a score for
@@ -29,7 +29,7 @@ KEPT = 1 << 18
 """Grids of up to so many scores keep what the second sweep takes from the first: 2 MiB an array."""
 
 
-class _Room(threading.local):
+class Room(threading.local):
     """Arrays that each thread keeps: fresh pages cost as much as the arithmetic."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class _Room(threading.local):
         return held[:, : rows * m].reshape(count, rows, m)
 
 
-_room = _Room()
+_room = Room()
 
 
 @dataclass(frozen=True)

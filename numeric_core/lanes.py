@@ -11,6 +11,7 @@ Numbers of the last two are >= 0.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -49,7 +50,7 @@ def row_sums(x: Any, weights: Any = None) -> Any:
     if weights is None:
         if m > LANES:
             return np.add.reduce(x, axis=1)
-        weights = np.ones(m, x.dtype)
+        weights = _ones(m, x.dtype)
     step = _piece(rows, m)
     if rows == step:
         return x @ weights
@@ -62,7 +63,7 @@ def class_sums(x: Any, weights: Any = None) -> Any:
     """Sums over the samples, weighted or plain: (rows, m) -> (m,)."""
     rows, m = x.shape
     if weights is None:
-        weights = np.ones(rows, x.dtype)
+        weights = _ones(rows, x.dtype)
     step = _piece(rows, m)
     if rows == step:
         return weights @ x
@@ -70,6 +71,14 @@ def class_sums(x: Any, weights: Any = None) -> Any:
     pieces = weights[:whole].reshape(-1, 1, step) @ x[:whole].reshape(-1, step, m)
     out = np.add.reduce(pieces, axis=(0, 1))
     return out if whole == rows else out + weights[whole:] @ x[whole:]
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: Any) -> Any:
+    """So many ones, made once: they cost what the sum of a few samples does."""
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
 
 
 def _piece(rows: int, m: int) -> int:

@@ -83,7 +83,9 @@ def swept(rough: Sweep, fine: Sweep | None, rows: Rows, gradient: bool) -> tuple
     try:
         with np.errstate(all="raise"):
             for i in range(len(s)):
-                sweep = fine if exact and gradient and fine is not None else rough
+                sweep = rough if fine is None or not exact else fine
+                if exact and not gradient and rough is not pairwise:
+                    sweep = rough
                 grid = Grid(s[i], t[i], exact, rows.bound)
                 answer = sweep(grid, None if out is None else out[i])
                 if answer is None:

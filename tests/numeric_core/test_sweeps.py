@@ -11,7 +11,7 @@ import pytest
 from core_reference import Arrays, Backend
 from grid_reference import LOSSES, worst_ulps
 
-from numeric_core import fine, grid_blocks, halves, lanes, sweeps
+from numeric_core import fine, fine_pairs, grid_blocks, halves, lanes, sweeps
 from numeric_core.grids import checked
 
 KINDS = pytest.mark.parametrize("kind", ("truncated", "mirrored", "centered"))
@@ -146,6 +146,29 @@ def test_pairs_of_classes_for_float32(labels: str, monkeypatch: pytest.MonkeyPat
     assert sweeps.swept(sweeps.pairwise, None, checked(far, t, True), True) is None
     doubles = checked(s.astype(np.float64), t.astype(np.float64), False)
     assert sweeps.swept(sweeps.pairwise, None, doubles, True) is None
+
+
+@pytest.mark.parametrize("labels", ("soft", "hard"))
+def test_pairs_of_classes_for_float64(labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    s, t, v = grid(labels, np.float64, (27, 11))
+    rows = checked(s, t, True)
+    assert sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) is None  # so few
+    monkeypatch.setattr(fine_pairs, "FEW", 0)
+    whole = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True)
+    assert whole is not None
+    assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 4.0
+    monkeypatch.setattr(grid_blocks, "BLOCK", 90)
+    monkeypatch.setattr(fine_pairs, "PAIRS", 200)
+    for kept in (grid_blocks.KEPT, 0):
+        monkeypatch.setattr(grid_blocks, "KEPT", kept)
+        value, gradient = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) or (0, 0)
+        np.testing.assert_allclose(value, whole[0], rtol=4e-16)
+        np.testing.assert_allclose(gradient, whole[1], rtol=0, atol=1e-15 * np.max(whole[1]))
+    only, none = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, False) or (0, 0)
+    assert none is None and only == value
+    t[0], t[0, 1] = np.eye(11)[0], 1e-70
+    rows = checked(s, t, True)
+    assert sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) is None
 
 
 def exact(x: float, low: float | None = None) -> Fraction:
