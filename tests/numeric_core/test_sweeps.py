@@ -156,7 +156,8 @@ def test_pairs_of_classes_for_float64(labels: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(fine_pairs, "FEW", 0)
     whole = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True)
     assert whole is not None
-    assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 4.0
+    # 7.4 is what `GridPairwise` says of products of matrices
+    assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 7.4
     monkeypatch.setattr(grid_blocks, "BLOCK", 90)
     monkeypatch.setattr(fine_pairs, "PAIRS", 200)
     for kept in (grid_blocks.KEPT, 0):
