@@ -307,21 +307,41 @@ def under_names(expression: Expr, names: Mapping[Expr, Expr]) -> Expr:
 
     What holds whatever the names stand for holds of the expression.
     """
-    forms = {
-        bound_by_depth(form): name for part, name in names.items() for form in (part, sift(part))
-    }
-    return _under_names(resolve(expression), forms, tuple({type(part) for part in forms}))
+    by_indices: dict[frozenset[Index], dict[Expr, Expr]] = {}
+    for part, name in names.items():
+        by_indices.setdefault(free_indices(part), {})[part] = name
+    return _under_names(resolve(expression), by_indices, {})
+
+
+_Names = dict[Expr, Expr]
 
 
 def _under_names(
-    expression: Expr, forms: Mapping[Expr, Expr], kinds: tuple[type[Expr], ...]
+    expression: Expr,
+    by_indices: Mapping[frozenset[Index], _Names],
+    forms: dict[frozenset[Index], _Names],
 ) -> Expr:
-    name = forms.get(bound_by_depth(expression)) if isinstance(expression, kinds) else None
-    if name is not None:
-        return name
-    if not expression.args or isinstance(expression, Indexed):
+    """``forms`` are the parts by their free indices, as far as they have been asked for."""
+    if not _has_sum(expression):
         return expression
-    return expression.func(*(_under_names(part, forms, kinds) for part in expression.args))
+    free = free_indices(expression)
+    if free in by_indices:
+        if free not in forms:
+            forms[free] = _forms(by_indices[free])
+        name = forms[free].get(bound_by_depth(expression))
+        if name is not None:
+            return name
+    return expression.func(*(_under_names(part, by_indices, forms) for part in expression.args))
+
+
+def _forms(names: _Names) -> _Names:
+    """The names by how their parts may be written."""
+    return {bound_by_depth(form): n for part, n in names.items() for form in (part, sift(part))}
+
+
+@lru_cache(maxsize=KEPT)
+def _has_sum(expression: Expr) -> bool:
+    return isinstance(expression, Sum) or any(map(_has_sum, expression.args))
 
 
 def map_entries(expression: Expr, array: IndexedBase, image: Callable[..., Expr]) -> Expr:

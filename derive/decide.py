@@ -167,9 +167,9 @@ def _decide(
     """Examine at a few points, prove, and only then search long for a counterexample."""
     in_pieces = left.has(*PIECEWISE) or right.has(*PIECEWISE)
     axes = len(_unknowns((left, right)).axes)
-    examinations = EXAMINATIONS * max(axes, 1)
-    if in_pieces and not believed:
-        examinations = POINTS_A_LENGTH
+    examinations = POINTS_A_LENGTH if in_pieces else EXAMINATIONS * max(axes, 1)
+    if believed:
+        examinations = EXAMINATIONS
     kept = (BELIEVED_LENGTHS, BELIEVED_PRECISIONS) if believed else (LENGTHS, PRECISIONS)
     found = _separating_point(left, right, facts, examinations, separates, *kept)
     if found is None and prove():
