@@ -88,11 +88,19 @@ def indices_of(expression: Expr) -> frozenset[Index]:
 
 def renamed(expression: Expr, names: Mapping[Index, Index]) -> Expr:
     """Every index that has another name under it, all at once, the bound ones too."""
-    if isinstance(expression, Index):
-        return names.get(expression, expression)
-    if indices_of(expression).isdisjoint(names):
+    return _renamed(expression, tuple((old, new) for old, new in names.items() if old != new))
+
+
+# A printer renames an expression, then each of its branches, and has most of them again.
+@lru_cache(maxsize=KEPT)
+def _renamed(expression: Expr, names: tuple[tuple[Index, Index], ...]) -> Expr:
+    occurring = indices_of(expression)
+    own = tuple(pair for pair in names if pair[0] in occurring)
+    if not own:
         return expression
-    arguments = (renamed(argument, names) for argument in expression.args)
+    if isinstance(expression, Index):
+        return own[0][1]
+    arguments = (_renamed(argument, own) for argument in expression.args)
     return entry(*arguments) if isinstance(expression, Indexed) else expression.func(*arguments)
 
 
@@ -201,6 +209,8 @@ def _derivative_of_power(power: Pow, variable: Variable) -> Expr:
 
 def sift(expression: Expr) -> Expr:
     """Carry out every ``sum_j delta_ij f_j = f_i`` and contract ``delta_ij`` powers."""
+    if not _has_delta(expression):
+        return expression
     if isinstance(expression, Sum):
         return _sift_sum(expression)
     if isinstance(expression, Pow) and isinstance(expression.base, KroneckerDelta):
@@ -208,6 +218,17 @@ def sift(expression: Expr) -> Expr:
     if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
         return expression
     return expression.func(*(sift(argument) for argument in expression.args))
+
+
+# A walk asks this of every branch.
+@lru_cache(maxsize=KEPT)
+def _has_delta(expression: Expr) -> bool:
+    return isinstance(expression, KroneckerDelta) or any(map(_has_delta, expression.args))
+
+
+@lru_cache(maxsize=KEPT)
+def _has_partial(expression: Expr) -> bool:
+    return isinstance(expression, Partial) or any(map(_has_partial, expression.args))
 
 
 def _sift_sum(aggregate: Sum) -> Expr:
@@ -230,7 +251,7 @@ def _terms_by_delta(body: Expr) -> list[Expr]:
     if isinstance(body, Add):
         return [term for argument in body.args for term in _terms_by_delta(argument)]
     for factor in Mul.make_args(body):
-        if isinstance(factor, Add) and factor.has(KroneckerDelta):
+        if isinstance(factor, Add) and _has_delta(factor):
             rest = body / factor
             return [term for part in factor.args for term in _terms_by_delta(rest * part)]
     return [body]
@@ -250,6 +271,7 @@ def _delta_target(term: Expr, index: Index) -> Index | None:
     return None
 
 
+@lru_cache(maxsize=KEPT)
 def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
     """Substitute a free index; bound indices of the target's name are renamed before."""
     if index not in free_indices(expression):
@@ -265,17 +287,61 @@ def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
 
 def alike(left: Expr, right: Expr) -> bool:
     """True when the two differ in the names of bound indices at most."""
-    return _bound_by_depth(left, 0) == _bound_by_depth(right, 0)
+    return bound_by_depth(left) == bound_by_depth(right)
 
 
-def _bound_by_depth(expression: Expr, depth: int) -> Expr:
+@lru_cache(maxsize=KEPT)
+def bound_by_depth(expression: Expr, depth: int = 0) -> Expr:
+    """The expression with each bound index named by the number of sums and products around it."""
     if isinstance(expression, Sum | Product):
         index, body = opened(expression)
         name = index.axis.index(f"_bound_{depth}")
-        return over(expression, name, _bound_by_depth(replace_index(body, index, name), depth + 1))
+        return over(expression, name, bound_by_depth(replace_index(body, index, name), depth + 1))
     if not expression.args or isinstance(expression, Indexed):
         return expression
-    return expression.func(*(_bound_by_depth(argument, depth) for argument in expression.args))
+    return expression.func(*(bound_by_depth(argument, depth) for argument in expression.args))
+
+
+def under_names(expression: Expr, names: Mapping[Expr, Expr]) -> Expr:
+    """Derivatives carried out, then each named part, sifted or not, by its name.
+
+    What holds whatever the names stand for holds of the expression.
+    """
+    by_indices: dict[frozenset[Index], dict[Expr, Expr]] = {}
+    for part, name in names.items():
+        by_indices.setdefault(free_indices(part), {})[part] = name
+    return _under_names(resolve(expression), by_indices, {})
+
+
+_Names = dict[Expr, Expr]
+
+
+def _under_names(
+    expression: Expr,
+    by_indices: Mapping[frozenset[Index], _Names],
+    forms: dict[frozenset[Index], _Names],
+) -> Expr:
+    """``forms`` are the parts by their free indices, as far as they have been asked for."""
+    if not _has_sum(expression):
+        return expression
+    free = free_indices(expression)
+    if free in by_indices:
+        if free not in forms:
+            forms[free] = _forms(by_indices[free])
+        name = forms[free].get(bound_by_depth(expression))
+        if name is not None:
+            return name
+    return expression.func(*(_under_names(part, by_indices, forms) for part in expression.args))
+
+
+def _forms(names: _Names) -> _Names:
+    """The names by how their parts may be written."""
+    return {bound_by_depth(form): n for part, n in names.items() for form in (part, sift(part))}
+
+
+@lru_cache(maxsize=KEPT)
+def _has_sum(expression: Expr) -> bool:
+    return isinstance(expression, Sum) or any(map(_has_sum, expression.args))
 
 
 def map_entries(expression: Expr, array: IndexedBase, image: Callable[..., Expr]) -> Expr:
@@ -290,7 +356,7 @@ def resolve(expression: Expr) -> Expr:
     """Carry out every :class:`Partial` in the expression, innermost first, and sift."""
     if isinstance(expression, Partial):
         return sift(derivative(resolve(expression.expression), expression.variable))
-    if not expression.has(Partial):
+    if not _has_partial(expression):
         return expression
     return expression.func(*(resolve(argument) for argument in expression.args))
 

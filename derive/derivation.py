@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from sympy import Expr, Indexed, IndexedBase, S, Symbol
 
-from derive.calculus import alike, free_indices, replace_index, resolve
+from derive.calculus import alike, free_indices, replace_index, resolve, under_names
 from derive.decide import Decision, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
@@ -102,24 +103,33 @@ class Derivation:
         equal_part: Expr,
         note: str = "",
         named: Mapping[Expr, Expr] | None = None,
+        through: Mapping[Expr, Expr] | None = None,
     ) -> Derivation:
         """Equals for equals: a part of the current expression, wherever it occurs, is another.
 
         Decided by ``part = equal_part`` alone, which holds for every value of its free indices and
         so for those that the expression binds; with names in it as :meth:`generally` has them.
-        Raises ``ValueError`` where the part is not found.
+        Names to prove it ``through`` stand for their parts once derivatives are carried out, and do
+        not appear in the step. Raises ``ValueError`` where the part is not found.
         """
         before = self.result
         after = before.xreplace({part: equal_part})
         if after == before:
             raise ValueError(f"{part} does not occur in {before}: nothing to rewrite")
-        _check_names(named or {}, (part, equal_part), self.facts)
         equation = (part.xreplace(named or {}), equal_part.xreplace(named or {}))
-        decision = equal(*equation, self.facts)
+        _check_names(named or {}, (part, equal_part), equation, self.facts)
+        general = self._through(through, *equation) if through else None
+        decision = equal(*equation, self.facts, believed=True, general=general)
         step = Step(
             rule, before, Relation.EQUAL, after, decision, self.facts, note, equation=equation
         )
         return replace(self, steps=(*self.steps, step))
+
+    def _through(self, names: Mapping[Expr, Expr], left: Expr, right: Expr) -> tuple[Expr, Expr]:
+        """Both sides under those of the names that either side has a part for."""
+        sides = under_names(left, names), under_names(right, names)
+        _check_names(names, (left, right), sides, self.facts)
+        return sides
 
     def generally(
         self, rule: str, target: Expr, named: Mapping[Expr, Expr], note: str = ""
@@ -141,9 +151,9 @@ class Derivation:
         note: str,
         aside: bool,
     ) -> Derivation:
-        _check_names(named, sides, self.facts)
         equation = (sides[0].xreplace(named), sides[1].xreplace(named))
-        decision = equal(*equation, self.facts)
+        _check_names(named, sides, equation, self.facts)
+        decision = equal(*equation, self.facts, believed=True)
         step = Step(
             rule,
             sides[0],
@@ -186,7 +196,7 @@ class Derivation:
             self.result,
             Relation.TRUNCATES,
             after,
-            equal(*equation, self.facts),
+            equal(*equation, self.facts, believed=True),
             self.facts,
             dropped=factor - kept,
             equation=equation,
@@ -201,17 +211,23 @@ class Derivation:
 
     def _decide(self, left: Expr, relation: Relation, right: Expr) -> Decision:
         if relation is Relation.EQUAL:
-            return equal(left, right, self.facts)
+            return equal(left, right, self.facts, believed=True)
         if relation is Relation.FORCES:
             return forces(left, right, self.facts)
         return (positive if relation is Relation.POSITIVE else nonnegative)(left, self.facts)
 
 
-def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr], facts: Facts) -> None:
-    """A name is new, has the indices and the sign of its part, and names one family of parts."""
+_Sides = tuple[Expr, Expr]
+
+
+def _check_names(named: Mapping[Expr, Expr], sides: _Sides, under: _Sides, facts: Facts) -> None:
+    """A name that occurs is new, has the indices and the sign of its part, and names one family."""
     families: dict[Expr, tuple[Expr, tuple[Expr, ...]]] = {}
     taken = set().union(*(side.free_symbols | side.atoms(IndexedBase) for side in sides))
+    occurring = set().union(*(side.atoms(Indexed, Symbol) for side in under))
     for part, name in named.items():
+        if name not in occurring:
+            continue
         base, indices = (name.base, name.indices) if isinstance(name, Indexed) else (name, ())
         if base in taken:
             raise ValueError(f"{name} occurs already: name {part} by something new")
@@ -224,6 +240,7 @@ def _check_names(named: Mapping[Expr, Expr], sides: tuple[Expr, Expr], facts: Fa
             raise ValueError(f"{name} is the name of {first} and of {part}")
 
 
+@lru_cache(maxsize=256)
 def _has_sign_of(name: Expr, part: Expr, facts: Facts) -> bool:
     return is_positive(part, facts) if name.is_positive else is_nonnegative(part, facts)
 

@@ -14,6 +14,7 @@ Nothing is divided by a difference ``x_i - x_j``, which vanishes where a delta t
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import factorial
 from typing import Protocol
@@ -29,7 +30,6 @@ from sympy import (
     default_sort_key,
     exp,
     expand,
-    factor_list,
     log,
     preorder_traversal,
 )
@@ -37,6 +37,7 @@ from sympy import (
 from derive.axis import Index
 from derive.calculus import Partial, resolve
 from derive.coefficients import Coefficient, height, is_power_series
+from derive.polynomials import expanded, factored
 
 # Coefficients of a number as order are written out up to this order, by as many derivatives.
 LARGEST_TAYLOR_ORDER = 4
@@ -82,8 +83,8 @@ class Ring(Protocol):
     def parity(self, exponent: Expr) -> Expr:
         """``(-1)^m`` for an integer m."""
 
-    def private(self, symbol: Symbol) -> Symbol:
-        """A symbol for a bound variable that nothing else is named by."""
+    def inside(self, symbol: Symbol) -> AbstractContextManager[Symbol]:
+        """Where an index or a variable is bound: under a name that nothing else in reach has."""
 
     def fraction(self, expression: Expr) -> tuple[Expr, Expr]:
         """Numerator, reduced by the relations, and denominator of the expression in generators."""
@@ -96,10 +97,10 @@ def enter_coefficient(ring: Ring, node: Coefficient) -> Expr:
             return S.Zero
         if node.order <= LARGEST_TAYLOR_ORDER:
             return ring.enter(_taylor(node))
-    z = ring.private(node.bound)
     base, _ = ring.fraction(node.order)
-    extraction = _Extraction(ring, z, expand(ring.leave(base)))
-    return extraction.of(*ring.fraction(node.series.xreplace({node.bound: z})))
+    with ring.inside(node.bound) as z:
+        extraction = _Extraction(ring, z, expand(ring.leave(base)))
+        return extraction.of(*ring.fraction(node.series.xreplace({node.bound: z})))
 
 
 def _taylor(node: Coefficient) -> Expr:
@@ -123,7 +124,7 @@ def absorb(ring: Ring, numerator: Expr) -> Expr:
     if not coefficients:
         return numerator
     terms = (_absorbed(ring, term, coefficients) for term in Add.make_args(numerator))
-    return expand(Add(*terms))
+    return expanded(Add(*terms))
 
 
 def _absorbed(ring: Ring, term: Expr, coefficients: dict[Symbol, Coefficient]) -> Expr:
@@ -136,14 +137,14 @@ def _absorbed(ring: Ring, term: Expr, coefficients: dict[Symbol, Coefficient]) -
         if order.is_Symbol and powers[order] >= unit:
             slope = node.bound * resolve(Partial(node.series, node.bound)) - shift * node.series
             entered = ring.enter(Coefficient(slope, node.bound, node.order))
-            return absorb(ring, expand(term / order**unit / symbol * entered))
+            return absorb(ring, expanded(term / order**unit / symbol * entered))
         scales = {g: rate for g in powers if (rate := _rate(ring, g, base)) is not None}
         if scales:
             rate = Add(*(powers[generator] * rate for generator, rate in scales.items()))
             series = node.series.xreplace({node.bound: exp(rate) * node.bound})
             entered = ring.enter(exp(-shift * rate) * Coefficient(series, *node.args[1:]))
             rest = term / symbol / Mul(*(g ** powers[g] for g in scales))
-            return absorb(ring, expand(rest * entered))
+            return absorb(ring, expanded(rest * entered))
     return term
 
 
@@ -188,7 +189,7 @@ class _Extraction:
         """The coefficient of ``numerator / denominator``."""
         outer, hidden, dense = self._denominator(denominator)
         groups: dict[tuple[Expr, Expr], dict[int, Expr]] = {}
-        for term in Add.make_args(expand(numerator)):
+        for term in Add.make_args(expanded(numerator)):
             outside, power, shift, series = self._split(term, hidden)
             terms = groups.setdefault((series, shift), {})
             terms[power] = terms.get(power, S.Zero) + outside
@@ -196,7 +197,7 @@ class _Extraction:
 
     def _denominator(self, denominator: Expr) -> tuple[Expr, Expr, dict[Expr, int]]:
         """What is free of z, what stays with the series, and the polynomials in z."""
-        constant, factors = factor_list(denominator, *self.ring.ordered(denominator))
+        constant, factors = factored(denominator, self.ring.ordered(denominator))
         outer, hidden, dense = constant, S.One, {}
         for factor, power in factors:
             if not self.ring.depends(factor, self.z):
@@ -205,7 +206,7 @@ class _Extraction:
                 hidden *= factor**power
             else:
                 turned = self._is_negative_at_zero(factor)
-                dense[expand(-factor) if turned else factor] = int(power)
+                dense[expanded(-factor) if turned else factor] = power
                 outer *= (-1) ** power if turned else 1
         return outer, hidden, dense
 
@@ -307,7 +308,7 @@ def over_common_poles(ring: Ring, numerator: Expr) -> Expr:
         symbol: _raised(ring, symbol, common[ring.series_of[symbol].transcendental])
         for symbol in found
     }
-    return expand(numerator.xreplace(images))
+    return expanded(numerator.xreplace(images))
 
 
 def _raised(ring: Ring, symbol: Symbol, poles: dict[Expr, int]) -> Expr:

@@ -13,7 +13,8 @@ from derive.axis import Index
 from derive.derivation import Derivation
 from derive.emit import Formula
 from derive.emit.formula import Argument, Result
-from derive.losses import SymbolicLoss, loss_named
+from derive.losses import loss_named
+from derive.losses.loss import SymbolicLoss
 from derive.losses.symbols import s, v
 
 #: The quantities that every loss has.

@@ -21,7 +21,8 @@ taken as a refutation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import lcm
 from typing import Any, ClassVar
 
@@ -40,20 +41,17 @@ from sympy import (
     S,
     Sum,
     Symbol,
-    cancel,
     default_sort_key,
     exp,
     expand,
-    factor_list,
     factorrat,
     fraction,
     log,
-    together,
 )
 from sympy.core.function import Function
 
 from derive.axis import Index
-from derive.calculus import opened, over, replace_index, resolve, sift
+from derive.calculus import opened, over, resolve, sift
 from derive.coefficients import Coefficient, OrderSum, depth_of_sums
 from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -65,12 +63,12 @@ from derive.piecewise import (
     enter_size,
     enter_step,
 )
+from derive.polynomials import cancelled, expanded, factored, numerator_of
+from derive.powers import SignedFactors, enter_power
 from derive.ramps import Largest, leads, ramp, step
 from derive.relations import cases, contract
-from derive.sign import is_nonnegative, is_positive
+from derive.sign import is_positive
 from derive.summation import enter_sum
-
-_Factors = list[tuple[Expr, int]]
 
 
 def normal_form(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Expr:
@@ -85,8 +83,7 @@ def vanishes(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> bool:
     """True when the expression is zero for every length and every value the facts allow."""
     expression = _resolved(expression)
     ring = Generators(facts, _root(expression))
-    numerator, _ = fraction(together(ring.enter(expression)))
-    return bool(_reduced(ring, numerator) == 0)
+    return bool(_reduced(ring, numerator_of(ring.enter(expression))) == 0)
 
 
 def _resolved(expression: Expr) -> Expr:
@@ -136,10 +133,10 @@ class Generators:
     def __init__(self, facts: Facts, root: int) -> None:
         self.facts = facts
         self.root = root
-        self.sums = 0
+        # How many bound symbols are in reach; each is named by the number of those around it, so
+        # that equal sums side by side are one expression, and what is known of it is found again.
         self.depth = 0
-        # Private names of bound indices carry a running number; their places in the nest do not.
-        self.places: dict[Symbol, Symbol] = {}
+        self.bound: dict[Symbol, int] = {}
         self.entered: dict[Expr, Expr] = {}
         self.symbol_of: dict[Expr, Symbol] = {}
         self.atom_of: dict[Symbol, Expr] = {}
@@ -174,8 +171,7 @@ class Generators:
         """One cancelled fraction, the same however the value came to be."""
         if _is_cancelled(value):
             return value
-        value = together(value)
-        return cancel(value, *self.ordered(value))
+        return cancelled(value, self.ordered(value))
 
     def ordered(self, value: Expr) -> list[Symbol]:
         """Its generators by what they stand for: SymPy would order them by when they were met."""
@@ -183,7 +179,7 @@ class Generators:
 
     def _key(self, symbol: Symbol) -> Any:
         if symbol not in self.keys:
-            self.keys[symbol] = self.placed(self.atom_of[symbol])
+            self.keys[symbol] = default_sort_key(self.atom_of[symbol])
         return self.keys[symbol]
 
     def fraction(self, expression: Expr) -> tuple[Expr, Expr]:
@@ -191,12 +187,18 @@ class Generators:
         numerator, denominator = fraction(self.cancel(self.enter(expression)))
         return contract(self, numerator), denominator
 
-    def private(self, symbol: Symbol) -> Symbol:
-        """A symbol for a bound variable that nothing else is named by."""
-        self.sums += 1
-        private = Symbol(f"_{symbol.name}_{self.sums}", positive=True)
-        self.places[private] = Symbol(f"_at_{self.depth}", positive=True)
-        return private
+    @contextmanager
+    def inside(self, symbol: Symbol) -> Iterator[Symbol]:
+        """Where an index or a variable is bound: under a name that nothing else in reach has."""
+        name = f"_at_{self.depth}"
+        own = isinstance(symbol, Index)
+        private = symbol.axis.index(name) if own else Symbol(f"_z{name}", positive=True)
+        self.bound[private] = self.depth
+        self.depth += 1
+        try:
+            yield private
+        finally:
+            self.depth -= 1
 
     # Generators -------------------------------------------------------------------------------
 
@@ -230,14 +232,6 @@ class Generators:
 
     # Ways in ----------------------------------------------------------------------------------
 
-    def _enter_power(self, power: Pow) -> Expr:
-        base, exponent = power.args
-        if not isinstance(exponent, Rational) and base == -1:
-            return self.parity(exponent)
-        if not isinstance(exponent, Rational):
-            return self.enter(exp(exponent * log(base)))
-        return self._power_of(self.enter(base), exponent)
-
     def parity(self, exponent: Expr) -> Expr:
         """``(-1)^m``, which is a sign whatever the integer m: its square is 1."""
         signs = S.One
@@ -249,37 +243,6 @@ class Generators:
                 odd = rest if isinstance(number, Integer) else term
                 signs *= self.generator(Pow(S.NegativeOne, odd))
         return signs
-
-    def _power_of(self, value: Expr, exponent: Rational) -> Expr:
-        if exponent.is_negative or not isinstance(exponent, Integer):
-            branches = cases(self, value, positive=True)
-            if branches:
-                weight, at_0, at_1 = branches
-                below, above = (self._power_of(part, exponent) for part in (at_0, at_1))
-                return (1 - weight) * below + weight * above
-        if isinstance(exponent, Integer):
-            return value**exponent
-        return self._root_of(value, exponent)
-
-    def _root_of(self, value: Expr, exponent: Rational) -> Expr:
-        """``value^exponent``; factors go apart only if none is negative: ``sqrt(x^2) != x``."""
-        number, factors, rest = self._factors(self.cancel(value), is_nonnegative)
-        if rest != 1 or not number.is_positive:
-            return self._radical(value, exponent)
-        powers = (self._power_of_factor(f, multiplicity * exponent) for f, multiplicity in factors)
-        return Mul(Pow(number, exponent), *powers)
-
-    def _power_of_factor(self, factor: Expr, exponent: Rational) -> Expr:
-        rooted = isinstance(self.leave(factor).as_base_exp()[0], Indexed | Symbol)
-        exact = rooted or isinstance(exponent, Integer)
-        return factor**exponent if exact else self._radical(factor, exponent)
-
-    def _radical(self, value: Expr, exponent: Rational) -> Expr:
-        radical = self.generator(Pow(self.leave(value), Rational(1, exponent.q)))
-        numerator, denominator = fraction(together(value))
-        if denominator == 1:
-            self.radicals[radical] = (exponent.q, numerator)
-        return radical**exponent.p
 
     def _enter_exp(self, exponential: exp) -> Expr:
         return self._exp_of(self.enter(exponential.args[0]))
@@ -316,7 +279,7 @@ class Generators:
         if branches:
             weight, at_0, at_1 = branches
             return (1 - weight) * self._log_of(at_0) + weight * self._log_of(at_1)
-        number, factors, rest = self._factors(value, is_positive)
+        number, factors, rest = self.factors(value, is_positive)
         if rest == 1 and number.is_negative:
             return self.generator(log(self.leave(value)))
         terms = [multiplicity * self._log_of_factor(f) for f, multiplicity in factors]
@@ -325,17 +288,15 @@ class Generators:
         left = self.leave(rest if number.is_positive else -rest)
         return known if left == 1 else known + self.generator(log(left))
 
-    def _factors(
-        self, value: Expr, has_sign: Callable[[Expr, Facts], bool]
-    ) -> tuple[Rational, _Factors, Expr]:
+    def factors(self, value: Expr, has_sign: Callable[[Expr, Facts], bool]) -> SignedFactors:
         """``number * prod factor^power * rest``: factors of known sign, and the rest of unknown."""
         number, factors, rest = S.One, [], S.One
         for part, direction in zip(fraction(value), (1, -1), strict=True):
-            constant, found = factor_list(part, *self.ordered(part))
+            constant, found = factored(part, self.ordered(part))
             number *= constant**direction
             for factor, multiplicity in found:
                 # Factoring fixes no sign: the factor or its negative, whichever has it.
-                candidates = (factor, expand(-factor))
+                candidates = (factor, expanded(-factor))
                 oriented = [c for c in candidates if has_sign(self.leave(c), self.facts)][:1]
                 if not oriented:
                     rest *= factor ** (direction * multiplicity)
@@ -369,20 +330,6 @@ class Generators:
 
     # Sums -------------------------------------------------------------------------------------
 
-    def enter_bound(self, body: Expr, index: Index) -> tuple[Index, Expr]:
-        """The body in generators, under a name of the index that nothing else is named by."""
-        self.sums += 1
-        private = index.axis.index(f"_{index.name}_{self.sums}")
-        self.places[private] = index.axis.index(f"_at_{self.depth}")
-        self.depth += 1
-        value = self.enter(replace_index(body, index, private))
-        self.depth -= 1
-        return private, value
-
-    def placed(self, value: Expr) -> Any:
-        """A key to sort by in which private names of indices are their places in the nest."""
-        return default_sort_key(value.xreplace(self.places))
-
     def _enter_order_sum(self, total: OrderSum) -> Expr:
         found = closed(total)
         if found is not None:
@@ -398,7 +345,7 @@ class Generators:
         OrderSum: _enter_order_sum,
         exp: _enter_exp,
         log: _enter_log,
-        Pow: _enter_power,
+        Pow: enter_power,
         Sum: enter_sum,
         Product: _enter_product,
         KroneckerDelta: generator,

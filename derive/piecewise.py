@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from sympy import Abs, Add, Expr, Mul, Symbol, expand, factor_list, fraction
+from sympy import Abs, Add, Expr, Mul, Symbol, expand, fraction
 
 from derive import relations
-from derive.axis import Index
 from derive.calculus import free_indices, opened, replace_index
+from derive.polynomials import expanded, factored
 from derive.ramps import Largest, leads, ramp, step
 from derive.relations import cases
 from derive.sign import is_nonnegative
@@ -29,9 +29,6 @@ class Ring(relations.Ring, Protocol):
 
     def ordered(self, value: Expr) -> list[Symbol]:
         """Its generators by what they stand for."""
-
-    def enter_bound(self, body: Expr, index: Index) -> tuple[Index, Expr]:
-        """The body in generators, under a name of the index that nothing else is named by."""
 
 
 def enter_ramp(ring: Ring, node: ramp) -> Expr:
@@ -86,9 +83,10 @@ def _named_by_rule(ring: Ring, node: Largest) -> Largest:
     the largest, and is left out.
     """
     bound, body = opened(node)
-    private, value = ring.enter_bound(body, bound)
     index = bound.axis.index("_largest")
-    terms = Add.make_args(expand(ring.leave(ring.cancel(value))))
+    with ring.inside(bound) as private:
+        value = ring.enter(replace_index(body, bound, private))
+        terms = Add.make_args(expand(ring.leave(ring.cancel(value))))
     own = Add(*(term for term in terms if private in free_indices(term))).primitive()[1]
     return Largest(replace_index(own, private, index), index.axis.limits(index))
 
@@ -107,12 +105,12 @@ def _size_of(ring: Ring, value: Expr) -> Expr:
 
 
 def _size_of_polynomial(ring: Ring, value: Expr) -> Expr:
-    number, factors = factor_list(value, *ring.ordered(value))
+    number, factors = factored(value, ring.ordered(value))
     return Mul(abs(number), *(_size_of_factor(ring, f) ** power for f, power in factors))
 
 
 def _size_of_factor(ring: Ring, factor: Expr) -> Expr:
-    for oriented in (factor, expand(-factor)):
+    for oriented in (factor, expanded(-factor)):
         if is_nonnegative(ring.leave(oriented), ring.facts):
             return oriented
     x = ring.leave(factor)

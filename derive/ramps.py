@@ -14,9 +14,10 @@ holds the limits from both sides, so that no true statement is refuted there; co
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from sympy import Expr, Function, Integer, S
+from sympy import Expr, Function, Integer, S, Symbol
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 __all__ = ["Largest", "TwoValued", "leads", "maximum", "ramp", "step"]
@@ -80,10 +81,24 @@ class Largest(ExprWithLimits):
 
     is_commutative = True
     is_extended_real = True
+    is_number = False
 
     def __new__(cls, body: Expr, *limits: tuple[Any, ...]) -> Largest:
         """The body is kept as it is: nothing is evaluated."""
         return Expr.__new__(cls, body, *(S(limit) for limit in limits))
+
+    @property
+    def free_symbols(self) -> set[Symbol]:
+        """Those of the body without the index, and the length."""
+        return set(_free_symbols(self))
+
+
+# Whatever holds a maximum is asked for its sign, and asks the maximum whether it is a number.
+@lru_cache(maxsize=4096)
+def _free_symbols(largest: Largest) -> frozenset[Symbol]:
+    indices = {limits[0] for limits in largest.limits}
+    lengths = (bound.free_symbols for limits in largest.limits for bound in limits[1:])
+    return frozenset((largest.function.free_symbols - indices).union(*lengths))
 
 
 class leads(TwoValued):

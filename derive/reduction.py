@@ -15,8 +15,9 @@ index, and a sum over all indices but some, ``sum_k (1 - delta_jk) f_k``, is nev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sympy import (
     Add,
@@ -34,7 +35,7 @@ from sympy import (
 from sympy import exp as exponential
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
-from derive.axis import Index
+from derive.axis import KEPT, Index
 from derive.calculus import entry, free_indices, opened, over, replace_index, resolve, sift
 from derive.coefficients import Coefficient
 from derive.nodes import Sealed
@@ -232,9 +233,9 @@ def assign_axes(
     the same object wherever they stand, ``sum_j t_j e^{-s_j}`` in a gradient at ``i`` becomes
     ``sum_i t_i e^{-s_i}``, and what an array holds is written once.
     """
-    slots = [*outputs, *(index for index in others if index not in outputs)]
-    renamed = _assign(expression, {index: index for index in outputs}, slots)
-    return renamed, Frame(outputs, tuple(slots[len(outputs) :]))
+    slots = (*outputs, *(index for index in others if index not in outputs))
+    renamed, slots = _assign(expression, tuple((index, index) for index in outputs), slots)
+    return renamed, Frame(outputs, slots[len(outputs) :])
 
 
 def assign_together(
@@ -254,28 +255,51 @@ def assign_together(
     return assigned, order
 
 
-def _assign(expression: Expr, names: dict[Index, Index], slots: list[Index]) -> Expr:
+_Slots = tuple[Index, ...]
+
+
+# Whatever holds an expression assigns its axes again, branch by branch.
+@lru_cache(maxsize=KEPT)
+def _assign(
+    expression: Expr, names: tuple[tuple[Index, Index], ...], slots: _Slots
+) -> tuple[Expr, _Slots]:
+    """The expression, its free indices under their names, and the indices that it takes."""
     if isinstance(expression, ExprWithLimits):
         index, body = opened(expression)
-        used = {names[other] for other in free_indices(body) if other != index}
-        slot = _first_free(index, used, slots)
-        return over(expression, slot, _assign(body, {**names, index: slot}, slots))
+        inner = [(old, new) for old, new in names if old != index]
+        used = {new for old, new in inner if old in free_indices(body)}
+        slot, slots = _first_free(index, used, slots)
+        assigned, slots = _assign_within(body, (*inner, (index, slot)), slots)
+        return over(expression, slot, assigned), slots
     if isinstance(expression, Index):
-        return names[expression]
+        return dict(names)[expression], slots
     if not expression.args or isinstance(expression, IndexedBase):
-        return expression
-    arguments = [_assign(argument, names, slots) for argument in expression.args]
-    return entry(*arguments) if isinstance(expression, Indexed) else expression.func(*arguments)
+        return expression, slots
+    arguments = []
+    for argument in expression.args:
+        assigned, slots = _assign_within(argument, names, slots)
+        arguments.append(assigned)
+    same = all(new is old for new, old in zip(arguments, expression.args, strict=True))
+    if same:
+        return expression, slots
+    rebuilt = entry if isinstance(expression, Indexed) else expression.func
+    return rebuilt(*arguments), slots
 
 
-def _first_free(index: Index, used: set[Index], slots: list[Index]) -> Index:
+def _assign_within(
+    part: Expr, names: Iterable[tuple[Index, Index]], slots: _Slots
+) -> tuple[Expr, _Slots]:
+    free = free_indices(part)
+    return _assign(part, tuple(pair for pair in names if pair[0] in free), slots)
+
+
+def _first_free(index: Index, used: set[Index], slots: _Slots) -> tuple[Index, _Slots]:
     for slot in slots:
         if slot.axis == index.axis and slot not in used:
-            return slot
+            return slot, slots
     # A bound index keeps its own name where that is free.
     slot = index if index not in slots else index.axis.fresh(slots)
-    slots.append(slot)
-    return slot
+    return slot, (*slots, slot)
 
 
 def is_reciprocal(factor: Expr) -> bool:

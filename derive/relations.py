@@ -10,16 +10,17 @@ tie together are written as the first of them, powers are lowered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Poly, Pow, S, Symbol, expand
+from sympy import Add, Expr, Indexed, KroneckerDelta, Mul, Poly, Pow, S, Symbol
 
 from derive import extraction
 from derive.axis import Index
 from derive.calculus import replace_index
 from derive.facts import Facts
 from derive.implied import without_implied
+from derive.polynomials import expanded
 from derive.ramps import TwoValued, step
 from derive.sign import is_positive
 
@@ -29,7 +30,7 @@ class Ring(extraction.Ring, Protocol):
 
     facts: Facts
     radicals: dict[Symbol, tuple[int, Expr]]
-    places: dict[Symbol, Symbol]
+    bound: dict[Symbol, int]
 
 
 _NO_VALUE = (S.ComplexInfinity, S.NaN)
@@ -71,11 +72,46 @@ def _unit(ring: Ring, symbol: Symbol) -> int:
 
 def contract(ring: Ring, numerator: Expr) -> Expr:
     """The numerator reduced by every relation, multiplied out."""
-    numerator = expand(numerator)
+    numerator = expanded(numerator)
     for symbol, (degree, radicand) in ring.radicals.items():
         numerator = _reduce_radical(numerator, symbol, degree, radicand)
-    terms = (_contract_term(ring, term) for term in Add.make_args(numerator))
-    return expand(Add(*terms))
+    if not any(_is_related(ring, symbol) for symbol in numerator.free_symbols):
+        return numerator
+    terms, by_deltas = _parted(ring, numerator)
+    alone = (_contract_term(ring, term) for term in terms)
+    tied = (_contract_deltas(ring, deltas, Add(*rest)) for deltas, rest in by_deltas.items())
+    return expanded(Add(*alone, *tied))
+
+
+def _is_related(ring: Ring, symbol: Symbol) -> bool:
+    """Whether a relation may hold of the generator: all but those of radicals."""
+    base, _ = ring.leave(symbol).as_base_exp()
+    known = isinstance(base, KroneckerDelta | TwoValued) or base is S.NegativeOne
+    return known or (isinstance(base, Indexed) and ring.facts.is_hard(base.base))
+
+
+def _parted(
+    ring: Ring, numerator: Expr
+) -> tuple[list[Expr], dict[tuple[KroneckerDelta, ...], list[Expr]]]:
+    """The terms without a delta, and what is left of those with the same deltas."""
+    deltas = {
+        symbol: atom
+        for symbol in ring.ordered(numerator)
+        if isinstance(atom := ring.atom_of.get(symbol), KroneckerDelta)
+    }
+    if not deltas:
+        return list(Add.make_args(numerator)), {}
+    terms: list[Expr] = []
+    by_deltas: dict[tuple[KroneckerDelta, ...], list[Expr]] = {}
+    for term in Add.make_args(numerator):
+        powers = term.as_powers_dict()
+        own = tuple(symbol for symbol in deltas if symbol in powers)
+        if own:
+            rest = Mul(*(base**power for base, power in powers.items() if base not in deltas))
+            by_deltas.setdefault(tuple(deltas[symbol] for symbol in own), []).append(rest)
+        else:
+            terms.append(term)
+    return terms, by_deltas
 
 
 def _reduce_radical(value: Expr, symbol: Symbol, degree: int, radicand: Expr) -> Expr:
@@ -84,39 +120,42 @@ def _reduce_radical(value: Expr, symbol: Symbol, degree: int, radicand: Expr) ->
         return value
     terms = Poly(value, symbol).terms()
     parts = (c * symbol ** (k % degree) * radicand ** (k // degree) for (k,), c in terms)
-    return expand(Add(*parts))
+    return expanded(Add(*parts))
 
 
 def _contract_term(ring: Ring, term: Expr) -> Expr:
-    deltas = {
-        symbol: atom
-        for symbol in term.free_symbols
-        if isinstance(atom := ring.atom_of.get(symbol), KroneckerDelta)
-    }
-    if deltas:
-        return _contract_deltas(ring, term, deltas)
     known = _with_one_class(ring, term)
     return _contract_steps(ring, _contract_labels(ring, term)) if known is None else known
 
 
-def _contract_deltas(ring: Ring, term: Expr, deltas: Mapping[Symbol, KroneckerDelta]) -> Expr:
+def _contract_deltas(ring: Ring, deltas: tuple[KroneckerDelta, ...], rest: Expr) -> Expr:
     """Write each class of indices that the deltas make equal as its first member."""
-    first = _first_of_class(list(deltas.values()))
-    rest = term.xreplace(dict.fromkeys(deltas, S.One))
-    tied, rest = Mul(*(KroneckerDelta(a, b) for a, b in first.items())), ring.leave(rest)
+    first = _first_of_class(ring, deltas)
+    tied = Mul(*(KroneckerDelta(a, b) for a, b in first.items()))
+    moved = {symbol: _moved(ring, symbol, first) for symbol in rest.free_symbols}
+    return ring.enter(tied) * contract(ring, rest.xreplace(moved))
+
+
+def _moved(ring: Ring, symbol: Symbol, first: Mapping[Index, Index]) -> Expr:
+    """The generator at the first indices of the classes."""
+    atom = ring.leave(symbol)
     for index, representative in first.items():
-        rest = replace_index(rest, index, representative)
-    return ring.enter(tied) * contract(ring, ring.enter(rest))
+        atom = replace_index(atom, index, representative)
+    return ring.enter(atom)
 
 
-def _first_of_class(deltas: list[KroneckerDelta]) -> dict[Index, Index]:
-    """For each tied index but the first of its class: the first of its class, by name."""
+def _first_of_class(ring: Ring, deltas: Iterable[KroneckerDelta]) -> dict[Index, Index]:
+    """For each tied index but the first of its class: the first, the innermost that is bound.
+
+    Then ``1 + x_j - delta_ij x_i`` under a sum over j is ``1 + (1 - delta_ij) x_j``, whose sign
+    shows; free indices come by name.
+    """
     classes: list[set[Index]] = []
     for delta in deltas:
         touched = [group for group in classes if group & set(delta.args)]
         classes = [group for group in classes if group not in touched]
         classes.append(set(delta.args).union(*touched))
-    ordered = [sorted(group, key=str) for group in classes]
+    ordered = [sorted(group, key=lambda i: (-ring.bound.get(i, -1), str(i))) for group in classes]
     return {index: group[0] for group in ordered for index in group[1:]}
 
 
@@ -135,7 +174,7 @@ def _with_one_class(ring: Ring, term: Expr) -> Expr | None:
         own = ring.leave(term / factor)
         entries = {entry for entry in own.atoms(Indexed) if entry.indices == (index,)}
         alone = [f for f in Mul.make_args(own) if index in f.free_symbols]
-        if not entries or (index in ring.places and len(alone) == 1 and alone[0] in entries):
+        if not entries or (index in ring.bound and len(alone) == 1 and alone[0] in entries):
             continue
         picked = own.xreplace({entry: _picked(entry, label) for entry in entries})
         return contract(ring, factor * ring.enter(picked))

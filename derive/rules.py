@@ -37,7 +37,7 @@ from derive.nodes import (
     weighted_exp,
 )
 from derive.recursion import log_coefficient, subset_mean
-from derive.stable import ROOM
+from derive.room import ROOM
 
 AXIS = labels_axis()
 i, j, l = AXIS.indices("i j l")

@@ -33,7 +33,6 @@ from derive.nodes import (
     Shift,
     finite,
     gated,
-    larger,
     log1p,
     off_top,
     settled,
@@ -43,12 +42,10 @@ from derive.nodes import (
 )
 from derive.recursion import OfElements, left_out_weights, recursion_form
 from derive.reduction import is_reciprocal, left_out, reduction_form, split_sum
+from derive.room import ROOM
 from derive.scaled import Fraction, Part, Scaled, join, log_with_one, weight_factors
 from derive.sigmoids import is_bounded, one_plus_exp, take_sigmoids
 
-# Exponents up to this are not shifted inside log(1 + sum): e^60 = 1e26, so a float32 sum of 1e12
-# such terms is finite (3e38), and 1 + sum is formed without cancellation whenever the sum is tiny.
-ROOM = 60
 # What is already in its stable form.
 LEAVES = (Indexed, IndexedBase, KroneckerDelta, Sealed)
 
@@ -60,30 +57,6 @@ def stable_form(expression: Expr) -> Expr:
     """
     reduced = reduction_form(recursion_form(expression))
     return _stable(_settled(reduced, _weights(reduced)))
-
-
-def with_room(expression: Expr) -> Expr:
-    """A stable form of first derivatives under the shifts that logarithms of the same sums have.
-
-    A formula holds for every value of a shift, so that ``max(x, 0)`` may become
-    ``max(x - 60, 0)``: a value and its gradient then have their exponentials and sums in common.
-    Quotients stay finite, ``e^60`` above a sum that holds it; their squares in float32 would not.
-    """
-    shifts = (node for node in expression.atoms(Shift) if _is_bounded_below(node.definition))
-    return expression.xreplace(
-        {shift: Shift(larger(_bounded(shift.definition) - ROOM, S.Zero)) for shift in shifts}
-    )
-
-
-def _is_bounded_below(definition: Expr) -> bool:
-    """``max(x, 0)`` of exponents: neither a lowered one, of logarithms, nor one with room."""
-    if not isinstance(definition, larger) or S.Zero not in definition.args:
-        return False
-    return not definition.has(logarithm) and -ROOM not in Add.make_args(_bounded(definition))
-
-
-def _bounded(definition: Expr) -> Expr:
-    return next(argument for argument in definition.args if argument != 0)
 
 
 def _grows(expression: Expr) -> bool:

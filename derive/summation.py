@@ -9,7 +9,7 @@ sifted by a delta, is taken inside a coefficient, or is a generator ``sum_j mono
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from sympy import (
     Add,
@@ -21,9 +21,8 @@ from sympy import (
     S,
     Sum,
     Symbol,
-    expand,
+    default_sort_key,
     expand_mul,
-    factor_list,
     fraction,
     reduced,
     together,
@@ -35,6 +34,7 @@ from derive.calculus import free_indices, opened, over, replace_index
 from derive.coefficients import Coefficient
 from derive.extraction import gathered
 from derive.nests import least_nest, nested
+from derive.polynomials import expanded, factored
 from derive.ramps import leads
 from derive.relations import contract
 from derive.sign import is_positive
@@ -48,12 +48,6 @@ class Ring(relations.Ring, Protocol):
     def cancel(self, value: Expr) -> Expr:
         """One cancelled fraction."""
 
-    def enter_bound(self, body: Expr, index: Index) -> tuple[Index, Expr]:
-        """The body in generators, under a name of the index that nothing else is named by."""
-
-    def placed(self, value: Expr) -> Any:
-        """A key to sort by that does not depend on private names."""
-
 
 def enter_sum(ring: Ring, aggregate: Sum) -> Expr:
     index, body = opened(aggregate)
@@ -63,11 +57,12 @@ def enter_sum(ring: Ring, aggregate: Sum) -> Expr:
 
 
 def _sum_of(ring: Ring, body: Expr, index: Index) -> Expr:
-    private, value = ring.enter_bound(body, index)
-    numerator, denominator = fraction(ring.cancel(_contracted(ring, value)))
-    outer, laurent, dense = _split_denominator(ring, denominator, private)
-    parts = _adic(ring, contract(ring, numerator), dense, private)
-    sums = (_sum_of_terms(ring, top, laurent, below, private) for top, below in parts)
+    with ring.inside(index) as private:
+        value = ring.enter(replace_index(body, index, private))
+        numerator, denominator = fraction(ring.cancel(_contracted(ring, value)))
+        outer, laurent, dense = _split_denominator(ring, denominator, private)
+        parts = _adic(ring, contract(ring, numerator), dense, private)
+        sums = [_sum_of_terms(ring, top, laurent, below, private) for top, below in parts]
     return Add(*sums) / outer
 
 
@@ -79,7 +74,7 @@ def _contracted(ring: Ring, value: Expr) -> Expr:
 
 def _split_denominator(ring: Ring, denominator: Expr, index: Index) -> tuple[Expr, Expr, _Factors]:
     """Factors free of the index, generators that depend on it, and the other factors."""
-    constant, factors = factor_list(denominator, *ring.ordered(denominator))
+    constant, factors = factored(denominator, ring.ordered(denominator))
     outer, laurent, dense = constant, S.One, []
     for factor, multiplicity in factors:
         if not ring.depends(factor, index):
@@ -105,9 +100,9 @@ def _adic(
             return
         numerator, scale = fraction(together(numerator))
         (quotient,), remainder = reduced(numerator, [factor], *symbols, order="lex")
-        for top, below in _adic(ring, expand(remainder / scale), others, index):
+        for top, below in _adic(ring, expanded(remainder / scale), others, index):
             yield top, below * factor**power
-        numerator = expand(quotient / scale)
+        numerator = expanded(quotient / scale)
     yield from _adic(ring, numerator, others, index)
 
 
@@ -128,18 +123,17 @@ def _main_symbols(ring: Ring, factor: Expr, index: Index) -> list[Symbol]:
 
 
 def _sum_of_terms(ring: Ring, numerator: Expr, laurent: Expr, dense: Expr, index: Index) -> Expr:
-    result = S.Zero
-    for term in Add.make_args(numerator):
-        if term == 0:
-            continue
-        outside, inside = S.One, S.One
-        for factor in Mul.make_args(term):
-            if ring.depends(factor, index):
-                inside *= factor
-            else:
-                outside *= factor
-        result += outside * _sum_of_monomial(ring, inside / laurent, dense, index)
-    return result
+    bound = {symbol for symbol in numerator.free_symbols if ring.depends(symbol, index)}
+    by_inside: dict[Expr, list[Expr]] = {}
+    for term in Add.make_args(numerator) if numerator != 0 else ():
+        outside, inside = term.as_independent(*bound, as_Add=False) if bound else (term, S.One)
+        by_inside.setdefault(inside, []).append(outside)
+    return Add(
+        *(
+            Add(*outside) * _sum_of_monomial(ring, inside / laurent, dense, index)
+            for inside, outside in by_inside.items()
+        )
+    )
 
 
 def _sum_of_monomial(ring: Ring, monomial: Expr, dense: Expr, index: Index) -> Expr:
@@ -158,7 +152,7 @@ def _sum_of_monomial(ring: Ring, monomial: Expr, dense: Expr, index: Index) -> E
     inside = gathered(ring, monomial / dense, index)
     if inside is not None:
         return ring.enter(inside)
-    return ring.generator(least_nest(nested((summand,), (index,)), ring.placed))
+    return ring.generator(least_nest(nested((summand,), (index,)), default_sort_key))
 
 
 def _over_distribution(ring: Ring, summand: Expr, index: Index) -> Expr | None:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from verify.check.causes import CAUSES
-from verify.check.result import VERDICTS
+from verify.check.findings import VERDICTS
 from verify.museum import FAULTY, Piece
 
 COLUMNS = 6

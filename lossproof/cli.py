@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from lossproof import __version__
 from lossproof.emission import emit_all, text_of
 from lossproof.options import OWN_LOSS, cluster_option, processors
 from lossproof.problems import INTERRUPTED, Problem, check_writable, checkout, on, or_problem
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="lossproof")
+@click.version_option(package_name="lossproof", prog_name="lossproof")
 def main() -> None:
     """Machine-checked mathematics of loss functions."""
 
@@ -73,6 +71,8 @@ def verify(
     The statements of the ledger are decided with it. What an earlier run has found is taken where
     nothing that it depends on has changed. A run that is broken off goes on where it was.
     """
+    from rich.console import Console
+
     from lossproof.screen import progress_bar, show_report
     from lossproof.selection import selected
     from verify.cache import Cache
@@ -113,6 +113,8 @@ def claims(
     name: str | None, document: tuple[str, ...], verdict: tuple[str, ...], as_json: bool
 ) -> None:
     """List the statements of the ledger with their verdicts, or tell the whole story of one."""
+    from rich.console import Console
+
     from lossproof.claims import as_objects, show_table, tell_story
     from lossproof.screen import progress_bar
     from verify.ledger import entry_named, select
@@ -228,6 +230,8 @@ def emit(
 @main.command()
 def losses() -> None:
     """List the losses and what can be derived about each."""
+    from rich.console import Console
+
     from derive.losses import SUBJECTS
     from lossproof.screen import show_losses
 
@@ -307,10 +311,12 @@ def check(
     found out, unless an option says so. Exit 0: equal, or a verdict that is allowed; 1: another
     verdict; 2: bad input.
     """
+    from rich.console import Console
+
     from lossproof.checking import check as run
     from lossproof.checking import read_options
+    from verify.check.findings import VERDICTS
     from verify.check.page import write_page
-    from verify.check.result import VERDICTS
     from verify.check.show import show
 
     check_writable(page)
@@ -349,6 +355,8 @@ def museum(
     PIECE: only those whose name holds one of these, such as jax or torch_mask. Exit 0 only if every
     fault is found and rightly named, and no right code is called wrong.
     """
+    from rich.console import Console
+
     from lossproof.screen import counted_bar
     from verify.museum import PIECES, Guide, alone, tour
     from verify.work import on_cluster

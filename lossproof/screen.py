@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from derive.losses import SymbolicLoss, Theory
+    from derive.lattice import Theory
+    from derive.losses.loss import SymbolicLoss
     from verify.accuracy import Line
     from verify.grid.solutions import SolutionReport
     from verify.ledger.judge import Judgement

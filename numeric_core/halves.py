@@ -16,17 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numeric_core.exact import two_sum
-from numeric_core.lanes import Floats, row_sums
+from numeric_core.lanes import Floats
 
 __all__ = [
+    "UPPER",
     "Halves",
     "Number",
-    "column_sums",
     "halves",
-    "others",
     "product",
-    "quotient",
 ]
 
 UPPER = ~np.int64((1 << 27) - 1)
@@ -68,55 +65,3 @@ def product(a: Halves, b: Halves) -> Number:
     lower = a.high * b.low
     lower += a.low * b.value
     return Number(a.high * b.high, lower)
-
-
-def quotient(x: Floats, y: Halves) -> Halves:
-    """x / y to 2^-76: the upper half of the quotient, and what it leaves of x."""
-    value = x / y.value
-    high = _cut(value)
-    low = x - high * y.high
-    low -= high * y.low
-    low /= y.value
-    return Halves(value, high, low)
-
-
-def column_sums(x: Number) -> Number:
-    """The sum over the samples, (m,), whose upper part is that sum rounded but for an ulp."""
-    high, low = _split_sum(x.upper, np.add.reduce(x.upper, axis=0))
-    lower = np.add.reduce(low, axis=0)
-    if x.lower is not None:
-        lower += np.add.reduce(x.lower, axis=0)
-    return Number(*two_sum(np.add.reduce(high, axis=0), lower))
-
-
-def _split_sum(x: Floats, total: Floats) -> tuple[Floats, Floats]:
-    """h and x - h, both exact, for x >= 0 and about their sum: the sum of all h is exact, each
-    being a multiple of the last place of the total."""
-    high = x + total
-    high -= total
-    return high, x - high
-
-
-def others(x: Number) -> Number:
-    """sum_{k != j} x_k along the last axis: the largest of a row is in no sum but its own."""
-    upper, lower = x
-    flat, at = upper.reshape(-1), np.argmax(upper, axis=1)
-    at += np.arange(0, upper.size, upper.shape[1])
-    most = flat[at]
-    flat[at] = 0.0
-    high, low = _split_sum(upper, row_sums(upper)[:, None])
-    flat[at] = most
-    most_lower = np.zeros_like(most)
-    if lower is not None:
-        most_lower = lower.reshape(-1)[at]
-        low += lower
-        low.reshape(-1)[at] -= most_lower
-    rest, rest_lower = row_sums(high), row_sums(low)
-    total, error = two_sum(rest, most)
-    result = total[:, None] - upper
-    left = (total[:, None] - result) - upper  # exact: the total is larger than any x
-    left += (error + rest_lower + most_lower)[:, None]
-    if lower is not None:
-        left -= lower
-    result.reshape(-1)[at], left.reshape(-1)[at] = rest, rest_lower
-    return Number(result, left)

@@ -1,20 +1,33 @@
 """Sums of float64 grids in NumPy: over classes in lanes, over samples without loss.
 
-    row_sums   sum_j x_j by BLAS in lanes, or by halves: an error that hardly grows with m
-    others     sum_{k != j} x_k, the total less the own x_j, the largest x in no total
-    Total      sum_i x_ij of blocks of samples
+    row_sums     sum_j x_j by BLAS in lanes, or by halves: an error that hardly grows with m
+    class_sums   sum_i v_i x_ij by BLAS
+    others       sum_{k != j} x_k, the total less the own x_j, the largest x in no total
+    Total        sum_i x_ij of blocks of samples
 
 Numbers of the last two are >= 0.
 """
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GROUP", "Floats", "Total", "others", "row_sums"]
+__all__ = [
+    "GROUP",
+    "Floats",
+    "PlainTotal",
+    "Total",
+    "class_sums",
+    "logs",
+    "others",
+    "row_sums",
+    "subtract",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -31,17 +44,50 @@ SEEN = 2.0**-20
 """A difference of this share of its total has 33 of 53 digits left: enough for float32."""
 
 
-def row_sums(x: Any) -> Any:
-    """Sums over the classes in the dtype of x: (rows, m) -> (rows,)."""
+def row_sums(x: Any, weights: Any = None) -> Any:
+    """Sums over the classes, weighted or plain, in the dtype of x: (rows, m) -> (rows,)."""
     rows, m = x.shape
-    if m > LANES:
-        return np.add.reduce(x, axis=1)
-    one, step = np.ones(m, x.dtype), PIECE // m
-    out = np.empty(rows, x.dtype)
+    if weights is None:
+        if m > LANES:
+            return np.add.reduce(x, axis=1)
+        weights = _ones(m, x.dtype)
+    step = _piece(rows, m)
+    if rows == step:
+        return x @ weights
     whole = rows // step * step
-    np.matmul(x[:whole].reshape(-1, step, m), one, out=out[:whole].reshape(-1, step))
-    np.matmul(x[whole:], one, out=out[whole:])
-    return out
+    sums = (x[:whole].reshape(-1, step, m) @ weights).reshape(-1)
+    return sums if whole == rows else np.concatenate([sums, x[whole:] @ weights])
+
+
+def class_sums(x: Any, weights: Any = None) -> Any:
+    """Sums over the samples, weighted or plain: (rows, m) -> (m,)."""
+    rows, m = x.shape
+    if weights is None:
+        weights = _ones(rows, x.dtype)
+    step = _piece(rows, m)
+    if rows == step:
+        return weights @ x
+    whole = rows // step * step
+    pieces = weights[:whole].reshape(-1, 1, step) @ x[:whole].reshape(-1, step, m)
+    out = np.add.reduce(pieces, axis=(0, 1))
+    return out if whole == rows else out + weights[whole:] @ x[whole:]
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: Any) -> Any:
+    """So many ones, made once: they cost what the sum of a few samples does."""
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+def _piece(rows: int, m: int) -> int:
+    """How many rows to take at a time, all pieces alike if that can be."""
+    least = -(-rows * m // PIECE)
+    for count in range(least, 2 * least):
+        if rows % count == 0:
+            return rows // count
+    return max(1, min(rows, PIECE // m))
 
 
 def others(x: Floats, out: Floats, *, exact: bool) -> Floats:
@@ -104,3 +150,30 @@ class Total:
             self._keep(blocks)
         total: Floats = self._high[0] + np.add.reduce(np.stack(self._low), axis=0)
         return total
+
+
+class PlainTotal:
+    """The same, plainly: for a result in a narrower dtype."""
+
+    def __init__(self) -> None:
+        self._total: Any = 0.0
+
+    def add(self, x: Floats) -> None:
+        """A block (samples, m)."""
+        self._total = self._total + class_sums(x)
+
+    def rounded(self) -> Floats:
+        """(m,)"""
+        total: Floats = self._total
+        return total
+
+
+def logs(excess: Floats) -> float:
+    """sum_j log(1 + excess_j)."""
+    return math.fsum(np.log1p(excess).tolist())
+
+
+def subtract(a: Any, b: Any, out: Any) -> None:
+    """a - b, rounded to what the dtype can hold."""
+    with np.errstate(under="ignore"):
+        np.subtract(a, b, out=out, casting="same_kind")

@@ -142,12 +142,17 @@ class Loss(ABC):
         if is_dask_array(scores):
             return lazy.hvp(self, scores, labels, vector, axis, (masked_positives, check))
         plain = partial(self._plain_hvp, masked_positives=masked_positives, check=check)
-        kernel = self.kernel()
-        products = kernels.compiled_product(kernel, scores, labels, vector, axis)
-        if products is None:
-            return plain(scores, labels, vector, axis=axis)
         checks.masked_positives_choice(masked_positives)
-        return products.hvp(kernel, scores, labels, vector, axis, plain)
+        # at the first call: the import of this package is to cost little
+        from numeric_core.direct import products as direct
+
+        kernel, way = self.kernel(), self.direct()
+        products = kernels.compiled_product(kernel, scores, labels, vector, axis)
+        if products is not None:
+            return products.hvp(kernel, scores, labels, vector, axis, plain)
+        if way is not None and direct.takes_product(way, scores, labels, vector, axis):
+            return direct.hvp(way, scores, labels, vector, axis, plain)
+        return plain(scores, labels, vector, axis=axis)
 
     def _plain_hvp(
         self,

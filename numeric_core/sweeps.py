@@ -21,21 +21,18 @@ sweep, and the grid goes the careful way.
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from numeric_core import kernels
-from numeric_core.lanes import GROUP, Floats, Total, others, row_sums
+from numeric_core import grid_totals, kernels
+from numeric_core.grid_blocks import Grid, Sweeps
+from numeric_core.lanes import Floats, PlainTotal, Total, logs, row_sums, subtract
 from numeric_core.rows import Rows
 
 __all__ = [
-    "Grid",
     "centered",
     "mirrored",
     "pairwise",
@@ -43,20 +40,12 @@ __all__ = [
     "truncated",
 ]
 
-BLOCK = 1 << 15
-"""Scores at a time.  `truncated`, 10^4 x 100, was measured at 15.2, 10.8, 8.9, 7.9 ns a score for
-2^12 to 2^15: in small blocks the calls cost more than the arithmetic; five arrays of 2^15 are the
-1 MiB of a level-2 cache."""
-
 COMPILED = 1 << 14
 """Scores, or pairs of them, from which on a grid goes to a kernel: float64 takes 0.4 ms here."""
 
 NARROW = 32
 """Classes from which on a float32 grid does: 10^5 x 10 take a kernel 22 ns a score, and 14 here,
 as do all products of matrices."""
-
-KEPT = 1 << 18
-"""Grids of up to so many scores keep what the second sweep takes from the first: 2 MiB an array."""
 
 LARGE = 1 << 8
 """Scores from which on a grid of a batch, or of float64, is worth sweeps of its own."""
@@ -69,86 +58,11 @@ REACH = 300.0
 """The largest |s| that is tried: e^{2 s} is a float64."""
 
 
-class _Room(threading.local):
-    """Arrays that each thread keeps: fresh pages cost as much as the arithmetic."""
-
-    def __init__(self) -> None:
-        self._held = np.empty(0)
-
-    def of(self, rows: int, m: int) -> Floats:
-        """(rows, m), undefined."""
-        if self._held.size < rows * m:
-            self._held = np.empty(rows * m)
-        return self._held[: rows * m].reshape(rows, m)
+Sweep: TypeAlias = Callable[[Grid, Any], float | None]
+"""The value of a grid; the gradient is written, unless it is None; None: no answer."""
 
 
-_room = _Room()
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Scores and labels (n, m) in float32 or float64; exact: the result is a float64."""
-
-    scores: Any
-    labels: Any
-    exact: bool
-
-    def factors(self, part: slice, e: Floats, w: Floats) -> None:
-        """e^s and t e^{-s} of some samples."""
-        np.exp(self.scores[part], out=e, dtype=np.float64)
-        np.divide(self.labels[part], e, out=w)
-
-    def others(self, x: Floats, out: Floats) -> Floats:
-        """sum_{k != j} x_k, into out."""
-        return others(x, out, exact=self.exact)
-
-
-Rough: TypeAlias = Callable[[Grid, Any], float]
-"""The value of a grid; the gradient is written, unless it is None."""
-
-Fine: TypeAlias = Callable[[Any, Any], tuple[float, Floats]]
-"""Value and gradient of scores and labels (n, m) in float64."""
-
-Fill: TypeAlias = Callable[[Grid, slice, Floats], None]
-"""Writes what both sweeps need of some samples."""
-
-
-class _Sweeps:
-    """The blocks of a grid, twice: what the second sweep needs is kept, or is made again."""
-
-    def __init__(self, grid: Grid, fill: Fill, *, kept: int, spare: int) -> None:
-        n, m = grid.scores.shape
-        step = max(GROUP, BLOCK // m // GROUP * GROUP)
-        self._grid, self._fill = grid, fill
-        self._parts = [slice(i, min(i + step, n)) for i in range(0, n, step)]
-        self._all = n * m <= KEPT
-        rows = min(step, n)
-        long = n if self._all else rows
-        held = _room.of(kept * long + spare * rows, m)
-        self._kept = held[: kept * long].reshape(kept, long, m)
-        self._spare = held[kept * long :].reshape(spare, rows, m)
-
-    def first(self) -> Iterator[tuple[Floats, Floats]]:
-        """What is kept and what is spare, (arrays, samples, m), block by block."""
-        for part in self._parts:
-            kept, spare = self._arrays(part)
-            self._fill(self._grid, part, kept)
-            yield kept, spare
-
-    def second(self, gradient: Any) -> Iterator[tuple[Floats, Floats, Any]]:
-        """The same, and the block's part of the gradient."""
-        for part in self._parts:
-            kept, spare = self._arrays(part)
-            if not self._all:
-                self._fill(self._grid, part, kept)
-            yield kept, spare, gradient[part]
-
-    def _arrays(self, part: slice) -> tuple[Floats, Floats]:
-        rows = part.stop - part.start
-        return self._kept[:, part if self._all else slice(rows)], self._spare[:, :rows]
-
-
-def swept(rough: Rough, fine: Fine | None, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
+def swept(rough: Sweep, fine: Sweep | None, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
     """Value (*batch,) in float64 and gradient, or None; None instead where grids go other ways.
 
     rough: one of `truncated`, `mirrored`, `centered`, `pairwise`; fine: what has float64 gradients,
@@ -169,10 +83,14 @@ def swept(rough: Rough, fine: Fine | None, rows: Rows, gradient: bool) -> tuple[
     try:
         with np.errstate(all="raise"):
             for i in range(len(s)):
-                if fine is not None and out is not None and exact:
-                    value[i], out[i] = fine(s[i], t[i])
-                else:
-                    value[i] = rough(Grid(s[i], t[i], exact), None if out is None else out[i])
+                sweep = rough if fine is None or not exact else fine
+                if exact and not gradient and rough is not pairwise:
+                    sweep = rough
+                grid = Grid(s[i], t[i], exact, rows.bound)
+                answer = sweep(grid, None if out is None else out[i])
+                if answer is None:
+                    return None
+                value[i] = answer
     except FloatingPointError:
         return None
     return value.reshape(batch), None if out is None else out.reshape(rows.scores.shape)
@@ -200,7 +118,9 @@ def _compiled(name: str, rows: Rows, gradient: bool) -> tuple[Any, Any] | None:
 
 def truncated(grid: Grid, gradient: Any) -> float:
     """sum_j log D_j; the gradient (n, m) is written, unless it is None."""
-    sweeps = _Sweeps(grid, _own, kept=3, spare=2)
+    if not grid.exact and (value := grid_totals.truncated(grid, gradient)) is not None:
+        return value
+    sweeps = Sweeps(grid, _own, kept=3, spare=2)
     own = Total()
     for (_, w, o), (a, _) in sweeps.first():
         own.add(np.multiply(w, o, out=a))
@@ -212,11 +132,11 @@ def truncated(grid: Grid, gradient: Any) -> float:
             grid.others(c, up)
             up *= e
             c *= o
-            _subtract(up, c, out)
-    return _logs(excess)
+            subtract(up, c, out)
+    return logs(excess)
 
 
-def _own(grid: Grid, part: slice, kept: Floats) -> None:
+def _own(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """e, w, o(e)."""
     e, w, o = kept
     grid.factors(part, e, w)
@@ -225,7 +145,9 @@ def _own(grid: Grid, part: slice, kept: Floats) -> None:
 
 def mirrored(grid: Grid, gradient: Any) -> float:
     """(sum_j log D_j + sum_j log E_j) / 2; the gradient is written, unless it is None."""
-    sweeps = _Sweeps(grid, _both, kept=4, spare=3)
+    if not grid.exact and (value := grid_totals.mirrored(grid, gradient)) is not None:
+        return value
+    sweeps = Sweeps(grid, _both, kept=4, spare=3)
     own, other = Total(), Total()
     for (e, w, o, q), (a, _, _) in sweeps.first():
         own.add(np.multiply(w, o, out=a))
@@ -241,11 +163,11 @@ def mirrored(grid: Grid, gradient: Any) -> float:
             grid.others(np.divide(e, two_e, out=c), down)
             down += np.divide(o, two_d, out=c)
             down *= w
-            _subtract(up, down, out)
-    return 0.5 * (_logs(d) + _logs(f))
+            subtract(up, down, out)
+    return 0.5 * (logs(d) + logs(f))
 
 
-def _both(grid: Grid, part: slice, kept: Floats) -> None:
+def _both(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """e, w, o(e), o(w)."""
     e, w, o, q = kept
     grid.factors(part, e, w)
@@ -255,20 +177,20 @@ def _both(grid: Grid, part: slice, kept: Floats) -> None:
 
 def centered(grid: Grid, gradient: Any) -> float:
     """sum_j log C_j; the gradient is written, unless it is None."""
-    sweeps = _Sweeps(grid, _below_mean, kept=1, spare=0)
-    total = Total()
+    sweeps = Sweeps(grid, _below_mean, kept=1, spare=0)
+    total = Total() if grid.exact else PlainTotal()
     for (c,), _ in sweeps.first():
         total.add(c)
     excess = total.rounded()
     if gradient is not None:
-        norm, m = 1.0 + excess, excess.size
+        inverse, m = 1.0 / (1.0 + excess), excess.size
         for (p,), _, out in sweeps.second(gradient):
-            p /= norm
-            _subtract((row_sums(p) / m)[:, None], p, out)
-    return _logs(excess)
+            p *= inverse
+            subtract((row_sums(p) / m)[:, None], p, out)
+    return logs(excess)
 
 
-def _below_mean(grid: Grid, part: slice, kept: Floats) -> None:
+def _below_mean(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """c = t e^{mean - s}."""
     (c,) = kept
     np.copyto(c, grid.scores[part])
@@ -281,7 +203,7 @@ def pairwise(grid: Grid, gradient: Any) -> float:
     """sum_{j != k} log P_jk; the gradient is written, unless it is None."""
     if np.max(np.abs(grid.scores)) > PAIR_REACH:
         raise FloatingPointError("out of the range in which no product underflows")
-    sweeps = _Sweeps(grid, _factors, kept=2, spare=2)
+    sweeps = Sweeps(grid, _factors, kept=2, spare=2)
     products = (w.T @ e for (e, w), _ in sweeps.first())
     excess: Floats = sum(products, start=np.zeros(2 * grid.scores.shape[1:]))
     np.fill_diagonal(excess, 0.0)
@@ -293,21 +215,10 @@ def pairwise(grid: Grid, gradient: Any) -> float:
             np.matmul(e, q.T, out=down)
             up *= e
             down *= w
-            _subtract(up, down, out)
+            subtract(up, down, out)
     return float(np.sum(np.log1p(excess)))
 
 
-def _factors(grid: Grid, part: slice, kept: Floats) -> None:
+def _factors(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """e, w."""
     grid.factors(part, *kept)
-
-
-def _logs(excess: Floats) -> float:
-    """sum_j log(1 + excess_j)."""
-    return math.fsum(np.log1p(excess).tolist())
-
-
-def _subtract(a: Floats, b: Floats, out: Any) -> None:
-    """a - b, rounded to what the dtype can hold."""
-    with np.errstate(under="ignore"):
-        np.subtract(a, b, out=out, casting="same_kind")

@@ -1,7 +1,7 @@
 """Three routes to the same number, compared: the numeric core, the emitted code, the oracle.
 
 * The numeric core is held to the accuracy contract, component by component, one row at a time and
-  in batches.
+  in batches: by itself, and where a loss has a kernel compiled by Numba, by that.
 * The code emitted for mpmath, run with enough digits, must agree with the oracle to half an ulp of
   float64: two independent formulas, no float in between. This ties the derivation to the
   definition at points that no symbolic step has seen.
@@ -38,7 +38,13 @@ from verify.grid.samples import quick_grids, thorough_grids
 from verify.measure import References, Route, measure
 from verify.oracle import BallOracle, Reference
 from verify.oracle.grid import GRIDS, GridOracle
-from verify.routes import CompiledRoute, EmittedRoute, compiled_quantities, core_route
+from verify.routes import (
+    EmittedRoute,
+    compiled_quantities,
+    compiled_route,
+    core_route,
+    has_kernel,
+)
 from verify.samples import Sample, quick, thorough
 
 __all__ = ["Comparison", "compare_routes"]
@@ -151,9 +157,8 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
     samples = (family.thorough if long else family.quick)(loss)
     references = References(family.oracle(loss))
     printed = [sample for sample in samples if _is_printable(loss, sample, references)]
-    core = core_route(loss)
     tables = [
-        measure(loss, core, samples, references),
+        measure(loss, core_route(loss), samples, references),
         measure(loss, core_route(loss, "core, batch"), samples, references, batch=True),
         _measure_emitted(loss, "mpmath", lambda r: _measure_mpmath(r, loss, printed, references)),
         _measure_emitted(loss, "numpy", lambda r: _measure_floats(r, loss, printed, references)),
@@ -162,25 +167,36 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         _measure_emitted(loss, each, lambda r: _measure_floats(r, loss, printed, references))
         for each in native.targets(long)
     ]
+    tables += [_measure_compiled(loss, samples, references)]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
-    if quantities := compiled_quantities(loss):
-        route = CompiledRoute(core.loss)
-        compiled = [sample for sample in samples if sample.n]
-        tables.append(measure(loss, route, compiled, references, quantities=quantities))
     coverage = cover(samples, references.known, family.coverage)
     return Comparison(loss, AccuracyTable().merge(*tables), coverage)
 
 
 def _measure_variant(loss: str, samples: Sequence[Sample], **parameters: float) -> AccuracyTable:
     """The core at other parameters than the default ones, on a part of the samples."""
-    name = ", ".join(f"{key}={value:g}" for key, value in parameters.items())
-    route = core_route(loss, f"core, {name}", **parameters)
+    route = core_route(loss, _named("core", parameters), **parameters)
     references = References(BallOracle(loss, **parameters))
     within = [x for x in samples if np.all(x.scores <= VARIANT_LARGEST_SCORE)]
     most = parameters.get("max_labels", math.inf)
     longest = VARIANT_LONGEST if loss in SUBSET_LOSSES else math.inf
     chosen = [x for x in within if x.labels.sum() <= most and x.n <= longest][::EVERY_VARIANT]
-    return measure(loss, route, chosen, references)
+    compiled = _measure_compiled(loss, chosen, references, **parameters)
+    return measure(loss, route, chosen, references).merge(compiled)
+
+
+def _measure_compiled(
+    loss: str, samples: Sequence[Sample], references: References, **parameters: float
+) -> AccuracyTable:
+    """The kernel of the loss, where it has one and Numba is installed."""
+    quantities = compiled_quantities(loss, **parameters)
+    chosen = [sample for sample in samples if quantities and has_kernel(loss, sample)]
+    route = compiled_route(loss, _named("core, compiled", parameters), **parameters)
+    return measure(loss, route, chosen, references, quantities=quantities)
+
+
+def _named(route: str, parameters: Mapping[str, float]) -> str:
+    return ", ".join([route, *(f"{key}={value:g}" for key, value in parameters.items())])
 
 
 def _measure_emitted(

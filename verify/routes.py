@@ -6,72 +6,138 @@ The third route, the oracle, is what both are held against; the three share no c
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 import numeric_core
 from derive.emit import compile_formula
 from derive.formulas import formula_of
-from numeric_core import kernels
+from numeric_core import GridLoss, Loss, kernels, sweeps
+from verify.oracle.grid import GRIDS
+from verify.samples import Sample
 
-__all__ = ["CompiledRoute", "CoreRoute", "EmittedRoute", "compiled_quantities", "core_route"]
+__all__ = ["CompiledGridRoute", "CompiledRoute", "CoreRoute", "EmittedRoute"]
+__all__ += ["compiled_quantities", "compiled_route", "core_route", "has_kernel"]
+
+AnyLoss: TypeAlias = Loss | GridLoss
 
 
 @dataclass(frozen=True)
 class CoreRoute:
-    """The loss object of the numeric core."""
+    """The loss object of the numeric core, without compiled kernels whatever the size."""
 
-    loss: numeric_core.Loss
+    loss: AnyLoss
     name: str = "core"
 
     def value(self, scores: Any, labels: Any) -> Any:
         """The loss of each row."""
-        return self.loss(scores, labels)
+        with kernels.left_out():
+            return self.loss(scores, labels)
 
     def gradient(self, scores: Any, labels: Any) -> Any:
         """Its gradient."""
-        return self.loss.value_and_grad(scores, labels)[1]
+        with kernels.left_out():
+            return self.loss.value_and_grad(scores, labels)[1]
 
     def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
         """Its Hessian times the vector."""
-        return self.loss.hvp(scores, labels, vector)
+        with kernels.left_out():
+            return self.loss.hvp(scores, labels, vector)
 
 
-def compiled_quantities(loss: str) -> tuple[str, ...]:
+def compiled_quantities(loss: str, **parameters: float) -> tuple[str, ...]:
     """What of this loss compiled kernels compute for large arrays, here and now."""
-    known = getattr(numeric_core, loss)
-    kernel = known.kernel() if isinstance(known, numeric_core.Loss) and kernels.used() else None
-    if kernel is None:
+    known = replace(getattr(numeric_core, loss), **parameters)
+    if not kernels.used():
         return ()
-    return (
-        ("value", "gradient", "hvp") if kernel.name in kernels.PRODUCTS else ("value", "gradient")
-    )
+    if isinstance(known, GridLoss):
+        return ("value", "gradient")
+    kernel = known.kernel()
+    if kernel is None or not kernels.in_reach(kernel):
+        return ()
+    return ("value", "gradient", "hvp")[: 3 if kernel.name in kernels.PRODUCTS else 2]
 
 
 @dataclass(frozen=True)
-class CompiledRoute(CoreRoute):
-    """The same loss, with each row repeated until its batch is large enough for a kernel."""
+class CompiledRoute:
+    """The same loss by its kernel: each row with rows of scores 0 after it, as many as that takes.
 
+    What the kernel has no answer for, the plain version then does for one row alone.
+    """
+
+    loss: AnyLoss
     name: str = "core, compiled"
 
     def value(self, scores: Any, labels: Any) -> Any:
         """The loss of the row."""
-        return self.loss(*_repeated(scores, labels))[0]
+        return self.loss(*_in_batch(scores, labels))[0]
 
     def gradient(self, scores: Any, labels: Any) -> Any:
         """Its gradient."""
-        return self.loss.value_and_grad(*_repeated(scores, labels))[1][0]
+        return self.loss.value_and_grad(*_in_batch(scores, labels))[1][0]
 
     def hvp(self, scores: Any, labels: Any, vector: Any) -> Any:
         """Its Hessian times the vector."""
-        return self.loss.hvp(*_repeated(scores, labels, vector))[0]
+        return self.loss.hvp(*_in_batch(scores, labels, vector))[0]
 
 
-def _repeated(*rows: Any) -> tuple[Any, ...]:
-    """Rows (n,) as batches (times, n) of `kernels.LEAST` numbers."""
-    times = -(-kernels.LEAST // max(1, rows[0].size))
-    return tuple(np.repeat(row[None, :], times, axis=0) for row in rows)
+def _in_batch(scores: Any, *others: Any) -> tuple[Any, ...]:
+    """Rows (n,) as the first of batches (rows, n) of `kernels.LEAST` numbers."""
+    shape = (-(-kernels.LEAST // scores.size), scores.size)
+    batch = np.zeros(shape, scores.dtype)
+    batch[0] = scores
+    return batch, *(np.broadcast_to(row, shape).copy() for row in others)
+
+
+@dataclass(frozen=True)
+class CompiledGridRoute(CompiledRoute):
+    """A loss over a grid by its kernel: among the samples there are some without labels, which
+    count nothing, until the grid is large enough for that.
+    """
+
+    def value(self, scores: Any, labels: Any) -> Any:
+        """The loss of the grid."""
+        return self.loss(*_among_others(scores, labels)[:2])
+
+    def gradient(self, scores: Any, labels: Any) -> Any:
+        """Its gradient for the samples of the grid."""
+        *grids, places = _among_others(scores, labels)
+        return self.loss.value_and_grad(*grids)[1][places]
+
+
+def _among_others(scores: Any, labels: Any) -> tuple[Any, Any, Any]:
+    """Grids of `sweeps.COMPILED` numbers at least, and where in them the samples of (n, m) are.
+
+    They are far from each other, so that all chunks that a kernel takes have some.
+    """
+    n, m = scores.shape
+    step = -(-sweeps.COMPILED // scores.size)
+    places = np.arange(0, n * step, step)
+    grids = np.zeros((n * step, m), scores.dtype), np.zeros((n * step, m), labels.dtype)
+    for grid, own in zip(grids, (scores, labels), strict=True):
+        grid[places] = own
+    return *grids, places
+
+
+def compiled_route(loss: str, name: str = "core, compiled", **parameters: float) -> CompiledRoute:
+    """The route through the kernel of the loss, at other parameters where they are given."""
+    known = replace(getattr(numeric_core, loss), **parameters)
+    return CompiledGridRoute(known, name) if loss in GRIDS else CompiledRoute(known, name)
+
+
+def has_kernel(loss: str, sample: Sample) -> bool:
+    """Whether a kernel takes such arrays once they are large; rows that it takes may come back."""
+    if not sample.scores.size:
+        return False
+    if loss not in GRIDS:
+        narrow = getattr(numeric_core, loss).kernel().name in kernels.NARROW
+        return not (narrow and sample.dtype == "float64")
+    from numeric_core.kernels.grid import REACH  # imports Numba
+
+    wide = sample.dtype == "float32" and sample.scores.shape[1] >= sweeps.NARROW
+    taken = sample.dtype == "float64" or (wide and loss != "grid_pairwise")
+    return taken and bool(np.all(np.abs(sample.scores) <= REACH))
 
 
 class EmittedRoute:
@@ -99,5 +165,4 @@ class EmittedRoute:
 
 def core_route(loss: str, name: str = "core", **parameters: float) -> CoreRoute:
     """The numeric core's loss of that name, at other parameters where they are given."""
-    known = getattr(numeric_core, loss)
-    return CoreRoute(replace(known, **parameters) if parameters else known, name)
+    return CoreRoute(replace(getattr(numeric_core, loss), **parameters), name)

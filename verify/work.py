@@ -5,7 +5,8 @@ a run that is broken off goes on where it was.
 
 joblib shares the work out, to processes of this machine or, inside `on_cluster` or a
 `joblib.parallel_config(backend="dask")` of the caller's own, to the workers of a Dask cluster. What
-is kept is kept here.
+is kept is kept here. A process does one unit at a time (`verify.one_at_a_time`), so that a worker
+of several threads is no faster than one of a single thread.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.parallel import get_active_backend
 
 from verify.cache import Cache
+from verify.one_at_a_time import one_at_a_time
 
 __all__ = ["Done", "Work", "carry_out", "each_in_threads", "on_cluster"]
 
@@ -68,7 +70,8 @@ def carry_out(
 
     Without a cache nothing is kept or taken; ``fresh`` does all anew and keeps it.
     """
-    keys = {} if cache is None else {work: work.key() for work in works}
+    with one_at_a_time:
+        keys = {} if cache is None else {work: work.key() for work in works}
     left = []
     for work in works:
         kept = None if cache is None or fresh else cache.get(work.file, keys[work])
@@ -86,6 +89,7 @@ def carry_out(
 def on_cluster(address: str | None) -> Iterator[None]:
     """Within it, work is done by the cluster whose scheduler listens at the address; None: here.
 
+    Start its workers with one thread each, `dask worker --nworkers -1 --nthreads 1 ADDRESS`.
     ValueError where Dask is not installed, and where nobody answers.
     """
     if address is None:
@@ -109,7 +113,10 @@ def on_cluster(address: str | None) -> Iterator[None]:
 
 
 def each_in_threads(function: Callable[[A], B], things: Sequence[A], jobs: int) -> Iterator[B]:
-    """The results in order, from so many threads, or from the cluster."""
+    """The results in order, from so many threads, or from the cluster.
+
+    For a function that does its mathematics in a process of its own (`verify.one_at_a_time`).
+    """
     yield from Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
         delayed(function)(thing) for thing in things
     )
@@ -119,7 +126,7 @@ def _each_done(works: Sequence[W], jobs: int, keys: Mapping[W, str]) -> Iterator
     if _far_away():
         yield from _in_parallel(delayed(_do_far_away)(work, keys.get(work)) for work in works)
     elif jobs == 1 or len(works) < 2:
-        yield from ((work, work.do()) for work in works)
+        yield from map(_do, works)
     else:
         try:
             yield from _in_parallel((delayed(_do_elsewhere)(work) for work in works), jobs)
@@ -143,15 +150,21 @@ def _do_elsewhere(work: W) -> tuple[W, Any]:
     """In a worker, which Ctrl-C reaches too: the process that asked for the work ends it."""
     if threading.current_thread() is threading.main_thread():  # no other may say so
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return work, work.do()
+    return _do(work)
 
 
 def _do_far_away(work: W, key: str | None) -> tuple[W, Any]:
     """In a worker of a cluster, whose sources must be those that the result is kept under."""
-    if key is not None and work.key() != key:
-        raise ValueError(
-            f"the worker on {socket.gethostname()} would keep another result: expected the sources "
-            "of lossproof, the versions of its libraries and the processor to be those of this "
-            "machine; install the same there"
-        )
-    return work, work.do()
+    with one_at_a_time:
+        if key is not None and work.key() != key:
+            raise ValueError(
+                f"the worker on {socket.gethostname()} would keep another result: expected the "
+                "sources of lossproof, the versions of its libraries and the processor to be those "
+                "of this machine; install the same there"
+            )
+        return _do(work)
+
+
+def _do(work: W) -> tuple[W, Any]:
+    with one_at_a_time:
+        return work, work.do()

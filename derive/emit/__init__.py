@@ -10,27 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from derive.emit.array_api import array_api_source, numpy_source
-from derive.emit.c import c_source
-from derive.emit.cuda import cuda_source
 from derive.emit.formula import Formula, UnsupportedNode
-from derive.emit.jax import jax_source
-from derive.emit.latex import latex_source
-from derive.emit.mpmath import mpmath_source
-from derive.emit.numba import numba_source
-from derive.emit.torch import torch_source
 
-TARGETS: dict[str, Callable[[Formula], str]] = {
-    "numpy": numpy_source,
-    "array-api": array_api_source,
-    "torch": torch_source,
-    "jax": jax_source,
-    "numba": numba_source,
-    "c": c_source,
-    "cuda": cuda_source,
-    "mpmath": mpmath_source,
-    "latex": latex_source,
-}
+TARGETS = ("numpy", "array-api", "torch", "jax", "numba", "c", "cuda", "mpmath", "latex")
 # Loops over rows or grids of scores: no arrays of other shapes, such as a matrix of weights.
 OVER_ROWS = ("numba", "c", "cuda")
 # LaTeX is read, not run; C and CUDA are compiled first.
@@ -53,7 +35,31 @@ def emit(formula: Formula, target: str = "numpy") -> str:
     """
     if target not in TARGETS:
         raise ValueError(f"there is no target {target!r}: choose one of {', '.join(TARGETS)}")
-    return TARGETS[target](formula)
+    return _printer(target)(formula)
+
+
+def _printer(target: str) -> Callable[[Formula], str]:
+    """What writes the text; the printers of other targets are not imported for it."""
+    match target:
+        case "numpy":
+            from derive.emit.array_api import numpy_source as printer
+        case "array-api":
+            from derive.emit.array_api import array_api_source as printer
+        case "torch":
+            from derive.emit.torch import torch_source as printer
+        case "jax":
+            from derive.emit.jax import jax_source as printer
+        case "numba":
+            from derive.emit.numba import numba_source as printer
+        case "c":
+            from derive.emit.c import c_source as printer
+        case "cuda":
+            from derive.emit.cuda import cuda_source as printer
+        case "mpmath":
+            from derive.emit.mpmath import mpmath_source as printer
+        case _:
+            from derive.emit.latex import latex_source as printer
+    return printer
 
 
 def compile_formula(formula: Formula, target: str = "numpy") -> Callable[..., Any]:

@@ -8,7 +8,8 @@ from sympy import Expr
 
 from derive.axis import Index
 from derive.emit.formula import Formula
-from derive.stable import stable_form, with_room
+from derive.room import with_room
+from derive.stable import stable_form
 
 __all__ = ["Form", "forms_of"]
 

@@ -24,7 +24,7 @@ from derive.emit.formula import Formula
 from derive.emit.lowering import Lowering, lowered
 from derive.nodes import Largest, Shift, difference, expm1, larger, weighted_exp
 from derive.recursion import OfElements
-from derive.stable import ROOM
+from derive.room import ROOM
 
 __all__ = ["Moderate", "moderate", "unshifted"]
 

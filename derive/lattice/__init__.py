@@ -9,28 +9,20 @@ convex loss (:mod:`~derive.lattice.convexity`), and where a symmetric one has it
 
 from __future__ import annotations
 
-from derive.lattice import convexity, identities, optimum
+from typing import TYPE_CHECKING, Any
+
 from derive.lattice.theory import Theory
 
-LATTICE = Theory(
-    name="lattice",
-    formula="log Σ_{(a,b) in I} e_a((1-t) e^s) e_b(t e^(-s))",
-    by_topic={
-        "softmax": identities.derive_softmax,
-        "unified": identities.derive_unified,
-        "combination": identities.derive_combination,
-        "padded": identities.derive_padded,
-        "zlpr": identities.derive_zlpr,
-        "order-r": identities.derive_order_r,
-        "bce": identities.derive_bce,
-        "smaller-set": identities.derive_smaller_set,
-        "convexity": convexity.derive_convexity,
-        "stationarity": optimum.derive_stationarity,
-        "minimum": optimum.derive_minimum,
-        "uniqueness": optimum.derive_uniqueness,
-        "diagonal": optimum.derive_diagonal,
-        "corners": optimum.derive_corners,
-    },
-)
+if TYPE_CHECKING:
+    from derive.lattice.topics import LATTICE
 
 __all__ = ["LATTICE", "Theory"]
+
+
+def __getattr__(name: str) -> Any:
+    """``LATTICE``, when it is asked for: losses need the sums of this package, no topics."""
+    if name != "LATTICE":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from derive.lattice.topics import LATTICE
+
+    return LATTICE

@@ -13,40 +13,21 @@ bounds of error.  The bits of a row do not depend on the other rows of its batch
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from numeric_core import leftovers
+from numeric_core.direct import given
 from numeric_core.direct.blocks import GONE, REACH, Block, Floats, Totals
 from numeric_core.namespace import Array
 
 __all__ = ["Way", "takes", "value", "value_and_grad"]
 
-BLOCK = 6 << 16
-"""Numbers of float64 in all arrays of a block, 3 MiB.  soft_zlpr.value_and_grad on 4096 x 1024
-float32, five arrays, was measured at 6.1, 4.8, 4.2, 3.8, 3.8 ns a score with 2^13 to 2^17 in each.
-"""
-
 LONGEST = 1 << 16
 """Labels of a row that are summed at a time; the same for all, as the bits depend on it."""
-
-BUFFER = 512
-"""Of the ufuncs, for rows from this length on.  A number for each row beside a row, shorter than
-the buffer (8192), is written out to the buffer first: 0.37 ns an entry in place of 0.16."""
-
-ONE: dict[np.dtype[Any], tuple[Any, int]] = {
-    np.dtype(np.float16): (np.uint16, 0x3C00),
-    np.dtype(np.float32): (np.uint32, 0x3F800000),
-    np.dtype(np.float64): (np.uint64, 0x3FF0000000000000),
-}
-"""The bits of 1.  As unsigned integers the bits of a float are at most those just for [0, 1]."""
-
-TOLERANCE = {dtype: math.sqrt(float(np.finfo(dtype.name).eps)) for dtype in ONE}
 
 
 class Way(NamedTuple):
@@ -56,7 +37,8 @@ class Way(NamedTuple):
     arrays: of scratch.  scale: scores are multiplied by it; in float64 a power of two.  hard:
     labels are 0 and 1.  indexed: labels may be the indices of classes.  parts: whether sums over
     parts of a row add up.  second: for the rows left, and for float64, where this way is for wide
-    results only.
+    results only.  product: the Hessian of each row times a vector, with factors arrays of scratch;
+    see `numeric_core.direct.products`.
     """
 
     sums: Callable[[Block], tuple[Floats, ...]]
@@ -67,6 +49,8 @@ class Way(NamedTuple):
     indexed: bool = False
     parts: bool = True
     second: Way | None = None
+    product: Callable[[Block, Floats], Floats] | None = None
+    factors: int = 0
 
 
 def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:
@@ -75,7 +59,7 @@ def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:
     known = type(labels) is np.ndarray or isinstance(labels, np.generic)
     if way is None or type(scores) is not np.ndarray or not known:
         return False
-    if scores.dtype not in ONE or scores.size == 0 or type(axis) is not int:
+    if scores.dtype not in given.ONE or scores.size == 0 or type(axis) is not int:
         return False
     if not -scores.ndim <= axis < scores.ndim:
         return False
@@ -127,9 +111,9 @@ def _in_blocks(way: Way, scores: Floats, labels: Floats, gradient: Floats | None
     m, n = scores.shape
     odd, partly = np.zeros(m, bool), np.zeros(m, bool)
     sums_of = _long_rows if way.parts and n > LONGEST else _short_rows
-    with np.errstate(all="ignore"), _buffer(BUFFER if n >= BUFFER else np.getbufsize()):
+    with np.errstate(all="ignore"), given.buffer_for(n):
         sums = sums_of(way, scores, labels, gradient, odd, partly)
-        totals = Totals(sums, partly if partly.any() else None, TOLERANCE[scores.dtype])
+        totals = Totals(sums, partly if partly.any() else None, given.TOLERANCE[scores.dtype])
         result = way.value(totals)
     result[odd] = math.nan
     return result
@@ -137,11 +121,11 @@ def _in_blocks(way: Way, scores: Floats, labels: Floats, gradient: Floats | None
 
 def _short_rows(
     way: Way, scores: Floats, labels: Floats, gradient: Floats | None, odd: Floats, partly: Floats
-) -> Floats:
-    """The sums of all rows, (sums, m), some rows at a time; odd and partly are set."""
+) -> tuple[Floats, ...]:
+    """The sums of all rows, (m,) each, some rows at a time; odd and partly are set."""
     m, n = scores.shape
-    step = min(max(1, BLOCK // ((way.arrays + 2) * n)), m)
-    scratch = _scratch(way.arrays + 2, step, n)
+    step = min(max(1, given.BLOCK // ((way.arrays + 2) * n)), m)
+    scratch = given.scratch_of(way.arrays + 2, step, n)
     sums = []
     for start in range(0, m, step):
         here = slice(start, start + step)
@@ -151,16 +135,15 @@ def _short_rows(
         if block.gone is not None:
             partly[here] = block.gone.any(axis=-1)
         sums.append(way.sums(block))
-    columns: Floats = np.concatenate(sums, axis=1)
-    return columns
+    return sums[0] if len(sums) == 1 else tuple(np.concatenate(sums, axis=1))
 
 
 def _long_rows(
     way: Way, scores: Floats, labels: Floats, gradient: Floats | None, odd: Floats, partly: Floats
-) -> Floats:
+) -> tuple[Floats, ...]:
     """As `_short_rows`, one row at a time and that in parts: its sums, then its gradient."""
     m, n = scores.shape
-    scratch = _scratch(way.arrays + 2, 1, LONGEST)
+    scratch = given.scratch_of(way.arrays + 2, 1, LONGEST)
     parts = [slice(start, min(start + LONGEST, n)) for start in range(0, n, LONGEST)]
     columns = []
     for i in range(m):
@@ -185,8 +168,7 @@ def _long_rows(
             for part in parts:
                 sums(part, whole)
         columns.append(whole)
-    result: Floats = np.concatenate(columns, axis=1)
-    return result
+    return tuple(np.concatenate(columns, axis=1))
 
 
 def _merged(sums: tuple[Floats, ...]) -> Floats:
@@ -195,42 +177,18 @@ def _merged(sums: tuple[Floats, ...]) -> Floats:
     return np.asarray([math.fsum(x[0] for x in sums)]) if np.isfinite(total[0]) else total
 
 
-_kept = threading.local()
-
-
-def _scratch(arrays: int, rows: int, n: int) -> Floats:
-    """(arrays, rows, n), of memory that a thread keeps: pages of its own cost time at each call."""
-    size = arrays * rows * n
-    if size > BLOCK:
-        return np.empty((arrays, rows, n))
-    if not hasattr(_kept, "numbers"):
-        _kept.numbers = np.empty(BLOCK)
-    numbers: Floats = _kept.numbers[:size]
-    return numbers.reshape(arrays, rows, n)
-
-
-@contextmanager
-def _buffer(size: int) -> Iterator[None]:
-    """With ufunc buffers of another size, in this thread."""
-    before = np.setbufsize(size)
-    try:
-        yield
-    finally:
-        np.setbufsize(before)
-
-
 def _block(
     way: Way, s: Floats, t: Floats, g: Floats | None, scratch: tuple[Floats, ...], odd: Floats
 ) -> Block:
     """A block; odd is set for the rows of it that must not be taken."""
     wide = s.dtype != np.float64
     x, y, *rest = scratch
-    bad = _bad_labels(way, t, s.shape[1])
+    bad = given.bad_labels(t, s.shape[1], way.hard)
     if bad is not None:
         odd |= bad
-    t = _labels(t, s, y)
+    t = given.float_labels(t, s, y)
     low = float(s.min()) * way.scale
-    scores = _scores(s, way.scale, x)
+    scores = given.float_scores(s, way.scale, x)
     gone = None
     # not >=: a nan goes the same way
     if not low >= -REACH:
@@ -241,46 +199,3 @@ def _block(
         odd |= np.any(lost | np.isnan(scores), axis=-1)
         scores = np.maximum(scores, -REACH, out=x)
     return Block(scores, t, wide, gone, g, tuple(rest))
-
-
-def _scores(s: Floats, scale: float, out: Floats) -> Floats:
-    """The scores times the scale in contiguous float64."""
-    if scale != 1.0:
-        return np.multiply(s, scale, out=out, dtype=np.float64)
-    if s.dtype == np.float64 and s.flags.c_contiguous:
-        return s
-    np.copyto(out, s)
-    return out
-
-
-def _labels(t: Floats, s: Floats, out: Floats) -> Floats:
-    """The labels as contiguous rows of float64."""
-    if t.ndim < s.ndim:
-        out[...] = 0.0
-        known = (t >= 0) & (t < s.shape[1])
-        out[np.arange(len(t))[known], t[known].astype(np.intp)] = 1.0
-        return out
-    if t.dtype == np.float64 and t.flags.c_contiguous:
-        return t
-    np.copyto(out, t)
-    return out
-
-
-def _bad_labels(way: Way, t: Floats, n: int) -> Floats | None:
-    """The rows with a label that is none, if there are some."""
-    if t.dtype.kind == "b":
-        return None
-    if t.ndim == 1:
-        return (t < 0) | (t >= n)
-    bad: Floats
-    if t.dtype.kind != "f":
-        bad = (t < 0) | (t > 1)
-    elif way.hard:
-        bad = (t != 0) & (t != 1)
-    else:
-        kind, one = ONE[t.dtype]
-        bits = t.view(kind)
-        if bits.max() <= one:
-            return None
-        bad = bits > one
-    return np.any(bad, axis=-1) if np.any(bad) else None

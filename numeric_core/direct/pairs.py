@@ -3,17 +3,23 @@
 u_i = (1 - t_i) e^{s_i},   d_i = t_i / e^{s_i},   V = sum u_i,   W = sum d_i,   R = c V W
 l   = log1p(R)
 g_i = u_i gamma c W / (1 + R) - d_i gamma c V / (1 + R)
+
+(H v)_i = gamma^2 R / (1 + R) (u_i / V (v_i - a) + d_i / W (v_i - b)), with the means of v
+
+a = (R x + y) / (1 + R),   b = (x + R y) / (1 + R),   x = sum u_j v_j / V,   y = sum d_j v_j / W
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import cache, partial
+from typing import TypeAlias
 
 import numpy as np
 
 from numeric_core.direct import Way
 from numeric_core.direct.blocks import Block, Floats, Totals
+from numeric_core.direct.covariance import HALF, centred, leader, mean_beside
 from numeric_core.direct.two_sided import terms
 
 __all__ = ["way"]
@@ -30,12 +36,14 @@ FARTHEST = 64.0
 between a mask (-65504 in float16) and REACH are few."""
 
 
+@cache
 def way(scale: float, margin: float) -> Way | None:
     """How `numeric_core.direct` computes the unified loss."""
     if not 1.0 / FARTHEST <= scale <= FARTHEST or abs(scale * margin) > FARTHEST:
         return None
     c = math.exp(scale * margin)
-    return Way(partial(_sums, scale, c), partial(_value, c), arrays=3, scale=scale)
+    sums, product = partial(_sums, scale, c), partial(_product, scale, c)
+    return Way(sums, partial(_value, c), arrays=3, scale=scale, product=product, factors=4)
 
 
 def _sums(scale: float, c: float, block: Block) -> tuple[Floats, Floats]:
@@ -50,6 +58,42 @@ def _sums(scale: float, c: float, block: Block) -> tuple[Floats, Floats]:
         t = block.labels
         w[((t > 0) & (t < TINY)).any(axis=-1)] = math.nan
     return v, w
+
+
+def _product(scale: float, c: float, block: Block, v: Floats) -> Floats:
+    """Writes H v; the sum of the two means of v, nan where R is out of range."""
+    u, d, spare = terms(block)
+    up, down = block.total(u, spare), block.total(d, spare)
+    ratio = c * up * down
+    rest = 1.0 / (1.0 + ratio)
+    # R u / (1 + R) / V and its like, which are 0 where a side has no label
+    of_u, of_d = (x + 1.0 / (c * y) for x, y in ((up, down), (down, up)))
+    only_u, only_d = (np.where(x > 0.0, x, 1.0) / rest for x in (up, down))
+    y = block.scratch[3]
+    likely = ratio >= 1.0
+    a = _seen(block, v, y, (u, of_u), (d, only_d), likely)
+    np.divide(y, (of_u / scale**2)[:, None], out=spare)
+    b = _seen(block, v, y, (d, of_d), (u, only_u), likely)
+    np.divide(y, (of_d / scale**2)[:, None], out=y)
+    np.multiply(u, spare, out=u)
+    block.write(np.add, np.multiply(d, y, out=d), u)
+    return np.where(ratio <= MOST, a + b, math.nan)
+
+
+Side: TypeAlias = tuple[Floats, Floats]
+"""Terms, and what they are divided by in the mixture with the other side."""
+
+
+def _seen(block: Block, v: Floats, out: Floats, own: Side, other: Side, likely: Floats) -> Floats:
+    """v from its mean by a mixture of two sides, own the larger where likely; the last mean."""
+    first, second = (mean_beside(block, *side) for side in (own, other))
+
+    def mean(seen: Floats, c: Floats) -> tuple[Floats, float]:
+        return first(seen, c)[0] + second(seen, c)[0], 0.0
+
+    (p, near), (q, far) = (leader(terms, v) for terms, _ in (own, other))
+    most = np.where(likely, p / own[1], q / other[1])
+    return centred(block, v, np.where(likely, near, far), most > HALF, mean, out)
 
 
 def _value(c: float, totals: Totals) -> Floats:

@@ -3,6 +3,8 @@
     l   = sum_i max((1 - t_i) s_i, -t_i s_i) + log1p(min(e^{s_i}, 1 / e^{s_i}))
     g_i = ((1 - t_i) e^{s_i} - t_i) / (1 + e^{s_i})
 
+    (H v)_i = e^{s_i} / (1 + e^{s_i})^2 v_i
+
 All terms of l are >= 0.  The numerator of g is a difference of its two sides, and no more.
 """
 
@@ -13,7 +15,7 @@ import math
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import REACH, Block, Floats, Totals
+from numeric_core.direct.blocks import REACH, Block, Floats, Totals, dot
 
 __all__ = ["BINARY"]
 
@@ -44,9 +46,20 @@ def _losses(block: Block) -> Floats:
     return value
 
 
+def _product(block: Block, v: Floats) -> Floats:
+    """Writes H v; a number a row that is nan or inf where v is."""
+    e, x = block.scratch
+    block.exponentials(e)
+    block.clear(e)
+    np.square(np.add(e, 1.0, out=x), out=x)
+    np.divide(e, x, out=e)
+    block.write(np.multiply, e, v)
+    return dot(e, v)
+
+
 def _value(totals: Totals) -> Floats:
     (value,) = totals.sums
     return value
 
 
-BINARY = Way(_sums, _value, arrays=5)
+BINARY = Way(_sums, _value, arrays=5, product=_product, factors=2)

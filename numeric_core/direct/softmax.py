@@ -7,6 +7,8 @@ With N = sum_j e^{s_j}, T = sum_j t_j, and k a class of the largest score,
     l   = sum_j t_j (s_k - s_j) + T log1p(R / e^{s_k}),  R = sum_{j != k} e^{s_j}
     g_i = p_i (T - t_i) - t_i (1 - p_i)                      with all digits, 1 - p_k = R / N
 
+    (H v)_i = T p_i (v_i - sum_j p_j v_j)
+
 The plain form is for results of float32 where the loss is not small: then neither difference has
 lost more than float64 has to spare.  Elsewhere nothing is taken from 1 or from T that is most of
 it: the class k is summed apart from the others, and so is a label above 1/2.
@@ -20,7 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats, Totals, dot
+from numeric_core.direct.blocks import FINE, Block, Floats, Totals, dot
+from numeric_core.direct.covariance import centred, leader, mean_beside
+from numeric_core.direct.given import TOLERANCE
 
 __all__ = ["SOFTMAX"]
 
@@ -62,7 +66,7 @@ def _apart(block: Block) -> tuple[Floats, ...]:
     block.clear(block.exponentials(e))
     largest, rest = _divided(block, e, leader, spare)
     np.subtract(s.reshape(-1)[leader][:, None], s, out=x)
-    linear = block.total(np.multiply(x, t, out=x), spare)
+    linear = dot(t, x, FINE)
     likely = t.max()
     mass, others = _masses(block, likely, spare)
     if block.gradient is not None:
@@ -81,6 +85,18 @@ def _value_apart(totals: Totals) -> Floats:
 def _known(totals: Totals, largest: Floats, mass: Floats) -> Floats:
     """Where the sums are in range and the labels of a row sum to 1."""
     return totals.counts(largest, LEAST, MOST) & (np.abs(mass - 1.0) <= totals.tolerance)
+
+
+def _product(block: Block, v: Floats) -> Floats:
+    """Writes H v; the mean of v, nan where the labels of a row do not sum to 1."""
+    e, y = block.scratch
+    block.clear(block.exponentials(e))
+    mass, norm = block.total(block.labels, y, most=2.0), block.total(e, y)
+    largest, c = leader(e, v)
+    mean = centred(block, v, c, largest > HALF * norm, mean_beside(block, e, norm), y)
+    np.multiply(e, (mass / norm)[:, None], out=e)
+    block.write(np.multiply, e, y)
+    return np.where(np.abs(mass - 1.0) <= TOLERANCE[block.dtype], mean, math.nan)
 
 
 class _Sums(NamedTuple):
@@ -136,4 +152,6 @@ def _masses(block: Block, likely: float, spare: Floats) -> tuple[Floats, Floats]
 
 
 APART = Way(_apart, _value_apart, arrays=3, indexed=True, parts=False)
-SOFTMAX = Way(_plainly, _plain_value, arrays=1, indexed=True, second=APART)
+SOFTMAX = Way(
+    _plainly, _plain_value, arrays=1, indexed=True, second=APART, product=_product, factors=2
+)

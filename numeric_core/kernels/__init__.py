@@ -21,6 +21,8 @@ the bits that other array libraries are compared with, for processes too short t
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -29,7 +31,8 @@ import numpy as np
 
 from numeric_core.namespace import Array
 
-__all__ = ["LEAST", "Kernel", "compiled", "compiled_product", "use_kernels", "used"]
+__all__ = ["LEAST", "Kernel", "compiled", "compiled_product", "in_reach", "left_out"]
+__all__ += ["use_kernels", "used"]
 
 LEAST = 1 << 16
 """Scores from which on a kernel is called: the plain version then takes some 0.3 ms, and the call
@@ -69,6 +72,17 @@ def use_kernels(choice: bool) -> None:
     _use = choice
 
 
+@contextmanager
+def left_out() -> Iterator[None]:
+    """Within it, the plain version alone; after it, what was chosen before."""
+    global _use
+    before, _use = _use, False
+    try:
+        yield
+    finally:
+        _use = before
+
+
 def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> Any:
     """The module with the kernel, if that takes these arrays; None if the plain version must.
 
@@ -80,12 +94,16 @@ def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> 
         return None
     if scores.size < LEAST or not used():
         return None
-    offset = max(abs(kernel.threshold), abs(kernel.scale * kernel.margin))
-    if offset > LARGEST_THRESHOLD or not _fits(kernel, scores, labels, axis):
+    if not in_reach(kernel) or not _fits(kernel, scores, labels, axis):
         return None
     from numeric_core.kernels import run  # imports Numba
 
     return run
+
+
+def in_reach(kernel: Kernel) -> bool:
+    """Whether its parameters are such that NumPy arrays may go to it."""
+    return max(abs(kernel.threshold), abs(kernel.scale * kernel.margin)) <= LARGEST_THRESHOLD
 
 
 def compiled_product(

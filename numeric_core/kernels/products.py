@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from numeric_core import leftovers
 from numeric_core.kernels import Kernel, by_label, covariance, softmax, two_sided
 from numeric_core.kernels.threads import thread_count, work
-from numeric_core.leftovers import rows_of
-from numeric_core.namespace import round_to
 
 __all__ = ["hvp"]
 
@@ -36,22 +36,11 @@ def hvp(
 
     plain(scores, labels, vector, axis=...) does the rows for which the kernel has no answer.
     """
-    s, t = rows_of(scores, labels, axis)
-    _, v = rows_of(scores, vector, axis)
-    product, odd = _run(kernel, s, t, v)
-    result = round_to(np, product, scores.dtype)
-    if odd.size:
-        try:
-            result[odd] = plain(s[odd], t[odd], v[odd], axis=-1)
-        except ValueError:
-            # an error speaks of the whole batch
-            return plain(scores, labels, vector, axis=axis)
-    moved = np.moveaxis(scores, axis, -1).shape
-    return np.moveaxis(result.reshape(moved), -1, axis)
+    return leftovers.hvp(partial(_run, kernel), scores, labels, vector, axis, plain)
 
 
 def _run(kernel: Kernel, scores: Floats, labels: Floats, vector: Floats) -> tuple[Floats, Floats]:
-    """The products of all rows, and which rows are left to do."""
+    """The products of all rows, and a number a row, nan for those left to do."""
     dtype = np.float64 if scores.dtype == np.float64 else np.float32
     s, v = (np.ascontiguousarray(x, dtype=dtype) for x in (scores, vector))
     (m, n), product, odd = s.shape, np.empty_like(s), np.empty(len(s))
@@ -66,7 +55,7 @@ def _run(kernel: Kernel, scores: Floats, labels: Floats, vector: Floats) -> tupl
         task(*(x[part].reshape(-1) for x in (s, t, v, product)), odd[part])
 
     work(some, range(0, m, step))
-    return product, np.flatnonzero(np.isnan(odd))
+    return product, odd
 
 
 def _task(kernel: Kernel, tolerance: float) -> Task:

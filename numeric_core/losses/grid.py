@@ -277,9 +277,10 @@ class GridCentered(GridLoss):
 def _swept(name: str, rows: Rows, gradient: bool) -> tuple[Array, Array] | None:
     """`sweeps.swept` of a loss, by its name there."""
     # here, so that `import numeric_core` is done in the time that NumPy takes
-    from numeric_core import fine, sweeps
+    from numeric_core import fine, fine_pairs, sweeps
 
-    return sweeps.swept(getattr(sweeps, name), getattr(fine, name, None), rows, gradient)
+    in_digits = fine_pairs.pairwise if name == "pairwise" else getattr(fine, name)
+    return sweeps.swept(getattr(sweeps, name), in_digits, rows, gradient)
 
 
 def _softmax(scores: Array, factor: float, log_constants: Array | None = None) -> Array:

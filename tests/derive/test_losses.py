@@ -15,7 +15,8 @@ from sympy import diff
 from derive.balls import OutsideDomain, Point, enclose, write_out
 from derive.calculus import free_indices
 from derive.decide import Proved, sample_points
-from derive.losses import LOSSES, SymbolicLoss, loss_named
+from derive.losses import LOSSES, loss_named
+from derive.losses.loss import SymbolicLoss
 from derive.losses.symbols import s, v
 from derive.ramps import TwoValued
 

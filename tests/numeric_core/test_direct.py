@@ -15,7 +15,8 @@ import pytest
 
 import numeric_core as nc
 from numeric_core import direct
-from numeric_core.direct.blocks import PIECE, dot, exact_sum
+from numeric_core.direct import given
+from numeric_core.direct.blocks import LONG, PIECE, dot, exact_sum
 
 LOSSES = {
     "softmax": nc.softmax_cross_entropy,
@@ -97,7 +98,7 @@ def test_no_row_sees_another(name: str, dtype: Any, monkeypatch: pytest.MonkeyPa
     loss, (scores, labels) = LOSSES[name], batch(name, (30, 70), dtype)
     scores[3], scores[7, 1:] = 60000.0, -1e4
     value, gradient = loss.value_and_grad(scores, labels)
-    monkeypatch.setattr(direct, "BLOCK", 1000)
+    monkeypatch.setattr(given, "BLOCK", 1000)
     assert_same(loss.value_and_grad(scores, labels), (value, gradient))
     some = np.array([29, 3, 3, 0, 11, 7])
     assert_same(loss.value_and_grad(scores[some], labels[some]), (value[some], gradient[some]))
@@ -211,7 +212,7 @@ def test_labels_above_a_half() -> None:
     assert gradient[0, 0] == pytest.approx(2 * tiny, rel=1e-4)
 
 
-@pytest.mark.parametrize("n", [1, 2, 63, PIECE, PIECE + 1, 5000])
+@pytest.mark.parametrize("n", [1, 2, 63, PIECE, PIECE + 1, LONG - 1])
 def test_exact_sum_is_rounded_once(n: int) -> None:
     rng = np.random.default_rng(n)
     x = np.concatenate([rng.random((20, n)) ** 9, np.exp(rng.normal(0, 9, (20, n)))])
@@ -221,6 +222,19 @@ def test_exact_sum_is_rounded_once(n: int) -> None:
     x[:-1] /= x[:-1].sum(axis=1, keepdims=True)
     true = np.array([math.fsum(row) for row in x])
     np.testing.assert_array_equal(exact_sum(x, np.empty_like(x), most=2.0), true)
+
+
+@pytest.mark.parametrize("n", [LONG, LONG + 1, LONG + 7, 5 * LONG + 3])
+def test_long_sums_are_within_a_rounding_more(n: int) -> None:
+    rng = np.random.default_rng(n)
+    x = np.concatenate([rng.random((4, n)) ** 9, np.exp(rng.normal(0, 9, (4, n)))])
+    x = np.concatenate([x, np.repeat(1.0 + rng.random((4, 1)), n, axis=1), np.zeros((1, n))])
+    x[0, : n // 2], x[0, n // 2 :] = 1.1, 1.7
+    true = np.array([math.fsum(row) for row in x])
+    np.testing.assert_allclose(exact_sum(x, np.empty_like(x)), true, rtol=2.0**-52)
+    x[:-1] /= x[:-1].sum(axis=1, keepdims=True)
+    true = np.array([math.fsum(row) for row in x])
+    np.testing.assert_allclose(exact_sum(x, np.empty_like(x), most=2.0), true, rtol=2.0**-52)
 
 
 @pytest.mark.parametrize("n", [3, PIECE, PIECE + 5, 4 * PIECE + 1])
@@ -265,3 +279,111 @@ def test_what_is_taken() -> None:
     assert direct.takes(thrice, s, s, -1)
     assert not direct.takes(thrice, s.astype(np.float64), s.astype(np.float64), -1)
     assert nc.Unified(scale=1e-3).direct() is None and nc.ZLPR(threshold=40.0).direct() is None
+
+
+def vector_for(scores: Any) -> Any:
+    """Entries of size 1 around 5: their mean is not 0."""
+    rng = np.random.default_rng(scores.shape)
+    return (5.0 + rng.normal(0, 1, scores.shape)).astype(scores.dtype)
+
+
+def careful_product(loss: nc.Loss, *arrays: Any, **options: Any) -> Any:
+    options = {"axis": -1, "masked_positives": "error", "check": True} | options
+    return loss._plain_hvp(*arrays, **options)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["", "masked"])
+@ANY
+@ALL
+def test_common_products_go_this_way(
+    name: str, dtype: Any, masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, (scores, labels) = LOSSES[name], batch(name, (40, 50), dtype, masked)
+    scores[:, 0] = 0.25 * scores[:, 0]
+    vector = vector_for(scores)
+    true = careful_product(loss, scores, labels, vector)
+
+    def refused(*given: Any, **options: Any) -> None:
+        raise AssertionError("a common row went the careful way")
+
+    # soft labels in float64: not the rows that one class has for itself
+    if not (name == "soft_zlpr" and dtype == np.float64):
+        monkeypatch.setattr(type(loss), "_plain_hvp", refused)
+    got = loss.hvp(scores, labels, vector)
+    assert got.dtype == dtype
+    difference = np.abs(got.astype(float) - true.astype(float))
+    assert difference.max() <= 8 * float(np.finfo(dtype).eps) * np.abs(true).max()
+    if masked:
+        assert not got[:, 1::3].any()
+
+
+@ANY
+@ALL
+def test_no_row_sees_another_in_products(
+    name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, (scores, labels) = LOSSES[name], batch(name, (30, 70), dtype)
+    vector = vector_for(scores)
+    scores[3], scores[7, 1:] = 60000.0, -1e4
+    product = loss.hvp(scores, labels, vector)
+    odd = [3, 7]
+    expected = careful_product(loss, scores[odd], labels[odd], vector[odd])
+    np.testing.assert_array_equal(product[odd], expected)
+    monkeypatch.setattr(given, "BLOCK", 1000)
+    np.testing.assert_array_equal(loss.hvp(scores, labels, vector), product)
+    some = np.array([29, 3, 3, 0, 11, 7])
+    part = loss.hvp(scores[some], labels[some], vector[some])
+    np.testing.assert_array_equal(part, product[some])
+    one = loss.hvp(scores[11], labels[11], vector[11])
+    np.testing.assert_array_equal(one, product[11], strict=True)
+
+
+@pytest.mark.parametrize("name", ["softmax", "bce", "zlpr", "soft_zlpr", "unified"])
+def test_products_along_the_first_axis(name: str) -> None:
+    loss, (scores, labels) = LOSSES[name], batch(name, (12, 30), np.float64)
+    vector = vector_for(scores)
+    turned = loss.hvp(scores.T, labels.T, vector.T, axis=0)
+    np.testing.assert_array_equal(turned.T, loss.hvp(scores, labels, vector))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["softmax", "zlpr", "soft_zlpr", "unified"])
+def test_products_with_equal_entries(name: str, dtype: Any) -> None:
+    """H 1 = 0 for losses of score differences, p p_0 of each side beside a null class."""
+    loss, (scores, labels) = LOSSES[name], batch(name, (20, 30), dtype)
+    got = loss.hvp(scores, labels, np.full_like(scores, 0.1))
+    if name in ("softmax", "unified"):
+        np.testing.assert_array_equal(got, np.zeros_like(scores))
+        return
+    s, t = scores.astype(float), labels.astype(float)
+    u, d = (1 - t) * np.exp(s), t * np.exp(-s)
+    true = sum(x / (1 + x.sum(axis=-1, keepdims=True)) ** 2 for x in (u, d)) * float(dtype(0.1))
+    np.testing.assert_allclose(got, true, rtol=8 * float(np.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("entry", [1e200, 1e-200, 5e-324])
+@pytest.mark.parametrize("name", ["softmax", "bce", "zlpr", "soft_zlpr", "unified"])
+def test_vectors_that_float64_has_no_room_for_go_the_careful_way(name: str, entry: float) -> None:
+    loss, (scores, labels) = LOSSES[name], batch(name, (6, 9), np.float64)
+    vector = vector_for(scores)
+    vector[2, 4] = entry
+    got = loss.hvp(scores, labels, vector)
+    expected = careful_product(loss, scores[2:3], labels[2:3], vector[2:3])
+    np.testing.assert_array_equal(got[2:3], expected)
+
+
+@ANY
+@ALL
+def test_bad_vectors_and_scores_of_products_are_errors(name: str, dtype: Any) -> None:
+    loss, (scores, labels) = LOSSES[name], batch(name, (5, 8), dtype)
+    vector = vector_for(scores)
+    for bad in (math.nan, math.inf):
+        vector[2, 3] = bad
+        with pytest.raises(ValueError, match="vector must"):
+            loss.hvp(scores, labels, vector)
+    vector[2, 3], scores[1, 1] = 0.0, math.nan
+    with pytest.raises(ValueError, match="scores must"):
+        loss.hvp(scores, labels, vector)
+    scores[1, 1] = 0.0
+    with pytest.raises(ValueError, match="shape"):
+        loss.hvp(scores, labels, vector[:4])

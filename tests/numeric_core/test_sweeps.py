@@ -11,7 +11,7 @@ import pytest
 from core_reference import Arrays, Backend
 from grid_reference import LOSSES, worst_ulps
 
-from numeric_core import fine, halves, lanes, sweeps
+from numeric_core import fine, fine_pairs, grid_blocks, halves, lanes, sweeps
 from numeric_core.grids import checked
 
 KINDS = pytest.mark.parametrize("kind", ("truncated", "mirrored", "centered"))
@@ -44,7 +44,7 @@ def swept(kind: str, s: Any, t: Any, gradient: bool = True) -> Any:
 @pytest.mark.parametrize("dtype", (np.float32, np.float64))
 def test_within_four_ulp_and_by_sweeps(kind: str, labels: str, dtype: Any) -> None:
     one = grid(labels, dtype, (300, 1))[:2]
-    assert not np.any(swept(kind, *one)[1])
+    assert not np.any(LOSSES[kind].value_and_grad(*one)[1])
     s, t, v = grid(labels, dtype)
     assert swept(kind, s, t) is not None and swept(kind, s, t, False) is not None
     value, gradient, _ = worst_ulps(kind, (s, t, v), Arrays(Backend.NUMPY))
@@ -59,9 +59,8 @@ def test_blocks_and_what_is_kept_do_not_matter(
 ) -> None:
     s, t, _ = grid("soft", dtype, (150, 7))
     whole = swept(kind, s, t), swept(kind, s, t, False)
-    for module in (sweeps, fine):
-        monkeypatch.setattr(module, "BLOCK", 200)
-        monkeypatch.setattr(module, "KEPT", 0)
+    monkeypatch.setattr(grid_blocks, "BLOCK", 200)
+    monkeypatch.setattr(grid_blocks, "KEPT", 0)
     parts = swept(kind, s, t), swept(kind, s, t, False)
     tight = np.finfo(dtype).eps * 2
     for (a, g), (b, h) in zip(whole, parts, strict=True):
@@ -83,6 +82,46 @@ def test_what_leaves_the_range_goes_the_other_way(kind: str, gradient: bool) -> 
     assert np.isfinite(value) and np.all(np.isfinite(slope))
 
 
+@pytest.mark.parametrize("kind", ("truncated", "mirrored"))
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+@pytest.mark.parametrize("gap", (9.0, 14.0, 40.0))
+def test_what_is_nearly_all_of_its_total(kind: str, dtype: Any, gap: float) -> None:
+    """Own terms cancel against totals that hold hardly anything else, right labels and wrong."""
+    s, t, v = grid("soft", dtype)
+    s = s / 4
+    s[::2, 3] += gap
+    s[::3] -= 20.0
+    t[:4] = np.eye(SIZE[1])[3]
+    t[4:6] = np.eye(SIZE[1])[5]
+    assert swept(kind, s, t) is not None
+    worst = max(worst_ulps(kind, (s, t, v), Arrays(Backend.NUMPY))[:2])
+    assert worst <= (1.0 if dtype == np.float32 else 4.0)
+
+
+@pytest.mark.parametrize("kind", ("truncated", "mirrored"))
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_a_loss_of_almost_nothing_keeps_its_digits(kind: str, dtype: Any) -> None:
+    s, _, v = grid("hard", dtype)
+    at = np.arange(SIZE[0]) % SIZE[1]
+    s[np.arange(SIZE[0]), at] = 60.0
+    t = np.eye(SIZE[1], dtype=dtype)[at]
+    assert (swept(kind, s, t) is None) == (dtype == np.float64)
+    assert max(worst_ulps(kind, (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 4.0
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_samples_and_classes_without_labels(kind: str, dtype: Any) -> None:
+    s, t, v = grid("soft", dtype)
+    t[3:7] = 0.0
+    t[:, 2] = 0.0
+    total = t.sum(axis=1, keepdims=True)
+    t = t / np.where(total > 0, total, 1.0)
+    assert swept(kind, s, t) is not None
+    assert max(worst_ulps(kind, (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 4.0
+    assert not np.any(swept(kind, s, t)[1][3:7])
+
+
 @KINDS
 def test_batches_are_grids_one_by_one(kind: str) -> None:
     s, t, _ = grid("soft", np.float32, (60, 15))
@@ -96,9 +135,9 @@ def test_batches_are_grids_one_by_one(kind: str) -> None:
 @pytest.mark.parametrize("labels", ("soft", "hard"))
 def test_pairs_of_classes_for_float32(labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     s, t, v = grid(labels, np.float32, (9, 6))
-    monkeypatch.setattr(sweeps, "BLOCK", 24)
-    for kept in (sweeps.KEPT, 0):
-        monkeypatch.setattr(sweeps, "KEPT", kept)
+    monkeypatch.setattr(grid_blocks, "BLOCK", 24)
+    for kept in (grid_blocks.KEPT, 0):
+        monkeypatch.setattr(grid_blocks, "KEPT", kept)
         rows = checked(s, t, True)
         assert sweeps.swept(sweeps.pairwise, None, rows, True) is not None
         assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 1.0
@@ -109,46 +148,73 @@ def test_pairs_of_classes_for_float32(labels: str, monkeypatch: pytest.MonkeyPat
     assert sweeps.swept(sweeps.pairwise, None, doubles, True) is None
 
 
+@pytest.mark.parametrize("labels", ("soft", "hard"))
+def test_pairs_of_classes_for_float64(labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    s, t, v = grid(labels, np.float64, (27, 11))
+    rows = checked(s, t, True)
+    assert sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) is None  # so few
+    monkeypatch.setattr(fine_pairs, "FEW", 0)
+    whole = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True)
+    assert whole is not None
+    # 7.4 is what `GridPairwise` says of products of matrices
+    assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 7.4
+    monkeypatch.setattr(grid_blocks, "BLOCK", 90)
+    monkeypatch.setattr(fine_pairs, "PAIRS", 200)
+    for kept in (grid_blocks.KEPT, 0):
+        monkeypatch.setattr(grid_blocks, "KEPT", kept)
+        value, gradient = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) or (0, 0)
+        np.testing.assert_allclose(value, whole[0], rtol=4e-16)
+        np.testing.assert_allclose(gradient, whole[1], rtol=0, atol=1e-15 * np.max(whole[1]))
+    only, none = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, False) or (0, 0)
+    assert none is None and only == value
+    t[0], t[0, 1] = np.eye(11)[0], 1e-70
+    rows = checked(s, t, True)
+    assert sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) is None
+
+
 def exact(x: float, low: float | None = None) -> Fraction:
     return Fraction(float(x)) + (0 if low is None else Fraction(float(low)))
 
 
-def test_products_and_quotients_of_halves() -> None:
+def test_products_and_ratios_of_halves() -> None:
     rng = np.random.default_rng(0)
-    x, y = np.exp(rng.normal(size=(2, 1, 200)) * 20)
-    a, b = (halves.halves(halves.Number(z, None)) for z in (x, y))
-    times, over = halves.product(a, b), halves.quotient(x, b)
-    again = halves.product(halves.halves(times), b)
+    x, y = np.exp(rng.normal(size=(2, 200)) * 20)
+    low = y * 2.0**-54
+    a, b = halves.halves(halves.Number(x, None)), halves.halves(halves.Number(y, low))
+    times = halves.product(a, b)
+    over = fine._ratio((x, 0.0 * x), (y, low))
     for i in range(200):
-        p, q = exact(x[0, i]) * exact(y[0, i]), exact(x[0, i]) / exact(y[0, i])
-        assert abs(exact(times.upper[0, i], times.lower[0, i]) / p - 1) < Fraction(1, 2**74)
-        assert abs(exact(over.high[0, i], over.low[0, i]) / q - 1) < Fraction(1, 2**74)
-        cube = exact(again.upper[0, i], again.lower[0, i])
-        assert abs(cube / (p * exact(y[0, i])) - 1) < Fraction(1, 2**72)
+        p, q = exact(x[i]) * exact(y[i], low[i]), exact(x[i]) / exact(y[i], low[i])
+        assert abs(exact(times.upper[i], times.lower[i]) / p - 1) < Fraction(1, 2**74)
+        assert abs(exact(over.high[i], over.low[i]) / q - 1) < Fraction(1, 2**74)
 
 
 @pytest.mark.parametrize("m", (1, 2, 9, 300))
 def test_sums_of_others_of_every_size(m: int) -> None:
     x = np.exp(np.random.default_rng(1).normal(size=(12, m)) * 15)
     x[3], x[4, 1:] = 0.0, 0.0
-    number = halves.others(halves.Number(x.copy(), None))
+    total = fine._total(x, x * 2.0**-30, np.empty_like(x))
     plain = lanes.others(x, np.empty_like(x), exact=True)
     rough = lanes.others(x, np.empty_like(x), exact=False)
     for i, j in np.ndindex(*x.shape):
         true = sum((exact(z) for k, z in enumerate(x[i]) if k != j), Fraction(0))
-        assert abs(exact(number.upper[i, j], number.lower[i, j]) - true) <= true / 2**85
+        of_all = sum(map(exact, x[i].tolist()), Fraction(0)) * (1 + Fraction(1, 2**30))
+        assert abs(exact(total[0][i], total[1][i]) - of_all) <= of_all / 2**76
         assert abs(exact(plain[i, j]) - true) <= true * m / 2**52
         assert abs(exact(rough[i, j]) - true) <= true * m / 2**30
 
 
 def test_sums_over_samples() -> None:
     x = np.exp(np.random.default_rng(2).normal(size=(1003, 4)) * 5)
-    sums = halves.column_sums(halves.Number(x, None))
-    total = lanes.Total()
+    sums, total, plain = fine._Sum(), lanes.Total(), lanes.PlainTotal()
     for part in np.split(x, [500]):
+        sums.add(part, *np.empty((2, *part.shape)))
         total.add(part.copy())
+        plain.add(part)
+    high, low = sums.pair()
     for j in range(4):
         true = sum(map(exact, x[:, j].tolist()), Fraction(0))
-        assert sums.upper[j] == math.fsum(x[:, j])
-        assert abs(exact(sums.upper[j], sums.lower[j]) - true) <= true / 2**90
+        assert high[j] == math.fsum(x[:, j])
+        assert abs(exact(high[j], low[j]) - true) <= true / 2**90
+        assert plain.rounded()[j] == pytest.approx(float(true), rel=1e-13, abs=0)
         assert total.rounded()[j] == pytest.approx(math.fsum(x[:, j]), rel=3e-16, abs=0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import joblib
@@ -39,6 +43,32 @@ class OtherSources(Weighing):
         return str(os.getpid())
 
 
+@dataclass(frozen=True)
+class Apart:
+    """Work that fails, as does its key, while another of its kind is at it."""
+
+    number: int
+    folder: Path
+
+    title, file = "apart", property(lambda self: f"apart/{self.number}")
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        door = self.folder / "door"
+        door.mkdir()  # FileExistsError where another is inside
+        time.sleep(0.2)
+        yield
+        door.rmdir()
+
+    def key(self) -> str:
+        with self.inside():
+            return f"apart {self.number}"
+
+    def do(self) -> int:
+        with self.inside():
+            return self.number
+
+
 def test_a_sweep_on_a_cluster_is_the_sweep_here(cluster: Any, tmp_path: Path) -> None:
     here = verify(WORKS)
     with on_cluster(cluster.scheduler_address):
@@ -47,6 +77,26 @@ def test_a_sweep_on_a_cluster_is_the_sweep_here(cluster: Any, tmp_path: Path) ->
     assert [x.trace for x in there.derivations] == [x.trace for x in here.derivations]
     assert [x.computed for x in there.ledger] == [x.computed for x in here.ledger]
     assert there.passed and verify(WORKS, cache=Cache(tmp_path)).kept.total() == 2
+
+
+def test_a_worker_does_one_unit_at_a_time(cluster: Any, tmp_path: Path) -> None:
+    works = [Apart(number, tmp_path) for number in range(4)]
+    with on_cluster(cluster.scheduler_address):
+        done = list(carry_out(works, cache=Cache(tmp_path / "kept")))
+    assert sorted(one.result for one in done) == [0, 1, 2, 3]
+
+
+def test_threads_of_one_process_take_turns(tmp_path: Path) -> None:
+    found: list[int] = []
+    sweeps = [
+        Thread(target=lambda n=n: found.extend(x.result for x in carry_out([Apart(n, tmp_path)])))
+        for n in range(3)
+    ]
+    for sweep in sweeps:
+        sweep.start()
+    for sweep in sweeps:
+        sweep.join()
+    assert sorted(found) == [0, 1, 2]
 
 
 def test_the_configuration_of_the_caller_counts(cluster: Any) -> None:

@@ -10,7 +10,8 @@ allowed, :mod:`~verify.check.verdict` what it comes to, :mod:`~verify.check.caus
 from __future__ import annotations
 
 from verify.check.examine import Options, examine
-from verify.check.result import VERDICTS, Finding, Mismatch, Result
+from verify.check.findings import VERDICTS, Finding
+from verify.check.result import Mismatch, Result
 from verify.check.sandbox import MEMORY_LIMIT, TIME_LIMIT, check_apart
 from verify.check.specification import Specification, specification_of
 from verify.check.target import CannotLoad, read_address

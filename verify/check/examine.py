@@ -32,6 +32,7 @@ from verify.check.target import CannotLoad, Target, load_target
 from verify.check.trial import Trial
 from verify.check.verdict import conclude, does_not_run
 from verify.check.weigh import Weigher
+from verify.one_at_a_time import one_at_a_time
 
 __all__ = ["Options", "examine"]
 
@@ -83,15 +84,27 @@ def examine(
     load_guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
     progress: Callable[[str], object] = lambda stage: None,
 ) -> Result:
-    """Hold the target against the specification, in this process.
+    """Hold the target against the specification, in this process, which does one such at a time.
 
     guard, load_guard: what each call and the loading stand in.  progress: is told of each stage.
     ValueError for a specification or an option that there is not; what the target does wrong is
     in the result.
     """
-    begun = time.monotonic()
     chosen = options or Options()
     _check(chosen)
+    with one_at_a_time:
+        return _examined(target, against, chosen, guard, load_guard, progress)
+
+
+def _examined(
+    target: object,
+    against: object,
+    chosen: Options,
+    guard: Callable[[], AbstractContextManager[Any]],
+    load_guard: Callable[[], AbstractContextManager[Any]],
+    progress: Callable[[str], object],
+) -> Result:
+    begun = time.monotonic()
     specification = specification_of(against, chosen.parameters)
     name = target if isinstance(target, str) else getattr(target, "__qualname__", repr(target))
     progress("load")

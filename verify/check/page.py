@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from verify.check.cases import CLASSES
 from verify.check.causes import CAUSES
-from verify.check.result import VERDICTS, Finding, Result
+from verify.check.findings import VERDICTS, Finding, Findings
 from verify.check.show import SHOWN, numbers
 
 __all__ = ["page_of", "write_page"]
@@ -22,7 +22,7 @@ _COLOURS |= {"equal-up-to-constant": "proved-for", "equal-up-to-scale": "proved-
 _ROWS = {"probe": "a small batch of ordinary rows", "search": "found by search"}
 
 
-def page_of(result: Result) -> str:
+def page_of(result: Findings) -> str:
     """The HTML of the page."""
     style = files("verify.report").joinpath("static/style.css").read_text(encoding="utf-8")
     return (
@@ -43,7 +43,7 @@ def page_of(result: Result) -> str:
     )
 
 
-def write_page(result: Result, path: Path) -> None:
+def write_page(result: Findings, path: Path) -> None:
     """The page in a file; errors of the system are raised."""
     path.write_text(page_of(result), encoding="utf-8")
 
@@ -60,7 +60,7 @@ def _environment() -> Environment:
     return made
 
 
-def _stories(result: Result) -> list[tuple[str, str, str, str]]:
+def _stories(result: Findings) -> list[tuple[str, str, str, str]]:
     """Title, id, why and cure of each cause, once."""
     told = dict.fromkeys((f.cause, f.why, f.cure) for f in result.findings if f.cause)
     titles = {cause: CAUSES[cause].title if cause in CAUSES else cause for cause, *_ in told}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from verify.check.convention import LAYOUTS, SIDES, index_lists, side_lists
-from verify.check.result import Finding
+from verify.check.findings import Finding
 from verify.check.trial import Trial
 
 __all__ = ["reproducer"]

@@ -3,15 +3,14 @@ r"""A result for the terminal: the verdict first, then what to do about it."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from textwrap import fill
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from verify.check.causes import CAUSES
-from verify.check.result import VERDICTS, Finding, Result
+from verify.check.findings import VERDICTS, Finding, Findings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["as_text", "numbers", "show"]
 
@@ -25,33 +24,22 @@ TEXT_WIDTH = 100
 LEAST_WIDTH = 40
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: Findings, console: Console) -> None:
     """What `lossproof check` prints; lines break between words, but those of code never."""
-    width = console.width
-    for style, text in _parts(result, width):
-        console.print(Text(text, style), soft_wrap=True)
+    for style, text in _parts(result, console.width):
+        # the text may hold code, such as s[i] or :a:, and none of it is rich's
+        console.print(text, style=style, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 _BAD = ("different", "does-not-run", "value-wrong", "gradient-wrong")
 
 
-def as_text(result: Result, width: int = TEXT_WIDTH) -> str:
+def as_text(result: Findings, width: int = TEXT_WIDTH) -> str:
     """The same without colour."""
-    out = StringIO()
-    # Else rich writes to the cell of a notebook, and codes for bold where FORCE_COLOR is set.
-    console = Console(
-        file=out,
-        width=width,
-        no_color=True,
-        highlight=False,
-        force_jupyter=False,
-        force_terminal=False,
-    )
-    show(result, console)
-    return out.getvalue()
+    return "".join(f"{text}\n" for _, text in _parts(result, width))
 
 
-def _parts(result: Result, width: int) -> Iterator[tuple[str, str]]:
+def _parts(result: Findings, width: int) -> Iterator[tuple[str, str]]:
     """Style and text, in order."""
     colour = "green" if result.equal else "red" if result.verdict in _BAD else "yellow"
     head = f"{VERDICTS[result.verdict]}: {result.target} against {result.against}"
@@ -67,7 +55,7 @@ def _parts(result: Result, width: int) -> Iterator[tuple[str, str]]:
     yield "dim", f"\n{result.rows} calls compared in {result.seconds:g} s"
 
 
-def _facts(result: Result, width: int) -> Iterator[str]:
+def _facts(result: Findings, width: int) -> Iterator[str]:
     """Where it is right, how it is called, how near it comes."""
     if not result.equal:
         yield _filled("  right for  ", result.range, width)
@@ -78,7 +66,7 @@ def _facts(result: Result, width: int) -> Iterator[str]:
         yield _filled("  errors     ", f"{figures} {result.unit}, where it is right", width)
 
 
-def _findings(result: Result, width: int) -> Iterator[tuple[str, str]]:
+def _findings(result: Findings, width: int) -> Iterator[tuple[str, str]]:
     failures = [f for f in result.findings if f.severity == "failure"]
     for number, finding in enumerate(failures[:SHOWN], 1):
         yield from _finding(f"{number}.", finding, width)
@@ -107,7 +95,7 @@ def _finding(mark: str, finding: Finding, width: int) -> Iterator[tuple[str, str
             yield "", _filled(f"   {name:8}  ", text, width)
 
 
-def _stories(result: Result, width: int) -> Iterator[tuple[str, str]]:
+def _stories(result: Findings, width: int) -> Iterator[tuple[str, str]]:
     """Cause and cure, each once."""
     for cause, why, cure in dict.fromkeys((f.cause, f.why, f.cure) for f in result.findings):
         if cause:

@@ -10,12 +10,13 @@ import numpy as np
 from verify.check.cases import CLASSES
 from verify.check.causes import CAUSES, likely_causes
 from verify.check.evidence import Evidence, dtypes_of, is_soft
+from verify.check.findings import Finding
 from verify.check.fit import NEAR, Fit
 from verify.check.observation import Observation
 from verify.check.ranges import range_of
 from verify.check.relations import CURVATURE, Relation
 from verify.check.reproducer import reproducer
-from verify.check.result import Finding, Result
+from verify.check.result import Result
 from verify.check.shrink import shrunk
 
 __all__ = ["conclude", "does_not_run"]

@@ -21,10 +21,10 @@ import numpy as np
 
 from verify.check.cases import Case
 from verify.check.convention import logits_of
+from verify.check.findings import UNIT
 from verify.check.frameworks import Numbers
 from verify.check.observation import Observation
 from verify.check.probes import Probe
-from verify.check.result import UNIT
 from verify.check.specification import LARGEST_SCORE, Specification
 from verify.check.trial import Failed, Trial
 from verify.formats import format_of

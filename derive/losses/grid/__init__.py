@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from derive.losses.grid import centered, mirrored, pairwise, truncated
 from derive.losses.loss import SymbolicLoss
 
-GRID_LOSSES: dict[str, SymbolicLoss] = {
-    module.LOSS.name: module.LOSS for module in (truncated, mirrored, pairwise, centered)
-}
+__all__ = ["loss"]
 
-__all__ = ["GRID_LOSSES"]
+
+def loss(name: str) -> SymbolicLoss:
+    """The loss of that name; the others are not imported for it."""
+    match name:
+        case "grid_truncated":
+            from derive.losses.grid.truncated import LOSS
+        case "grid_mirrored":
+            from derive.losses.grid.mirrored import LOSS
+        case "grid_pairwise":
+            from derive.losses.grid.pairwise import LOSS
+        case _:
+            from derive.losses.grid.centered import LOSS
+    return LOSS

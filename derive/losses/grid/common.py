@@ -20,7 +20,6 @@ from derive.losses.grid.derivations import NAMES
 from derive.losses.loss import SymbolicLoss, Topic
 from derive.losses.symbols import s as scores
 from derive.losses.symbols import t as labels
-from derive.losses.zlpr import SOFT_ZLPR
 
 #: The constant that is added to each row.
 SHIFT = array("a")
@@ -82,6 +81,7 @@ def _entry(base: IndexedBase, of: int, sample: Index) -> Expr:
 
 def soft_zlpr_of(score: Expr) -> Expr:
     """Soft ZLPR over the samples, of a score written at ``p`` and the labels of class 0."""
+    from derive.losses.zlpr import SOFT_ZLPR  # a family of its own, for this topic alone
 
     def over_samples(node: Expr) -> Expr:
         index, body = opened(node)

@@ -132,7 +132,8 @@ def _matrices(loss: SymbolicLoss, kinds: Sequence[Logs]) -> list[Expr]:
 
 def _insert_each(chain: Derivation, kinds: Sequence[Logs], matrices: Sequence[Expr]) -> Derivation:
     for kind, matrix in zip(kinds, matrices, strict=True):
-        chain = chain.rewrite(f"Hessian, {kind.grouping}", matrix, kind.hessian)
+        rule = f"Hessian, {kind.grouping}"
+        chain = chain.rewrite(rule, matrix, kind.hessian, through=NAMES)
     return chain
 
 

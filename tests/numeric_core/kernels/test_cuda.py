@@ -1,4 +1,4 @@
-"""The CUDA kernels: their threads on the host, their text by nvcc, and all of it on a GPU.
+"""The CUDA kernels: their threads on the host, and all of it on a GPU.
 
 Without a GPU CuPy is stood in for (`cupy_stand_in`): the launches are those that a device would
 get, the mathematics is that of the `.cuh` files but for three instructions of the device.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -37,12 +36,6 @@ LOSSES = {
 }
 # One width of what is read at a time, each of the kernels.
 LENGTHS = (8, 64, 1000, 8192, 32_768, 40_000)
-NVCC = shutil.which("nvcc")
-ARCHITECTURES = ("sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
-KERNELS = (
-    *("resident_some", "resident_one", "resident_long"),
-    *("part_top", "part_sums", "merge_parts", "part_gradient"),
-)
 
 
 def has_gpu() -> bool:
@@ -371,36 +364,3 @@ def test_every_label_has_a_place(real: int) -> None:
             assert n // width <= launch.team * (most // width)
         assert launch.threads % launch.team == 0 and launch.team & (launch.team - 1) == 0
         assert launch.threads % 32 == 0 and launch.blocks(7) * launch.threads >= 7 * launch.team
-
-
-def architectures() -> list[str]:
-    listed = subprocess.run([str(NVCC), "--list-gpu-code"], capture_output=True, text=True)
-    return [each for each in ARCHITECTURES if each in listed.stdout.split()]
-
-
-def compiled_by_nvcc(folder: Path, text: str, architecture: str) -> bytes:
-    """The cubin."""
-    (folder / "kernels.cu").write_text(text)
-    options = [*source.OPTIONS, "-cubin", f"-arch={architecture}", "-Werror", "all-warnings"]
-    command = [str(NVCC), *options, "kernels.cu", "-o", "kernels.cubin"]
-    subprocess.run(command, cwd=folder, check=True)
-    return (folder / "kernels.cubin").read_bytes()
-
-
-@pytest.mark.skipif(NVCC is None, reason="needs nvcc")
-@pytest.mark.parametrize("dtype", source.STORED)
-@pytest.mark.parametrize("loss", source.LOSSES)
-def test_nvcc_compiles_each(loss: str, dtype: str, tmp_path: Path) -> None:
-    labels = {"zlpr": "bytes", "soft_zlpr": "same", "softmax": "index"}[loss]
-    text = source.source(loss, dtype, labels, plan.width(64, np.dtype(dtype).itemsize))
-    cubin = compiled_by_nvcc(tmp_path, text, architectures()[0])
-    assert all(name.encode() in cubin for name in KERNELS)
-
-
-@pytest.mark.skipif(NVCC is None, reason="needs nvcc")
-def test_nvcc_compiles_for_all_architectures(tmp_path: Path) -> None:
-    known = architectures()
-    assert known
-    for architecture in known:
-        text = source.source("softmax", "bfloat16", "same", 8)
-        assert b"resident_long" in compiled_by_nvcc(tmp_path, text, architecture)

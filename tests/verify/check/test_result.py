@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import html
 import json
+import re
+from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from verify.check import VERDICTS, Mismatch, Options, Result, examine
 from verify.check.cases import CLASSES
 from verify.check.causes import CAUSES
 from verify.check.page import page_of
-from verify.check.show import as_text
+from verify.check.show import as_text, show
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +39,13 @@ def test_text_says_verdict_range_and_input(wrong):
         assert words in text
 
 
-def test_text_in_a_notebook_is_text_too(wrong, monkeypatch):
-    plain = as_text(wrong)
-    assert plain and "\x1b" not in plain
-    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    assert as_text(wrong) == plain
+def test_the_screen_shows_the_same_text_and_code_as_it_is(wrong):
+    result = replace(wrong, target="losses[i]:smile:[bold]", detail="[red]s[0][/red] 1.5")
+    for colour in (None, "truecolor"):
+        out = StringIO()
+        show(result, Console(file=out, width=100, color_system=colour, force_terminal=True))
+        assert re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()) == as_text(result)
+        assert ("\x1b[1;33m" in out.getvalue()) is (colour is not None)
 
 
 def test_the_reproducer_runs_and_shows_the_fault(wrong, toys, monkeypatch, capsys):

@@ -10,7 +10,7 @@ import pytest
 
 from verify.check import libraries
 from verify.check.causes import CAUSES
-from verify.check.result import VERDICTS
+from verify.check.findings import VERDICTS
 from verify.museum import FAULTY, PIECES, RIGHT, Piece
 from verify.museum.handle import load, play, reduced
 from verify.museum.piece import HERE

@@ -1,0 +1,176 @@
+"""Rational functions of symbols over the rational numbers, worked out by FLINT.
+
+An expression made of sums, products and whole powers of symbols is ``P / Q``. SymPy multiplies out
+and cancels on trees of objects, which takes a hundred times as long for the thousands of terms of a
+second derivative; here the tree is walked once, the arithmetic is that of ``fmpq_mpoly``, and what
+comes back has SymPy's form: whole coefficients without a common factor, Q led by a positive term.
+Whatever is no rational function is left to SymPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from math import gcd, lcm
+from typing import Any
+
+import sympy
+from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
+from sympy import Add, Expr, Integer, Mul, Poly, Pow, Rational, Symbol
+
+__all__ = ["cancelled", "expanded", "factored", "numerator_of"]
+
+# A polynomial and its generators; a quotient of two.
+_Quotient = tuple[fmpq_mpoly, fmpq_mpoly]
+
+
+class _NotRational(TypeError):
+    """A node that is no sum, product or whole power of symbols."""
+
+
+def expanded(value: Expr) -> Expr:
+    """The value multiplied out, as ``sympy.expand`` has it."""
+    if not isinstance(value, Add | Mul | Pow):
+        return value
+    ring = _Ring(value.free_symbols)
+    try:
+        top, below = ring.quotient(value)
+    except _NotRational:
+        return sympy.expand(value)
+    return ring.expression(top) if below.is_one() else sympy.expand(value)
+
+
+def numerator_of(value: Expr) -> Expr:
+    """A numerator of the value as one fraction: it is 0 where the value is."""
+    ring = _Ring(value.free_symbols)
+    try:
+        return ring.expression(ring.quotient(value)[0])
+    except _NotRational:
+        return sympy.fraction(sympy.together(value))[0]
+
+
+def cancelled(value: Expr, symbols: Sequence[Symbol]) -> Expr:
+    """The value as one cancelled fraction; the order of the symbols says what leads."""
+    ring = _Ring(symbols)
+    try:
+        top, below = ring.quotient(value)
+    except _NotRational:
+        return sympy.cancel(sympy.together(value), *symbols)
+    common = top.gcd(below)
+    (number, top), (divisor, below) = (_primitive(part / common) for part in (top, below))
+    number /= divisor
+    return ring.expression(top * number.p) / ring.expression(below * number.q)
+
+
+def factored(value: Expr, symbols: Sequence[Symbol]) -> tuple[Expr, list[tuple[Expr, int]]]:
+    """A number and the irreducible factors of a polynomial, in the order that SymPy has them in."""
+    ring = _Ring(symbols)
+    try:
+        top, below = ring.quotient(value)
+    except _NotRational:
+        below = None
+    if below is None or not below.is_one():
+        number, factors = sympy.factor_list(value, *symbols)
+        return number, [(factor, int(power)) for factor, power in factors]
+    content, parts = top.factor()
+    found = []
+    for part, power in parts:
+        number, whole = _primitive(part)
+        content *= number ** int(power)
+        found.append((ring.expression(whole), int(power)))
+    return _rational(content), ring.ordered(found)
+
+
+def _primitive(polynomial: fmpq_mpoly) -> tuple[fmpq, fmpq_mpoly]:
+    """``c`` and ``p`` with ``c p`` the polynomial, p whole, primitive, led by a positive term."""
+    if polynomial.is_zero():
+        return fmpq(1), polynomial
+    numbers = polynomial.coeffs()
+    whole = gcd(*(int(number.p) for number in numbers))
+    content = fmpq(whole, lcm(*(int(number.q) for number in numbers)))
+    content = content if polynomial.leading_coefficient() > 0 else -content
+    return content, polynomial / content
+
+
+def _rational(number: fmpq) -> Rational:
+    return Rational(int(number.p), int(number.q))
+
+
+@lru_cache(maxsize=256)
+def _context(count: int) -> fmpq_mpoly_ctx:
+    return fmpq_mpoly_ctx.get([f"x{place}" for place in range(count)], Ordering.lex)
+
+
+class _Ring:
+    """Polynomials in symbols, and the ways in and out."""
+
+    def __init__(self, symbols: Iterable[Symbol]) -> None:
+        self.symbols = list(symbols)
+        self.context = _context(len(self.symbols))
+        self.one = self.context.constant(1)
+        generators = zip(self.symbols, self.context.gens(), strict=True)
+        self.found: dict[Expr, _Quotient] = {s: (x, self.one) for s, x in generators}
+
+    def quotient(self, value: Expr) -> _Quotient:
+        """The value as one polynomial over another."""
+        found = self.found.get(value)
+        if found is None:
+            found = self.found[value] = self._quotient(value)
+        return found
+
+    def _quotient(self, value: Expr) -> _Quotient:
+        if isinstance(value, Rational):
+            return self.context.constant(fmpq(int(value.p), int(value.q))), self.one
+        if isinstance(value, Add):
+            return self._sum(self.quotient(term) for term in value.args)
+        if isinstance(value, Mul):
+            return self._product(self.quotient(factor) for factor in value.args)
+        if isinstance(value, Pow) and isinstance(value.exp, Integer):
+            top, below = self.quotient(value.base)
+            power = abs(int(value.exp))
+            over = (top**power, below**power)
+            return over if value.exp > 0 else over[::-1]
+        raise _NotRational(value)
+
+    def _product(self, factors: Iterable[_Quotient]) -> _Quotient:
+        top, below = self.one, self.one
+        for over, under in factors:
+            top *= over
+            below *= under
+        return top, below
+
+    def _sum(self, terms: Iterable[_Quotient]) -> _Quotient:
+        """Over the least common denominator; what has the same one is added first."""
+        parts: list[_Quotient] = []
+        for top, below in terms:
+            same = next((k for k, (_, under) in enumerate(parts) if under == below), None)
+            if same is None:
+                parts.append((top, below))
+            else:
+                parts[same] = parts[same][0] + top, below
+        (top, below), *others = parts
+        for over, under in others:
+            common = below.gcd(under)
+            top = top * (under / common) + over * (below / common)
+            below *= under / common
+        return top, below
+
+    def expression(self, polynomial: fmpq_mpoly) -> Expr:
+        """The polynomial as SymPy writes it, multiplied out."""
+        terms = polynomial.to_dict().items()
+        return Add(*(self._term(powers, number) for powers, number in terms))
+
+    def _term(self, powers: tuple[int, ...], number: fmpq) -> Expr:
+        factors = zip(self.symbols, powers, strict=True)
+        return Mul(_rational(number), *(symbol**power for symbol, power in factors if power))
+
+    def ordered(self, factors: list[tuple[Expr, int]]) -> list[tuple[Expr, int]]:
+        """As SymPy sorts factors: by degree in the first symbol, power, then coefficients."""
+        if len(factors) < 2:
+            return factors
+
+        def key(factor: tuple[Expr, int]) -> tuple[int, int, Any]:
+            dense = Poly(factor[0], *self.symbols).rep.to_list()
+            return len(dense), factor[1], dense
+
+        return sorted(factors, key=key)
