@@ -26,7 +26,7 @@ from array_api_compat import device, is_dask_array, is_numpy_array
 from numeric_core import checks, lazy_grids
 from numeric_core.exact import accurate_sum
 from numeric_core.lanes import row_sums
-from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace, read
+from numeric_core.namespace import Array, Namespace, constant, finfo_max, namespace, read, written
 from numeric_core.rows import Rows, numeric, score_rows, with_labels
 from numeric_core.shards import GridShards
 
@@ -70,17 +70,22 @@ class GridLoss(ABC):
         return rows.per_row(self._value(finished(rows)) if found is None else found[0])
 
     def value_and_grad(
-        self, scores: Array, labels: Array, *, check: bool = True
+        self, scores: Array, labels: Array, *, check: bool = True, out: Array | None = None
     ) -> tuple[Array, Array]:
-        """The loss of every grid, (*batch,), and its gradient, the shape of scores."""
+        """The loss of every grid, (*batch,), and its gradient, the shape of scores.
+
+        out: where the gradient is put, an array of the library, shape and dtype of scores.
+        """
+        if out is not None:
+            checks.output(out, scores)
         if is_dask_array(scores):
             return lazy_grids.value_and_grad(self, scores, labels, check)
         rows = checked(scores, labels, check)
         if 0 in rows.scores.shape:
-            return rows.per_row(_zero(rows)), rows.per_label(rows.scores)
+            return rows.per_row(_zero(rows)), written(rows.per_label(rows.scores), out)
         found = self._swept(rows, gradient=True)
         value, gradient = self._value_and_gradient(finished(rows)) if found is None else found
-        return rows.per_row(value), rows.per_label(gradient)
+        return rows.per_row(value), written(rows.per_label(gradient), out)
 
     def hvp(self, scores: Array, labels: Array, vector: Array, *, check: bool = True) -> Array:
         """The Hessian of every grid times its part of vector: the shape of scores."""

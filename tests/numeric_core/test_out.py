@@ -5,6 +5,7 @@ Rows go by the compiled kernels, directly, or the careful way, by their size and
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ CASES += [(x, k, LARGE) for _, x, k in LOSSES if x.kernel() is not None]
 ALL = pytest.mark.parametrize(("loss", "kind", "shape"), CASES, ids=str)
 
 
-def rows(kind: str, shape: tuple[int, int], dtype: Any) -> Any:
+def rows(kind: str, shape: tuple[int, ...], dtype: Any) -> Any:
     rng = np.random.default_rng(11)
-    t = np.stack([draw_labels(rng, shape[1], dtype, kind) for _ in range(shape[0])])
+    t = np.stack([draw_labels(rng, shape[-1], dtype, kind) for _ in range(math.prod(shape[:-1]))])
     return (rng.normal(size=shape) * 5).astype(dtype), t.reshape(shape)
 
 
@@ -72,6 +73,18 @@ def test_any_library(arrays: Arrays) -> None:
     assert np.array_equal(
         to_numpy(out), to_numpy(nc.soft_zlpr.value_and_grad(*map(arrays, (s, t)))[1])
     )
+
+
+def test_grids_too() -> None:
+    s, t = rows("distribution", (2, 4, 6), np.float32)
+    out = np.empty_like(s)
+    for loss in (nc.grid_truncated, nc.grid_centered, nc.grid_mirrored, nc.grid_pairwise):
+        value, gradient = loss.value_and_grad(s, t)
+        found = loss.value_and_grad(s, t, out=out)
+        assert found[1] is out
+        assert np.array_equal(found[0], value) and np.array_equal(out, gradient)
+    with pytest.raises(ValueError, match=r"got \(2, 4, 5\)"):
+        nc.grid_truncated.value_and_grad(s, t, out=out[..., 1:])
 
 
 def test_what_does_not_fit() -> None:
