@@ -152,10 +152,13 @@ def test_pairs_of_classes_for_float32(labels: str, monkeypatch: pytest.MonkeyPat
 def test_pairs_of_classes_for_float64(labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     s, t, v = grid(labels, np.float64, (27, 11))
     rows = checked(s, t, True)
-    assert sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) is None  # so few
+    few = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True)
+    assert few is not None
+    assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 4.0
     monkeypatch.setattr(fine_pairs, "FEW", 0)
     whole = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True)
     assert whole is not None
+    np.testing.assert_allclose(whole[0], few[0], rtol=4e-16)
     # 7.4 is what `GridPairwise` says of products of matrices
     assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 7.4
     monkeypatch.setattr(grid_blocks, "BLOCK", 90)
@@ -206,7 +209,7 @@ def test_sums_of_others_of_every_size(m: int) -> None:
 
 def test_sums_over_samples() -> None:
     x = np.exp(np.random.default_rng(2).normal(size=(1003, 4)) * 5)
-    sums, total, plain = fine._Sum(), lanes.Total(), lanes.PlainTotal()
+    sums, total, plain = fine.ClassSum(), lanes.Total(), lanes.PlainTotal()
     for part in np.split(x, [500]):
         sums.add(part, *np.empty((2, *part.shape)))
         total.add(part.copy())
