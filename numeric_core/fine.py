@@ -81,12 +81,14 @@ def mirrored(grid: Grid, gradient: Any) -> float | None:
 
 
 def centered(grid: Grid, gradient: Any) -> float:
-    """sum_j log C_j; the gradient is written."""
+    """sum_j log C_j; the gradient is written, unless it is None."""
     sweeps, total = Sweeps(grid, _below_mean, kept=2, spare=3), ClassSum()
     m = grid.scores.shape[1]
     for (c, c_low), (x, y, _) in sweeps.first():
         total.add(c, x, y, c_low)
     excess = total.pair()
+    if gradient is None:
+        return logs(excess[0] + excess[1])
     share = reciprocal(excess)
     for c, spare, out in sweeps.second(gradient):
         if m == 1:  # each p is its own mean, of which no digit may be left over

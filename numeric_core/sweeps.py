@@ -84,7 +84,7 @@ def swept(rough: Sweep, fine: Sweep | None, rows: Rows, gradient: bool) -> tuple
         with np.errstate(all="raise"):
             for i in range(len(s)):
                 sweep = rough if fine is None or not exact else fine
-                if exact and not gradient and rough is not pairwise:
+                if exact and not gradient and rough not in (centered, pairwise):
                     sweep = rough
                 grid = Grid(s[i], t[i], exact, rows.bound)
                 answer = sweep(grid, None if out is None else out[i])
