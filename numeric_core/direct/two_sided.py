@@ -30,7 +30,7 @@ FARTHEST = 32.0
 """e^{2 s0} times a sum within MOST stays in range."""
 
 
-ALONE = 0.875
+ALONE = 0.95
 """A class with more of its side, under a soft label in float64, makes y_i a single term, with eight
 roundings on its way to h_i: 4.8 ulp were seen.  Such a row goes the careful way."""
 
