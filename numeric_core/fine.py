@@ -37,8 +37,9 @@ NEARLY = 2.0**-16
 """The share of a total that its largest term leaves where that is done without it: 2^-76 of the
 total is 2^-60 of the rest."""
 
-ABOVE = 1.0 + 2.0**-40
-"""A sum in any order, of up to 2^12 terms, times this is more than the sum."""
+ABOVE = 1.0 + 2.0**-24
+"""A sum in any order, of up to 2^28 terms, times this is more than the sum: each term adds an error
+of half an ulp, 2^-53, at most."""
 
 Pair: TypeAlias = tuple[Floats, Floats]
 """A number and what it lacks."""
