@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from core_reference import Arrays, Backend
@@ -221,3 +222,16 @@ def test_sums_over_samples() -> None:
         assert abs(exact(high[j], low[j]) - true) <= true / 2**90
         assert plain.rounded()[j] == pytest.approx(float(true), rel=1e-13, abs=0)
         assert total.rounded()[j] == pytest.approx(math.fsum(x[:, j]), rel=3e-16, abs=0)
+
+
+def test_a_small_centered_value_has_all_digits() -> None:
+    """The mean less a score of 200 is rounded by 1e-14, which its exponential would show."""
+    s, t = np.zeros((256, 3)), np.zeros((256, 3))
+    s[0], t[0, 0] = (-129.4042636023073, -111.72998588374033, -216.55812783052815), 1.0
+    s[1], t[1, 2] = (-37.39924728112921, 23.527284861897336, 26.446186041577104), 1.0
+    with mpmath.workdps(40):
+        lead = [mpmath.fsum(map(mpmath.mpf, row)) / 3 for row in s[:2].tolist()]
+        terms = (mpmath.exp(lead[0] - s[0, 0]), mpmath.exp(lead[1] - s[1, 2]))
+        true = mpmath.fsum(map(mpmath.log1p, terms))
+    value = swept("centered", s, t, False)[0]
+    assert abs(float((mpmath.mpf(float(value)) - true) / true)) <= 2.0**-52
