@@ -73,7 +73,7 @@ def swept(rough: Sweep, fine: Sweep | None, rows: Rows, gradient: bool) -> tuple
     s, t = rows.scores, rows.labels
     if not is_numpy_array(s) or rows.masked is not None or not rows.bound <= REACH:
         return None
-    exact = rows.dtype == np.float64
+    exact = rows.dtype.itemsize == 8  # of either byte order
     *batch, n, m = s.shape
     if not batch and (found := _compiled(rough.__name__, rows, gradient)) is not None:
         return found

@@ -124,6 +124,14 @@ def test_samples_and_classes_without_labels(kind: str, dtype: Any) -> None:
 
 
 @KINDS
+def test_the_order_of_bytes_does_not_matter(kind: str) -> None:
+    s, t, _ = grid("soft", np.float64)
+    value, gradient = swept(kind, s, t)
+    turned = swept(kind, s.astype(">f8"), t.astype(">f8"))
+    assert turned[0] == value and np.array_equal(turned[1], gradient)
+
+
+@KINDS
 def test_batches_are_grids_one_by_one(kind: str) -> None:
     s, t, _ = grid("soft", np.float32, (60, 15))
     batch = s.reshape(3, 20, 15), t.reshape(3, 20, 15)
