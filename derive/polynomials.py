@@ -9,7 +9,7 @@ Whatever is no rational function is left to SymPy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from math import gcd, lcm
 from typing import Any
@@ -18,7 +18,7 @@ import sympy
 from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
 from sympy import Add, Expr, Integer, Mul, Poly, Pow, Rational, Symbol
 
-__all__ = ["cancelled", "expanded", "factored", "numerator_of"]
+__all__ = ["cancelled", "expanded", "factored", "multiplied_out", "numerator_of"]
 
 # A polynomial and its generators; a quotient of two.
 _Quotient = tuple[fmpq_mpoly, fmpq_mpoly]
@@ -38,6 +38,24 @@ def expanded(value: Expr) -> Expr:
     except _NotRational:
         return sympy.expand(value)
     return ring.expression(top) if below.is_one() else sympy.expand(value)
+
+
+def multiplied_out(value: Expr) -> Expr:
+    """The value multiplied out; whatever is no sum, product or power is left as it is."""
+    ring = _Ring(dict.fromkeys(_nodes(value)))
+    top, below = ring.quotient(value)
+    return ring.expression(top) if below.is_one() else sympy.expand(value, deep=False)
+
+
+def _nodes(value: Expr) -> Iterator[Expr]:
+    """What sums, products and whole powers are made of."""
+    if isinstance(value, Add | Mul):
+        for part in value.args:
+            yield from _nodes(part)
+    elif isinstance(value, Pow) and isinstance(value.exp, Integer):
+        yield from _nodes(value.base)
+    elif not isinstance(value, Rational):
+        yield value
 
 
 def numerator_of(value: Expr) -> Expr:
@@ -104,7 +122,7 @@ def _context(count: int) -> fmpq_mpoly_ctx:
 class _Ring:
     """Polynomials in symbols, and the ways in and out."""
 
-    def __init__(self, symbols: Iterable[Symbol]) -> None:
+    def __init__(self, symbols: Iterable[Expr]) -> None:
         self.symbols = list(symbols)
         self.context = _context(len(self.symbols))
         self.one = self.context.constant(1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import reduce
 
-from sympy import Add, Expr, Mul, S, expand
+from sympy import Add, Expr, Mul, S
 from sympy import exp as exponential
 from sympy import log as logarithm
 
@@ -30,6 +30,7 @@ from derive.nodes import (
     settled,
     weighted_exp,
 )
+from derive.polynomials import multiplied_out
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Fraction:
 
     def take_members(self) -> None:
         """Write exponentials in the numerator as members of the families of denominators."""
-        self.exponent = expand(self.exponent)
+        self.exponent = multiplied_out(self.exponent)
         for family, slot in tuple(self.families):
             for index in sorted(free_indices(self.exponent), key=str):
                 if (family, slot) in self.families and same_axis(family.index, index):
@@ -197,13 +198,13 @@ class Fraction:
 
     def _take_member(self, family: Family, slot: int | None, index: Index) -> None:
         member = family.at(index)
-        left = expand(self.exponent - member.exponent)
+        left = multiplied_out(self.exponent - member.exponent)
         if entry_count(left) >= entry_count(self.exponent):
             return
         weight = shared_weight(member.weight, self.others) or S.One
         self.others = without(self.others, *weight_factors(weight))
         self._place(weighted_exp(weight, member.exponent + member.offset), family, slot)
-        self.exponent = expand(left - member.offset)
+        self.exponent = multiplied_out(left - member.offset)
 
     def _take_scaled(self, shift: Shift) -> None:
         """``w_i e^{x_i - shift}`` for the largest ``x_j`` with a weight: none where it is 0."""
@@ -213,7 +214,7 @@ class Fraction:
         own = largest.limits[0][0]
         for index in sorted(free_indices(self.exponent), key=str):
             exponent, weight = (replace_index(a, own, index) for a in largest.function.args)
-            left = expand(self.exponent - exponent + shift)
+            left = multiplied_out(self.exponent - exponent + shift)
             fits = same_axis(own, index) and not left.has(shift) and divides(weight, self.others)
             if fits and entry_count(left) < entry_count(self.exponent):
                 self.others = without(self.others, *weight_factors(weight))
@@ -231,7 +232,7 @@ class Fraction:
 
     def value(self) -> Expr:
         """The product: each denominator divides what belongs to it, so that quotients are small."""
-        scale = exponential(expand(self.exponent))
+        scale = exponential(multiplied_out(self.exponent))
         above = list(self.above)
         if scale != 1 and None in above:
             above[above.index(None)] = scale
@@ -270,11 +271,11 @@ def shared_weight(weight: Expr, factors: list[Expr]) -> Expr | None:
 
 def entry_count(expression: Expr) -> int:
     """The number of terms when multiplied out that are no shift."""
-    terms = Add.make_args(expand(expression))
+    terms = Add.make_args(multiplied_out(expression))
     return sum(term != 0 and not term.has(Shift) for term in terms)
 
 
 def term_count(expression: Expr) -> int:
     """The number of terms when multiplied out; 0 has none."""
-    value = expand(expression)
+    value = multiplied_out(expression)
     return 0 if value == 0 else len(Add.make_args(value))

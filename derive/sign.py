@@ -12,6 +12,7 @@ A sign that no rule yields is :attr:`Sign.UNKNOWN`, never a guess.
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 
 from sympy import (
     Add,
@@ -32,7 +33,7 @@ from sympy import (
     log,
 )
 
-from derive.axis import Index
+from derive.axis import KEPT, Index
 from derive.calculus import free_indices, opened, replace_index
 from derive.coefficients import Coefficient, OrderSum
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -50,6 +51,8 @@ class Sign(Enum):
     UNKNOWN = "unknown"
 
 
+# The parts of a fraction are asked for their signs wherever they are factors.
+@lru_cache(maxsize=KEPT)
 def sign(expression: Expr, facts: Facts = NOTHING_ASSUMED) -> Sign:
     """The strongest of ``> 0`` and ``>= 0`` that the rules yield."""
     if expression.is_positive:

@@ -28,7 +28,7 @@ from numeric_core.grid_blocks import Grid, Sweeps
 from numeric_core.halves import UPPER, Halves, Number, halves, product
 from numeric_core.lanes import Floats, class_sums, logs, row_sums
 
-__all__ = ["centered", "mirrored", "truncated"]
+__all__ = ["ABOVE", "ClassSum", "centered", "factors", "mirrored", "reciprocal", "truncated"]
 
 SEEN = 2.0**-20
 """The least share of sum_ij R_i w_ij that D - 1 may be all in all, to be known to 2^-56."""
@@ -37,8 +37,9 @@ NEARLY = 2.0**-16
 """The share of a total that its largest term leaves where that is done without it: 2^-76 of the
 total is 2^-60 of the rest."""
 
-ABOVE = 1.0 + 2.0**-40
-"""A sum in any order, of up to 2^12 terms, times this is more than the sum."""
+ABOVE = 1.0 + 2.0**-24
+"""A sum in any order, of up to 2^28 terms, times this is more than the sum: each term adds an error
+of half an ulp, 2^-53, at most."""
 
 Pair: TypeAlias = tuple[Floats, Floats]
 """A number and what it lacks."""
@@ -50,7 +51,7 @@ def truncated(grid: Grid, gradient: Any) -> float | None:
     d = totals.excess(totals.own)
     if d is None:
         return None
-    share = _reciprocal(d)
+    share = reciprocal(d)
     for e, w, r, _, at, spare, out in totals.second(gradient):
         slope = _slope(e, w, r, share, spare)
         np.multiply(slope, r[0][:, None], out=out)
@@ -65,7 +66,7 @@ def mirrored(grid: Grid, gradient: Any) -> float | None:
     d, f = totals.excess(totals.own), totals.excess(totals.other)
     if d is None or f is None:
         return None
-    own, other = _reciprocal(d), _reciprocal(f)
+    own, other = reciprocal(d), reciprocal(f)
     for e, w, r, u, at, spare, out in totals.second(gradient):
         more = _nearly_all(np.multiply(e[0], other.value, out=spare[0]))
         at = np.union1d(at, more) if more.size else at
@@ -81,13 +82,15 @@ def mirrored(grid: Grid, gradient: Any) -> float | None:
 
 
 def centered(grid: Grid, gradient: Any) -> float:
-    """sum_j log C_j; the gradient is written."""
-    sweeps, total = Sweeps(grid, _below_mean, kept=2, spare=3), _Sum()
+    """sum_j log C_j; the gradient is written, unless it is None."""
+    sweeps, total = Sweeps(grid, _below_mean, kept=2, spare=3), ClassSum()
     m = grid.scores.shape[1]
     for (c, c_low), (x, y, _) in sweeps.first():
         total.add(c, x, y, c_low)
     excess = total.pair()
-    share = _reciprocal(excess)
+    if gradient is None:
+        return logs(excess[0] + excess[1])
+    share = reciprocal(excess)
     for c, spare, out in sweeps.second(gradient):
         if m == 1:  # each p is its own mean, of which no digit may be left over
             out[:] = 0.0
@@ -132,8 +135,8 @@ class _Totals:
     """The first sweep: sums over all samples, and R, W and where an e is nearly all of R."""
 
     def __init__(self, grid: Grid, *, both: bool) -> None:
-        self.own, self.other, self._labels = _Sum(), _Sum(), _Sum()
-        self._sweeps = Sweeps(grid, _factors, kept=4, spare=4 if both else 3)
+        self.own, self.other, self._labels = ClassSum(), ClassSum(), ClassSum()
+        self._sweeps = Sweeps(grid, factors, kept=4, spare=4 if both else 3)
         self._samples = []
         labels = self._sweeps.parts(grid.labels)
         for (kept, (x, y, *_)), t in zip(self._sweeps.first(), labels, strict=True):
@@ -146,7 +149,7 @@ class _Totals:
                 self.other.products(u, e, x, y)
             self._samples.append((r, u, _nearly_all(e[0], r[0])))
 
-    def excess(self, total: _Sum) -> Pair | None:
+    def excess(self, total: ClassSum) -> Pair | None:
         """D - 1 or E - 1, (m,); None where too little is left of it."""
         high, low = total.less(self._labels)
         if np.sum(high) < SEEN * np.sum(self._labels.rounded()):
@@ -161,7 +164,7 @@ class _Totals:
             yield kept[:2], kept[2:], *sample, spare, out
 
 
-def _factors(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
+def factors(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
     """e^s and t / e^s, both in halves."""
     (e, e_low, w, w_low), x = kept, spare[0]
     labels = grid.labels[part]
@@ -194,7 +197,7 @@ def _nearly_all(x: Floats, total: Any = None) -> Any:
     return np.flatnonzero(x > ((1.0 - NEARLY) * total)[:, None])
 
 
-class _Sum:
+class ClassSum:
     """The sum of terms >= 0 over all samples, all but exact."""
 
     def __init__(self) -> None:
@@ -219,7 +222,7 @@ class _Sum:
         self._low = self._low + (class_sums(w[0], low) + class_sums(w[1], total[0]))
         self.add(np.multiply(w[0], high[:, None], out=x), spare, x)
 
-    def less(self, other: _Sum) -> Pair:
+    def less(self, other: ClassSum) -> Pair:
         """The difference to another sum, (m,)."""
         high, error = two_sum(self._high, -other._high)
         high, low = two_sum(high, error + (self._low - other._low))
@@ -236,7 +239,7 @@ class _Sum:
         return total
 
 
-def _reciprocal(excess: Pair) -> Halves:
+def reciprocal(excess: Pair) -> Halves:
     """1 / (1 + excess)."""
     one = np.ones_like(excess[0])
     high, error = two_sum(one, excess[0])

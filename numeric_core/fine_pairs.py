@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from numeric_core.exact import two_sum
-from numeric_core.fine import ABOVE
+from numeric_core.fine import ABOVE, ClassSum, factors, reciprocal
 from numeric_core.grid_blocks import Grid, Room, Sweeps
+from numeric_core.halves import Halves, Number, halves, product
 from numeric_core.lanes import Floats, logs
 from numeric_core.sweeps import PAIR_REACH
 
@@ -28,7 +29,8 @@ PAIRS = 1 << 17
 """Pairs of classes, of all runs that are summed at a time: 1 MiB."""
 
 FEW = 1 << 14
-"""Up to so many elements (i, j, k) a grid goes element by element: `numeric_core.pairwise.FEW`."""
+"""Up to so many terms (i, j, k) each of them is computed, in halves, and has hardly an error but of
+its exponentials: 64 x 10 take 0.2 ms; products of matrices take 0.1 ms and lose up to 5 ulp."""
 
 LEAST = 1e-60
 """The least label > 0: the smallest factor is w Q >= 1e-60 e^{-150} / (n e^{300}), 1e-255 / n."""
@@ -41,8 +43,10 @@ def pairwise(grid: Grid, gradient: Any) -> float | None:
     """sum_{j != k} log P_jk; the gradient (n, m) is written.  None: out of range."""
     n, m = grid.scores.shape
     smallest = np.min(grid.labels, where=grid.labels > 0, initial=1.0)
-    if n * m * m <= FEW or grid.bound > PAIR_REACH or smallest < LEAST:
+    if grid.bound > PAIR_REACH or smallest < LEAST:
         return None
+    if n * m * m <= FEW:
+        return _few(grid, gradient)
     sweeps = Sweeps(grid, _factors, kept=2, spare=6)
     room = _room.of(2, max(1, PAIRS // m**2) * m, m).reshape(2, -1, m, m)
     excess = np.zeros((2, m, m))
@@ -63,6 +67,41 @@ def pairwise(grid: Grid, gradient: Any) -> float | None:
             down *= w
             np.subtract(up, down, out=out)
     return logs(high.reshape(-1))
+
+
+def _few(grid: Grid, gradient: Any) -> float:
+    """The same, term by term: p_ijk = w_ij e_ik / P_jk, dl/ds_ib = sum_j p_ijb - sum_k p_ibk."""
+    n, m = grid.scores.shape
+    kept = np.empty((5, n, m))
+    factors(grid, slice(None), kept[:4], kept[4:])
+    e, w = (
+        Halves(high + low, high, low)
+        for high, low in (
+            (kept[0][:, None, :], kept[1][:, None, :]),
+            (kept[2][:, :, None], kept[3][:, :, None]),
+        )
+    )
+    terms = Number(*(x.reshape(n, m * m) for x in product(w, e)))
+    for x in terms:
+        x[:, :: m + 1] = 0.0
+    total = ClassSum()
+    total.add(terms.upper, np.empty((n, m * m)), np.empty((n, m * m)), terms.lower)
+    excess = total.pair()
+    if gradient is not None:
+        shares = product(halves(terms), reciprocal(excess))
+        up, up_low = _sum(shares, (n, m, m), 1)
+        down, down_low = _sum(shares, (n, m, m), 2)
+        np.add(up - down, up_low - down_low, out=gradient)
+    return logs(excess[0])
+
+
+def _sum(x: Number, shape: Any, axis: int) -> tuple[Any, Any]:
+    """The sum over an axis and what it lacks."""
+    upper, lower = (part.reshape(shape) for part in x)
+    place = np.add.reduce(upper, axis=axis, keepdims=True) * ABOVE
+    high = (upper + place) - place
+    low = np.add.reduce(upper - high, axis=axis) + np.add.reduce(lower, axis=axis)
+    return two_sum(np.add.reduce(high, axis=axis), low)
 
 
 def _factors(grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:

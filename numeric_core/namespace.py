@@ -118,7 +118,9 @@ def finfo(xp: Namespace, dtype: Any) -> Any:
 
 def compute_dtype(xp: Namespace, dtype: Any) -> Any:
     """float64 for float64, else float32: half precision is widened and rounded once at the end."""
-    return xp.float64 if dtype == xp.float64 else xp.float32
+    # NumPy: float64 of the other byte order is not equal to float64
+    wide = dtype == xp.float64 or getattr(dtype, "str", "")[1:] == "f8"
+    return xp.float64 if wide else xp.float32
 
 
 def finfo_max(xp: Namespace, dtype: Any) -> float:

@@ -10,10 +10,12 @@ of a sample's classes without the own one,
                     dlog C / ds = mean_j p_ij - p_ij,   p = c / C,
                     dlog P / ds = e (w Q) - w (e Q^T),   Q = 1 / P off the diagonal
 
-No exponent is shifted, so exp has an exact argument.  A value is a sum of terms with a handful of
-roundings each (measured: 0.6 ulp), also in float64.  A component of the gradient has some eight
-roundings on either side of its difference, up to 8 ulp: so gradients are for results of float32
-and half precision, of whose digits nothing is lost; those of float64 are `numeric_core.fine`.
+No exponent is shifted, so exp has an exact argument, but for that of `centered`.  A value is a sum
+of terms with a handful of roundings each (measured: 0.6 ulp), also in float64.  A component of the
+gradient has some eight roundings on either side of its difference, up to 8 ulp: so gradients are
+for results of float32 and half precision, of whose digits nothing is lost; those of float64 are
+`numeric_core.fine` and `fine_pairs`.  Where own terms may stay in the sums,
+`numeric_core.grid_totals` is as good and takes half the time.
 
 The range is not looked up: an operation that loses digits by underflow, or overflows, ends the
 sweep, and the grid goes the careful way.
@@ -66,26 +68,25 @@ def swept(rough: Sweep, fine: Sweep | None, rows: Rows, gradient: bool) -> tuple
     """Value (*batch,) in float64 and gradient, or None; None instead where grids go other ways.
 
     rough: one of `truncated`, `mirrored`, `centered`, `pairwise`; fine: what has float64 gradients,
-    None for a loss that is all for narrower results.
+    and the values of `pairwise` and `centered`; None for a loss that is all for narrower results.
     """
     s, t = rows.scores, rows.labels
     if not is_numpy_array(s) or rows.masked is not None or not rows.bound <= REACH:
         return None
-    exact = rows.dtype == np.float64
+    exact = rows.dtype.itemsize == 8  # of either byte order
     *batch, n, m = s.shape
     if not batch and (found := _compiled(rough.__name__, rows, gradient)) is not None:
         return found
     if (exact or batch) and (n * m < LARGE or (exact and fine is None)):
         return None
+    in_digits = exact and (gradient or rough in (centered, pairwise))
     s, t = s.reshape(-1, n, m), t.reshape(-1, n, m)
     value = np.empty(len(s))
     out = np.empty(s.shape, rows.dtype) if gradient else None
     try:
         with np.errstate(all="raise"):
             for i in range(len(s)):
-                sweep = rough if fine is None or not exact else fine
-                if exact and not gradient and rough is not pairwise:
-                    sweep = rough
+                sweep = rough if fine is None or not in_digits else fine
                 grid = Grid(s[i], t[i], exact, rows.bound)
                 answer = sweep(grid, None if out is None else out[i])
                 if answer is None:

@@ -1,7 +1,8 @@
 """Three routes to the same number, compared: the numeric core, the emitted code, the oracle.
 
 * The numeric core is held to the accuracy contract, component by component, one row at a time and
-  in batches: by itself, and where a loss has a kernel compiled by Numba, by that.
+  in batches: by itself, and where a loss has a kernel compiled by Numba, by that.  Grids are
+  measured as they are, and in larger ones, for which there are other ways.
 * The code emitted for mpmath, run with enough digits, must agree with the oracle to half an ulp of
   float64: two independent formulas, no float in between. This ties the derivation to the
   definition at points that no symbolic step has seen.
@@ -26,6 +27,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
+import numeric_core
 from derive.formulas import NotProved
 from derive.losses import loss_named
 from verify import native
@@ -40,6 +42,7 @@ from verify.oracle import BallOracle, Reference
 from verify.oracle.grid import GRIDS, GridOracle
 from verify.routes import (
     EmittedRoute,
+    LargeGridRoute,
     compiled_quantities,
     compiled_route,
     core_route,
@@ -168,6 +171,8 @@ def compare_routes(loss: str, long: bool = False) -> Comparison:
         for each in native.targets(long)
     ]
     tables += [_measure_compiled(loss, samples, references)]
+    if loss in GRIDS:
+        tables += [_measure_large(loss, samples, references)]
     tables += [_measure_variant(loss, samples, **one) for one in VARIANTS.get(loss, ())]
     coverage = cover(samples, references.known, family.coverage)
     return Comparison(loss, AccuracyTable().merge(*tables), coverage)
@@ -193,6 +198,13 @@ def _measure_compiled(
     chosen = [sample for sample in samples if quantities and has_kernel(loss, sample)]
     route = compiled_route(loss, _named("core, compiled", parameters), **parameters)
     return measure(loss, route, chosen, references, quantities=quantities)
+
+
+def _measure_large(loss: str, samples: Sequence[Sample], references: References) -> AccuracyTable:
+    """Value and gradient by the plain ways of large grids, in the dtypes that are not rounded."""
+    chosen = [x for x in samples if x.scores.size and x.dtype in ("float32", "float64")]
+    route = LargeGridRoute(getattr(numeric_core, loss))
+    return measure(loss, route, chosen, references, quantities=("value", "gradient"))
 
 
 def _named(route: str, parameters: Mapping[str, float]) -> str:

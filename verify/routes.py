@@ -17,7 +17,7 @@ from numeric_core import GridLoss, Loss, kernels, sweeps
 from verify.oracle.grid import GRIDS
 from verify.samples import Sample
 
-__all__ = ["CompiledGridRoute", "CompiledRoute", "CoreRoute", "EmittedRoute"]
+__all__ = ["CompiledGridRoute", "CompiledRoute", "CoreRoute", "EmittedRoute", "LargeGridRoute"]
 __all__ += ["compiled_quantities", "compiled_route", "core_route", "has_kernel"]
 
 AnyLoss: TypeAlias = Loss | GridLoss
@@ -91,33 +91,49 @@ def _in_batch(scores: Any, *others: Any) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
-class CompiledGridRoute(CompiledRoute):
-    """A loss over a grid by its kernel: among the samples there are some without labels, which
-    count nothing, until the grid is large enough for that.
-    """
+class LargeGridRoute(CoreRoute):
+    """The loss of a grid without kernels, among samples without labels, which count nothing."""
+
+    name: str = "core, large"
 
     def value(self, scores: Any, labels: Any) -> Any:
         """The loss of the grid."""
-        return self.loss(*_among_others(scores, labels)[:2])
+        _, *grids = _among_others(sweeps.LARGE, scores, labels)
+        return super().value(*grids)
 
     def gradient(self, scores: Any, labels: Any) -> Any:
         """Its gradient for the samples of the grid."""
-        *grids, places = _among_others(scores, labels)
-        return self.loss.value_and_grad(*grids)[1][places]
+        own, *grids = _among_others(sweeps.LARGE, scores, labels)
+        return super().gradient(*grids)[own]
 
 
-def _among_others(scores: Any, labels: Any) -> tuple[Any, Any, Any]:
-    """Grids of `sweeps.COMPILED` numbers at least, and where in them the samples of (n, m) are.
+@dataclass(frozen=True)
+class CompiledGridRoute(CompiledRoute):
+    """A loss over a grid by its kernel, among as many samples without labels as that takes."""
+
+    def value(self, scores: Any, labels: Any) -> Any:
+        """The loss of the grid."""
+        _, *grids = _among_others(sweeps.COMPILED, scores, labels)
+        return self.loss(*grids)
+
+    def gradient(self, scores: Any, labels: Any) -> Any:
+        """Its gradient for the samples of the grid."""
+        own, *grids = _among_others(sweeps.COMPILED, scores, labels)
+        return self.loss.value_and_grad(*grids)[1][own]
+
+
+def _among_others(least: int, *grids: Any) -> tuple[Any, ...]:
+    """Where the samples of (n, m) are in grids of so many numbers, and these grids.
 
     They are far from each other, so that all chunks that a kernel takes have some.
     """
-    n, m = scores.shape
-    step = -(-sweeps.COMPILED // scores.size)
-    places = np.arange(0, n * step, step)
-    grids = np.zeros((n * step, m), scores.dtype), np.zeros((n * step, m), labels.dtype)
-    for grid, own in zip(grids, (scores, labels), strict=True):
-        grid[places] = own
-    return *grids, places
+    n, m = grids[0].shape
+    step = -(-least // grids[0].size)
+    own = slice(0, n * step, step)
+    large = [np.zeros((n * step, m), grid.dtype) for grid in grids]
+    for grid, part in zip(large, grids, strict=True):
+        grid[own] = part
+    return own, *large
 
 
 def compiled_route(loss: str, name: str = "core, compiled", **parameters: float) -> CompiledRoute:

@@ -13,6 +13,8 @@ its own, ``c_ij = t_ij e^{sbar_i - s_ij}`` with the mean score ``sbar_i`` of the
 
 from __future__ import annotations
 
+from functools import cache
+
 from sympy import Expr, KroneckerDelta, Symbol, exp
 
 from derive.axis import Axis, Index, array, total
@@ -30,11 +32,14 @@ SOFT, STRICTLY_SOFT = rows(t), open_rows(t)
 D_NAMES, E_NAMES, P_NAMES, C_NAMES = (array(letter) for letter in "DEPC")
 
 
+# Each is asked for many times, at the same few indices.
+@cache
 def apart(first: Index, second: Index) -> Expr:
     """1 for two different indices, 0 for equal ones."""
     return 1 - KroneckerDelta(first, second)
 
 
+@cache
 def term(sample: Index, own: Index, other: Index) -> Expr:
     """``a_ijk = t_ij e^{s_ik - s_ij}``, also where j = k."""
     return t[sample, own] * exp(s[sample, other] - s[sample, own])
@@ -45,18 +50,21 @@ def _others(avoided: Index) -> tuple[Index, Index]:
     return p, next(index for index in (h, l) if index != avoided)
 
 
+@cache
 def own_class(own: Index) -> Expr:
     """``D_j = 1 + sum_i sum_{k != j} t_ij e^{s_ik - s_ij}``."""
     sample, other = _others(own)
     return 1 + total(total(apart(own, other) * term(sample, own, other), other), sample)
 
 
+@cache
 def other_class(other: Index) -> Expr:
     """``E_k = 1 + sum_i sum_{j != k} t_ij e^{s_ik - s_ij}``."""
     sample, own = _others(other)
     return 1 + total(total(apart(own, other) * term(sample, own, other), own), sample)
 
 
+@cache
 def pair(own: Index, other: Index) -> Expr:
     """``P_jk = 1 + sum_i t_ij e^{s_ik - s_ij}``."""
     return 1 + total(term(p, own, other), p)

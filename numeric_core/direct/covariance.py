@@ -55,10 +55,10 @@ def centred(block: Block, v: Floats, c: Floats, near: Floats, mean_of: Mean, out
     return mean
 
 
-def leader(terms: Floats, v: Floats) -> tuple[Floats, Floats]:
-    """The largest term of each row, and the v of its class: (rows,) each."""
-    row, k = np.arange(len(v)), terms.argmax(axis=-1)
-    return terms[row, k], v[row, k]
+def leader(terms: Floats, *others: Floats) -> tuple[Floats, ...]:
+    """The largest term of each row, and the entries of others at its class: (rows,) each."""
+    row, k = np.arange(len(terms)), terms.argmax(axis=-1)
+    return tuple(x[row, k] for x in (terms, *others))
 
 
 def mean_beside(block: Block, terms: Floats, norm: Floats, null: float = 0.0) -> Mean:

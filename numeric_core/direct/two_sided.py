@@ -30,8 +30,8 @@ FARTHEST = 32.0
 """e^{2 s0} times a sum within MOST stays in range."""
 
 
-ALONE = 0.875
-"""A class with more of its side, under soft labels in float64, makes y_i a single term, with eight
+ALONE = 0.95
+"""A class with more of its side, under a soft label in float64, makes y_i a single term, with eight
 roundings on its way to h_i: 4.8 ulp were seen.  Such a row goes the careful way."""
 
 
@@ -64,27 +64,26 @@ def _value(base: float, totals: Totals) -> Floats:
 
 def _product(base: float, hard: bool, block: Block, v: Floats) -> Floats:
     """Writes H v; the sum of the two means of v."""
-    u, d, spare = terms(block) if block.wide or not hard else _hard_terms(block)
-    up = _covariance(hard, block, u, base, v, spare)
-    down = _covariance(hard, block, d, 1.0 / base, v, spare)
+    choose = terms if block.wide else _hard_terms if hard else _soft_terms
+    u, d, spare = choose(block)
+    up = _covariance(block, u, base, v, spare)
+    down = _covariance(block, d, 1.0 / base, v, spare)
     block.write(np.add, u, d)
     return up + down
 
 
-def _covariance(
-    hard: bool, block: Block, terms: Floats, null: float, v: Floats, spare: Floats
-) -> Floats:
+def _covariance(block: Block, terms: Floats, null: float, v: Floats, spare: Floats) -> Floats:
     """p_i (v_i - sum_j p_j v_j) in place of the terms of one side; the mean of v."""
     y = block.scratch[3]
     norm = block.total_beside(null, terms, spare)
-    largest, own = leader(terms, v)
+    largest, own, label = leader(terms, v, block.labels)
     start = np.where(largest > null, own, 0.0)
     near = np.maximum(largest, null) > HALF * norm
     mean = centred(block, v, start, near, mean_beside(block, terms, norm, null), y)
     np.divide(terms, norm[:, None], out=terms)
     np.multiply(terms, y, out=terms)
-    if not (block.wide or hard):
-        mean[largest > ALONE * norm] = math.nan
+    if not block.wide:
+        mean[(largest > ALONE * norm) & (label > 0.0) & (label < 1.0)] = math.nan
     return mean
 
 
@@ -99,8 +98,20 @@ def terms(block: Block) -> tuple[Floats, Floats, Floats]:
     return u, d, e
 
 
+def _soft_terms(block: Block) -> tuple[Floats, Floats, Floats]:
+    """As `terms`, with e^{-s_i} of its own: 1 / e^{s_i} has a rounding more."""
+    e, u, d, *_ = block.scratch
+    t = block.labels
+    np.exp(np.negative(block.scores, out=e), out=e)
+    np.multiply(e, t, out=d)
+    np.subtract(1.0, t, out=u)
+    np.multiply(block.exponentials(e), u, out=u)
+    block.clear(u)
+    return u, d, e
+
+
 def _hard_terms(block: Block) -> tuple[Floats, Floats, Floats]:
-    """As `terms`, for labels 0 and 1: d_i = e^{-s_i}, without the rounding of a division."""
+    """As `_soft_terms`, to the last bit, for labels 0 and 1: one exponential a label."""
     e, u, d, *_ = block.scratch
     t = block.labels
     np.multiply(t, -2.0, out=d)

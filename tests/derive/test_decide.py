@@ -134,6 +134,20 @@ def test_every_statement_is_examined_before_it_is_proved(monkeypatch: pytest.Mon
     assert isinstance(nonnegative(s[i]), Refuted)
 
 
+def test_what_is_believed_is_examined_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(decide, "vanishes", lambda expression, facts: True)
+    assert isinstance(equal(s[i], s[j], believed=True), Refuted)
+    squares = total(s[k] ** 2, k), total(s[k], k) ** 2
+    assert isinstance(equal(*squares, believed=True), Refuted)
+
+
+def test_an_equation_is_proved_as_an_instance_or_by_itself():
+    instance = log(exp(s[i])), s[i] + total(t[k], k) - total(t[k], k)
+    assert isinstance(equal(*instance, general=(s[j] + t[i], t[i] + s[j])), Proved)
+    assert isinstance(equal(*instance, general=(s[i], t[i])), Proved)
+    assert isinstance(equal(s[i], s[j], general=(t[i], t[i])), Refuted)
+
+
 def test_a_prover_that_fails_leaves_true_statements_undecided(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decide, "vanishes", lambda expression, facts: False)
     assert isinstance(equal(exp(s[i]) ** 2, exp(2 * s[i]) + s[j] - s[j]), Undecided)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from sympy import Expr, S, exp, log
+from sympy import Expr, S, Symbol, exp, log
 
 from derive.axis import array, labels_axis, total
 from derive.calculus import partial, resolve
@@ -143,6 +143,20 @@ def test_every_kind_of_wrong_step_shows(step):
 
 def test_a_derivation_without_a_step_does_not_hold():
     assert not begin(log(Z)).holds
+
+
+def test_a_derivative_is_proved_through_the_name_of_a_part():
+    """The name stands for the sum after it is differentiated, whatever its index is called."""
+    known, name = 1 + total(exp(s[k]), k), Symbol("N", positive=True)
+    slope = total(exp(s[i]), i)
+    part, right = partial(log(known), s[j]), exp(s[j]) / (1 + slope)
+    chain = begin(part).rewrite("slope", part, right, through={known: name})
+    assert chain.holds
+    assert chain.steps[-1].equation == (part, right)
+    wrong = begin(part).rewrite("slope", part, 2 * right, through={known: name})
+    assert not wrong.holds
+    with pytest.raises(ValueError, match="occurs already"):
+        begin(part).rewrite("slope", part, right, through={known: s[j]})
 
 
 def test_a_rewrite_that_changes_nothing_is_not_a_step():

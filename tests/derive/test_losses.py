@@ -6,6 +6,8 @@ The id of a test is the id of the derivation, so that a red test names the mathe
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import product
 
@@ -159,3 +161,16 @@ def test_an_unknown_loss_or_topic_is_answered_with_the_known_ones():
         loss_named("hinge_of_fate")
     with pytest.raises(ValueError, match=r"zlpr has no derivation 'colour'.*gradient"):
         LOSSES["zlpr"].derive("colour")
+
+
+@pytest.mark.parametrize(
+    ("name", "others"), [("zlpr", "hinge unified grid"), ("grid_pairwise", "grid.mirrored zlpr")]
+)
+def test_a_loss_is_imported_without_the_others(name: str, others: str):
+    """What a loss is made of takes longer to write down than most files take to emit."""
+    code = (
+        f"import sys; from derive.losses import LOSSES; LOSSES[{name!r}]; "
+        f"print([n for n in {others.split()!r} if f'derive.losses.{{n}}' in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -216,6 +216,20 @@ def test_emit_finds_its_text_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert isinstance(again.exception, AssertionError), again.output
 
 
+def test_emit_imports_what_it_needs() -> None:
+    """A text that is found again needs no algebra, and one that is made anew no arrays."""
+    code = (
+        "import sys; from click.testing import CliRunner; from lossproof.cli import main\n"
+        "for _ in range(2):\n"
+        "    print(sorted({'sympy', 'numpy', 'torch', 'rich'} & set(sys.modules)))\n"
+        "    assert CliRunner().invoke(main, ['emit', 'hinge', 'value']).exit_code == 0\n"
+        "print(sorted({'sympy', 'numpy', 'torch', 'rich'} & set(sys.modules)))\n"
+    )
+    for expected in (["[]", "['sympy']", "['sympy']"], ["[]", "[]", "[]"]):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.stdout.split("\n")[:3] == expected, done.stderr
+
+
 def test_emit_keeps_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOSSPROOF_CACHE", str(tmp_path))
     for _ in range(2):

@@ -201,6 +201,18 @@ def test_a_confident_row_keeps_its_digits(dtype: Any, gap: float) -> None:
     assert gradient[0, 0] == pytest.approx(math.exp(-gap) / (1 + rest), rel=eps)
 
 
+@pytest.mark.parametrize("gap", [1.0, 9.0, 20.0, 60.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_confident_labels_keep_their_digits(dtype: Any, gap: float) -> None:
+    """log(1 + e^s) - s where all labels are right: the second way in float32."""
+    s = np.array([[gap, -gap, gap], [gap, -gap, -1.0]], dtype)
+    t = np.array([[1, 0, 1], [1, 0, 1]], dtype)
+    value = nc.binary_cross_entropy(s, t)
+    small = math.log1p(math.exp(-gap))
+    true = [3 * small, 2 * small + 1.0 + math.log1p(math.exp(-1.0))]
+    np.testing.assert_allclose(value, true, rtol=2 * float(np.finfo(dtype).eps))
+
+
 def test_labels_above_a_half() -> None:
     """T - t_k, the others, where t_k is nearly 1."""
     tiny = 2.0**-50

@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from core_reference import Arrays, Backend
@@ -123,6 +124,14 @@ def test_samples_and_classes_without_labels(kind: str, dtype: Any) -> None:
 
 
 @KINDS
+def test_the_order_of_bytes_does_not_matter(kind: str) -> None:
+    s, t, _ = grid("soft", np.float64)
+    value, gradient = swept(kind, s, t)
+    turned = swept(kind, s.astype(">f8"), t.astype(">f8"))
+    assert turned[0] == value and np.array_equal(turned[1], gradient)
+
+
+@KINDS
 def test_batches_are_grids_one_by_one(kind: str) -> None:
     s, t, _ = grid("soft", np.float32, (60, 15))
     batch = s.reshape(3, 20, 15), t.reshape(3, 20, 15)
@@ -152,10 +161,13 @@ def test_pairs_of_classes_for_float32(labels: str, monkeypatch: pytest.MonkeyPat
 def test_pairs_of_classes_for_float64(labels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     s, t, v = grid(labels, np.float64, (27, 11))
     rows = checked(s, t, True)
-    assert sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True) is None  # so few
+    few = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True)
+    assert few is not None
+    assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 4.0
     monkeypatch.setattr(fine_pairs, "FEW", 0)
     whole = sweeps.swept(sweeps.pairwise, fine_pairs.pairwise, rows, True)
     assert whole is not None
+    np.testing.assert_allclose(whole[0], few[0], rtol=4e-16)
     # 7.4 is what `GridPairwise` says of products of matrices
     assert max(worst_ulps("pairwise", (s, t, v), Arrays(Backend.NUMPY))[:2]) <= 7.4
     monkeypatch.setattr(grid_blocks, "BLOCK", 90)
@@ -206,7 +218,7 @@ def test_sums_of_others_of_every_size(m: int) -> None:
 
 def test_sums_over_samples() -> None:
     x = np.exp(np.random.default_rng(2).normal(size=(1003, 4)) * 5)
-    sums, total, plain = fine._Sum(), lanes.Total(), lanes.PlainTotal()
+    sums, total, plain = fine.ClassSum(), lanes.Total(), lanes.PlainTotal()
     for part in np.split(x, [500]):
         sums.add(part, *np.empty((2, *part.shape)))
         total.add(part.copy())
@@ -218,3 +230,16 @@ def test_sums_over_samples() -> None:
         assert abs(exact(high[j], low[j]) - true) <= true / 2**90
         assert plain.rounded()[j] == pytest.approx(float(true), rel=1e-13, abs=0)
         assert total.rounded()[j] == pytest.approx(math.fsum(x[:, j]), rel=3e-16, abs=0)
+
+
+def test_a_small_centered_value_has_all_digits() -> None:
+    """The mean less a score of 200 is rounded by 1e-14, which its exponential would show."""
+    s, t = np.zeros((256, 3)), np.zeros((256, 3))
+    s[0], t[0, 0] = (-129.4042636023073, -111.72998588374033, -216.55812783052815), 1.0
+    s[1], t[1, 2] = (-37.39924728112921, 23.527284861897336, 26.446186041577104), 1.0
+    with mpmath.workdps(40):
+        lead = [mpmath.fsum(map(mpmath.mpf, row)) / 3 for row in s[:2].tolist()]
+        terms = (mpmath.exp(lead[0] - s[0, 0]), mpmath.exp(lead[1] - s[1, 2]))
+        true = mpmath.fsum(map(mpmath.log1p, terms))
+    value = swept("centered", s, t, False)[0]
+    assert abs(float((mpmath.mpf(float(value)) - true) / true)) <= 2.0**-52

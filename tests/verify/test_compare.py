@@ -7,6 +7,7 @@ import pytest
 from derive.losses import LOSSES
 from verify import compare, native
 from verify.compare import compare_routes
+from verify.oracle.grid import GRIDS
 from verify.routes import compiled_quantities
 
 
@@ -22,13 +23,15 @@ def test_every_route_is_within_its_bound(comparison: compare.Comparison) -> None
 def test_all_routes_and_quantities_are_there(comparison: compare.Comparison) -> None:
     routes = {"core", "core, batch", "emitted mpmath", "emitted numpy"}
     routes |= {f"emitted {target}" for target in native.targets(long=False)}
+    large = comparison.loss in GRIDS
     variants = compare.VARIANTS.get(comparison.loss, ())
     compiled = [compiled_quantities(comparison.loss, **one) for one in ({}, *variants)]
     lines = {(line.route, line.quantity) for line in comparison.table}
-    number = len(routes) + len(variants) + sum(map(bool, compiled))
+    number = len(routes) + len(variants) + sum(map(bool, compiled)) + large
     assert len({route for route, _ in lines}) == number
     seen = {quantity for route, quantity in lines if route == "core, compiled"}
     assert seen == set(compiled[0])
+    assert large == (("core, large", "value") in lines) == (("core, large", "gradient") in lines)
     assert lines >= {(r, q) for r in routes for q in ("value", "gradient", "hvp")}
 
 

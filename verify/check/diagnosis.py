@@ -5,6 +5,7 @@ factor of 20, or if both are not finite.  Faults are taken one by one, each that
 what is left; one that is wrong where the target is right explains nothing.  On ordinary rows a
 fault of the formula shows everywhere, and is to explain nearly all of them; a rounding shows in
 some rows only.  Errors, gradients, constant factors and what no fault explains are told by rules.
+Errors of the size of float32 in float64 hide among larger ones, and are looked for by themselves.
 """
 
 from __future__ import annotations
@@ -86,13 +87,26 @@ def _of_values(
         right = [o for o in judged if o.value_right and o.kind == "probe"]
         return _cover(safe, right, [*formulas, *roundings], SHARE_OF_PROBES)[0], []
     right = [o for o in judged if o.value_right]
+    single = [o for o in wrong if _is_single(o)]
     large = [o for o in wrong if not _is_single(o)] or wrong
-    found, left = _cover(_spread(large), _spread(right), [*roundings, *formulas], SHARE_OF_WRONG)
-    return found, left if found else wrong
+    faults = [*roundings, *formulas]
+    found, left = _cover(_spread(large), _spread(right), faults, SHARE_OF_WRONG)
+    if not found or large is wrong:
+        return found, left if found else wrong
+    small = _unexplained(single, [fault for fault in faults if fault.cause in found])
+    if len(small) > len(large) and _as_large_as_single(small):
+        return ["single-inside", *found], left
+    return found, [*left, *small]
 
 
 def _overflowed(seen: Observation) -> bool:
     return bool(re.search("OverflowError|math (range|domain) error|ZeroDivision", seen.error))
+
+
+def _unexplained(seen: Sequence[Observation], faults: Sequence[Fault]) -> list[Observation]:
+    """What none of the faults explains."""
+    explained = set().union(*(_explained(fault, seen) for fault in faults))
+    return [o for k, o in enumerate(seen) if k not in explained]
 
 
 def _spread(seen: Sequence[Observation]) -> Sequence[Observation]:

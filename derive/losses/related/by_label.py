@@ -285,13 +285,6 @@ def derive_asymmetric_link() -> Derivation:
     return chain.lemma(rule, at_zero.xreplace({s[i]: S.Zero}), odds)
 
 
-def derive_asymmetric_product() -> Derivation:
-    """From the Hessian that asymmetric.hessian derives: it is diagonal."""
-    start = total(ASYMMETRIC.hessian * v[j], j)
-    chain = ASYMMETRIC.begin("hvp", "Hessian-vector product", start)
-    return chain.to("sift the delta", ASYMMETRIC.hvp)
-
-
 def derive_asymmetric_convexity() -> Derivation:
     """The curvature of a negative that is badly wrong."""
     bend = SHIFTED_BEND.xreplace({NEGATIVE: S(4), MARGIN: Rational(1, 20)})
@@ -317,7 +310,6 @@ ASYMMETRIC = SymbolicLoss(
     own_topics={
         "value": derive_asymmetric_value,
         "link": derive_asymmetric_link,
-        "hvp": derive_asymmetric_product,
         "convexity": derive_asymmetric_convexity,
     },
 )

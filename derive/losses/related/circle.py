@@ -116,9 +116,10 @@ _TWO = 1 + (exp(_energy(FIRST)) + exp(_energy(SECOND)) + N_NAME) * PULL
 
 
 def derive_product() -> Derivation:
-    """From the Hessian that circle.hessian derives."""
-    start = total(LOSS.hessian * v[j], j)
+    """The Hessian inserted, and the sums that its entries share named."""
+    start = total(LOSS.unevaluated_hessian * v[j], j)
     chain = LOSS.begin("hvp", "Hessian-vector product", start)
+    chain = chain.rewrite("insert the Hessian", LOSS.unevaluated_hessian, LOSS.hessian)
     return chain.generally("sift the delta and collect", LOSS.hvp, SUMS)
 
 

@@ -187,6 +187,15 @@ def test_a_clip_of_probabilities_is_named(toys):
     assert result.causes[:1] == ("epsilon-in-log",)
 
 
+def test_float32_inside_is_named_before_what_larger_errors_show(toys):
+    single = examine(toys.binary_in_single, "binary_cross_entropy", Options(budget=5))
+    assert single.verdict == "limited-range" and "only to" in single.range
+    assert single.causes[0] == "single-inside" and len(single.causes) > 1, single.causes
+    # the same fault without the cast
+    result = examine(toys.binary, "binary_cross_entropy", Options(budget=5))
+    assert result.causes == ("zero-times-infinity",)
+
+
 def test_the_range_of_hard_labels_is_that_of_hard_rows(toys):
     result = examine(toys.zlpr, "soft_zlpr", Options(budget=5))
     assert result.range.startswith("labels 0 and 1; float64")
