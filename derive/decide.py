@@ -175,7 +175,8 @@ def _decide(
     if found is None and prove():
         return Proved(how)
     points = POINTS_OF_STEPS if in_pieces else POINTS_A_LENGTH
-    found = found or _separating_point(left, right, facts, points, separates)
+    if found is None or believed:  # of several counterexamples the shortest is shown
+        found = _separating_point(left, right, facts, points, separates) or found
     if found is None and left.has(Coefficient):
         found = _separating_point(left, right, facts, POINTS_A_LENGTH, separates, LONGER)
     if found:

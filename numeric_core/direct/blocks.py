@@ -22,6 +22,7 @@ __all__ = [
     "Block",
     "Floats",
     "Totals",
+    "beside",
     "dot",
     "exact_sum",
 ]
@@ -93,13 +94,18 @@ class Block(NamedTuple):
             return dot(terms, _ONES[: terms.shape[-1]])
         return exact_sum(terms, spare, most)
 
+    def total_parts(self, terms: Floats, spare: Floats) -> tuple[Floats, Floats]:
+        """The sum of each row, and what it lacks, (rows,) each: to be added to something."""
+        if self.wide:
+            total = dot(terms, _ONES[: terms.shape[-1]])
+            return total, np.zeros_like(total)
+        return _exact_parts(terms, spare, None)
+
     def total_beside(self, null: float, terms: Floats, spare: Floats) -> Floats:
         """null + the sum of each row, rounded once: (rows,)."""
         if self.wide:
             return null + dot(terms, _ONES[: terms.shape[-1]])
-        high, low = _exact_parts(terms, spare, None)
-        total, error = two_sum(null, high)
-        return total + (error + low)
+        return beside(null, *_exact_parts(terms, spare, None))
 
 
 class Totals(NamedTuple):
@@ -116,6 +122,13 @@ class Totals(NamedTuple):
         """Where a sum is in range, and so large that what is gone is nothing beside it."""
         fits: Floats = (sums >= least) & (sums <= most)
         return fits if self.partly is None else fits & ((sums >= VISIBLE) | ~self.partly)
+
+
+def beside(x: Floats | float, high: Floats, low: Floats) -> Floats:
+    """x + high + low, rounded once where the two have one sign."""
+    total, error = two_sum(x, high)
+    result: Floats = total + (error + low)
+    return result
 
 
 VISIBLE = 2.0**-30

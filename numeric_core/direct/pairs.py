@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats, Totals
+from numeric_core.direct.blocks import Block, Floats, Totals, beside
 from numeric_core.direct.covariance import HALF, centred, leader, mean_beside
 from numeric_core.direct.two_sided import terms
 
@@ -63,11 +63,12 @@ def _sums(scale: float, c: float, block: Block) -> tuple[Floats, Floats]:
 def _product(scale: float, c: float, block: Block, v: Floats) -> Floats:
     """Writes H v; the sum of the two means of v, nan where R is out of range."""
     u, d, spare = terms(block)
-    up, down = block.total(u, spare), block.total(d, spare)
+    u_parts, d_parts = block.total_parts(u, spare), block.total_parts(d, spare)
+    (up, down) = (high + low for high, low in (u_parts, d_parts))
     ratio = c * up * down
     rest = 1.0 / (1.0 + ratio)
     # R u / (1 + R) / V and its like, which are 0 where a side has no label
-    of_u, of_d = (x + 1.0 / (c * y) for x, y in ((up, down), (down, up)))
+    of_u, of_d = _beside_inverse(c, u_parts, d_parts), _beside_inverse(c, d_parts, u_parts)
     only_u, only_d = (np.where(x > 0.0, x, 1.0) / rest for x in (up, down))
     y = block.scratch[3]
     likely = ratio >= 1.0
@@ -79,6 +80,19 @@ def _product(scale: float, c: float, block: Block, v: Floats) -> Floats:
     block.write(np.add, np.multiply(d, y, out=d), u)
     return np.where(ratio <= MOST, a + b, math.nan)
 
+
+def _beside_inverse(c: float, own: Parts, other: Parts) -> Floats:
+    """V + 1 / (c W) of sums with what they lack, rounded twice; inf for W = 0."""
+    total = other[0] + other[1]
+    present = total > 0.0
+    safe = np.where(present, total, 1.0)
+    inverse = 1.0 / (c * safe)
+    lack = ((other[0] - total) + other[1]) / safe
+    return np.where(present, beside(inverse, own[0], own[1] - inverse * lack), math.inf)
+
+
+Parts: TypeAlias = tuple[Floats, Floats]
+"""Sums, and what they lack."""
 
 Side: TypeAlias = tuple[Floats, Floats]
 """Terms, and what they are divided by in the mixture with the other side."""

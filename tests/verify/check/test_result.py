@@ -39,7 +39,8 @@ def test_text_says_verdict_range_and_input(wrong):
         assert words in text
 
 
-def test_the_screen_shows_the_same_text_and_code_as_it_is(wrong):
+def test_the_screen_shows_the_same_text_and_code_as_it_is(wrong, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
     result = replace(wrong, target="losses[i]:smile:[bold]", detail="[red]s[0][/red] 1.5")
     for colour in (None, "truecolor"):
         out = StringIO()
