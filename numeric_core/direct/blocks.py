@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numeric_core.exact import two_sum
-
 __all__ = [
     "FINE",
     "GONE",
@@ -22,7 +20,6 @@ __all__ = [
     "Block",
     "Floats",
     "Totals",
-    "beside",
     "dot",
     "exact_sum",
 ]
@@ -94,19 +91,6 @@ class Block(NamedTuple):
             return dot(terms, _ONES[: terms.shape[-1]])
         return exact_sum(terms, spare, most)
 
-    def total_parts(self, terms: Floats, spare: Floats) -> tuple[Floats, Floats]:
-        """The sum of each row, and what it lacks, (rows,) each: to be added to something."""
-        if self.wide:
-            total = dot(terms, _ONES[: terms.shape[-1]])
-            return total, np.zeros_like(total)
-        return _exact_parts(terms, spare, None)
-
-    def total_beside(self, null: float, terms: Floats, spare: Floats) -> Floats:
-        """null + the sum of each row, rounded once: (rows,)."""
-        if self.wide:
-            return null + dot(terms, _ONES[: terms.shape[-1]])
-        return beside(null, *_exact_parts(terms, spare, None))
-
 
 class Totals(NamedTuple):
     """The sums of all rows, each (m,).  partly: rows of which a part is gone, if there are some.
@@ -122,13 +106,6 @@ class Totals(NamedTuple):
         """Where a sum is in range, and so large that what is gone is nothing beside it."""
         fits: Floats = (sums >= least) & (sums <= most)
         return fits if self.partly is None else fits & ((sums >= VISIBLE) | ~self.partly)
-
-
-def beside(x: Floats | float, high: Floats, low: Floats) -> Floats:
-    """x + high + low, rounded once where the two have one sign."""
-    total, error = two_sum(x, high)
-    result: Floats = total + (error + low)
-    return result
 
 
 VISIBLE = 2.0**-30

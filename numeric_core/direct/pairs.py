@@ -18,8 +18,8 @@ from typing import TypeAlias
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats, Totals, beside
-from numeric_core.direct.covariance import HALF, centred, leader, mean_beside
+from numeric_core.direct.blocks import Block, Floats, Totals
+from numeric_core.direct.covariance import centred, leader, mean_beside
 from numeric_core.direct.two_sided import terms
 
 __all__ = ["way"]
@@ -63,51 +63,36 @@ def _sums(scale: float, c: float, block: Block) -> tuple[Floats, Floats]:
 def _product(scale: float, c: float, block: Block, v: Floats) -> Floats:
     """Writes H v; the sum of the two means of v, nan where R is out of range."""
     u, d, spare = terms(block)
-    u_parts, d_parts = block.total_parts(u, spare), block.total_parts(d, spare)
-    (up, down) = (high + low for high, low in (u_parts, d_parts))
+    up, down = block.total(u, spare), block.total(d, spare)
     ratio = c * up * down
     rest = 1.0 / (1.0 + ratio)
     # R u / (1 + R) / V and its like, which are 0 where a side has no label
-    of_u, of_d = _beside_inverse(c, u_parts, d_parts), _beside_inverse(c, d_parts, u_parts)
+    of_u, of_d = (x + 1.0 / (c * y) for x, y in ((up, down), (down, up)))
     only_u, only_d = (np.where(x > 0.0, x, 1.0) / rest for x in (up, down))
     y = block.scratch[3]
     likely = ratio >= 1.0
-    a = _seen(block, v, y, (u, of_u), (d, only_d), likely)
+    a = _seen(v, y, (u, of_u), (d, only_d), likely)
     np.divide(y, (of_u / scale**2)[:, None], out=spare)
-    b = _seen(block, v, y, (d, of_d), (u, only_u), likely)
+    b = _seen(v, y, (d, of_d), (u, only_u), likely)
     np.divide(y, (of_d / scale**2)[:, None], out=y)
     np.multiply(u, spare, out=u)
     block.write(np.add, np.multiply(d, y, out=d), u)
     return np.where(ratio <= MOST, a + b, math.nan)
 
 
-def _beside_inverse(c: float, own: Parts, other: Parts) -> Floats:
-    """V + 1 / (c W) of sums with what they lack, rounded twice; inf for W = 0."""
-    total = other[0] + other[1]
-    present = total > 0.0
-    safe = np.where(present, total, 1.0)
-    inverse = 1.0 / (c * safe)
-    lack = ((other[0] - total) + other[1]) / safe
-    return np.where(present, beside(inverse, own[0], own[1] - inverse * lack), math.inf)
-
-
-Parts: TypeAlias = tuple[Floats, Floats]
-"""Sums, and what they lack."""
-
 Side: TypeAlias = tuple[Floats, Floats]
 """Terms, and what they are divided by in the mixture with the other side."""
 
 
-def _seen(block: Block, v: Floats, out: Floats, own: Side, other: Side, likely: Floats) -> Floats:
-    """v from its mean by a mixture of two sides, own the larger where likely; the last mean."""
-    first, second = (mean_beside(block, *side) for side in (own, other))
+def _seen(v: Floats, out: Floats, own: Side, other: Side, likely: Floats) -> Floats:
+    """v from its mean by a mixture of two sides, own the larger where likely; the mean."""
+    first, second = (mean_beside(*side) for side in (own, other))
 
-    def mean(seen: Floats, c: Floats) -> tuple[Floats, float]:
-        return first(seen, c)[0] + second(seen, c)[0], 0.0
+    def mean(seen: Floats, c: Floats) -> Floats:
+        return first(seen, c) + second(seen, c)
 
-    (p, near), (q, far) = (leader(terms, v) for terms, _ in (own, other))
-    most = np.where(likely, p / own[1], q / other[1])
-    return centred(block, v, np.where(likely, near, far), most > HALF, mean, out)
+    near, far = (leader(terms, v)[1] for terms, _ in (own, other))
+    return centred(v, np.where(likely, near, far), mean, out)
 
 
 def _value(c: float, totals: Totals) -> Floats:

@@ -92,8 +92,8 @@ def _product(block: Block, v: Floats) -> Floats:
     e, y = block.scratch
     block.clear(block.exponentials(e))
     mass, norm = block.total(block.labels, y, most=2.0), block.total(e, y)
-    largest, c = leader(e, v)
-    mean = centred(block, v, c, largest > HALF * norm, mean_beside(block, e, norm), y)
+    _, c = leader(e, v)
+    mean = centred(v, c, mean_beside(e, norm), y)
     np.multiply(e, (mass / norm)[:, None], out=e)
     block.write(np.multiply, e, y)
     return np.where(np.abs(mass - 1.0) <= TOLERANCE[block.dtype], mean, math.nan)

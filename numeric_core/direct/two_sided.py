@@ -18,7 +18,7 @@ import numpy as np
 
 from numeric_core.direct import Way
 from numeric_core.direct.blocks import Block, Floats, Totals
-from numeric_core.direct.covariance import HALF, centred, leader, mean_beside
+from numeric_core.direct.covariance import centred, leader, mean_beside
 
 __all__ = ["terms", "way"]
 
@@ -30,18 +30,13 @@ FARTHEST = 32.0
 """e^{2 s0} times a sum within MOST stays in range."""
 
 
-ALONE = 0.95
-"""A class with more of its side, under a soft label in float64, makes y_i a single term, with eight
-roundings on its way to h_i: 4.8 ulp were seen.  Such a row goes the careful way."""
-
-
 @cache
 def way(threshold: float, hard: bool) -> Way | None:
     """How `numeric_core.direct` computes ZLPR."""
     if abs(threshold) > FARTHEST:
         return None
     base = math.exp(threshold)
-    product = partial(_product, base, hard)
+    product = partial(_product, base)
     sums, value = partial(_sums, base), partial(_value, base)
     return Way(sums, value, arrays=3, hard=hard, product=product, factors=4)
 
@@ -62,10 +57,9 @@ def _value(base: float, totals: Totals) -> Floats:
     return np.where(_known(up) & _known(down), value, math.nan)
 
 
-def _product(base: float, hard: bool, block: Block, v: Floats) -> Floats:
+def _product(base: float, block: Block, v: Floats) -> Floats:
     """Writes H v; the sum of the two means of v."""
-    choose = terms if block.wide else _hard_terms if hard else _soft_terms
-    u, d, spare = choose(block)
+    u, d, spare = terms(block)
     up = _covariance(block, u, base, v, spare)
     down = _covariance(block, d, 1.0 / base, v, spare)
     block.write(np.add, u, d)
@@ -75,15 +69,12 @@ def _product(base: float, hard: bool, block: Block, v: Floats) -> Floats:
 def _covariance(block: Block, terms: Floats, null: float, v: Floats, spare: Floats) -> Floats:
     """p_i (v_i - sum_j p_j v_j) in place of the terms of one side; the mean of v."""
     y = block.scratch[3]
-    norm = block.total_beside(null, terms, spare)
-    largest, own, label = leader(terms, v, block.labels)
+    norm = null + block.total(terms, spare)
+    largest, own = leader(terms, v)
     start = np.where(largest > null, own, 0.0)
-    near = np.maximum(largest, null) > HALF * norm
-    mean = centred(block, v, start, near, mean_beside(block, terms, norm, null), y)
+    mean = centred(v, start, mean_beside(terms, norm, null), y)
     np.divide(terms, norm[:, None], out=terms)
     np.multiply(terms, y, out=terms)
-    if not block.wide:
-        mean[(largest > ALONE * norm) & (label > 0.0) & (label < 1.0)] = math.nan
     return mean
 
 
@@ -95,31 +86,6 @@ def terms(block: Block) -> tuple[Floats, Floats, Floats]:
     np.subtract(1.0, block.labels, out=u)
     np.multiply(u, e, out=u)
     block.clear(u)
-    return u, d, e
-
-
-def _soft_terms(block: Block) -> tuple[Floats, Floats, Floats]:
-    """As `terms`, with e^{-s_i} of its own: 1 / e^{s_i} has a rounding more."""
-    e, u, d, *_ = block.scratch
-    t = block.labels
-    np.exp(np.negative(block.scores, out=e), out=e)
-    np.multiply(e, t, out=d)
-    np.subtract(1.0, t, out=u)
-    np.multiply(block.exponentials(e), u, out=u)
-    block.clear(u)
-    return u, d, e
-
-
-def _hard_terms(block: Block) -> tuple[Floats, Floats, Floats]:
-    """As `_soft_terms`, to the last bit, for labels 0 and 1: one exponential a label."""
-    e, u, d, *_ = block.scratch
-    t = block.labels
-    np.multiply(t, -2.0, out=d)
-    np.add(d, 1.0, out=d)
-    np.exp(np.multiply(d, block.scores, out=d), out=e)
-    block.clear(e)
-    np.multiply(e, t, out=d)
-    np.subtract(e, d, out=u)
     return u, d, e
 
 

@@ -318,8 +318,8 @@ def test_common_products_go_this_way(
     def refused(*given: Any, **options: Any) -> None:
         raise AssertionError("a common row went the careful way")
 
-    # soft labels in float64: not the rows that one class has for itself
-    if not (name == "soft_zlpr" and dtype == np.float64):
+    # in float64 all but one lose more than 4 ulp of some rows this way
+    if name == "bce" or dtype != np.float64:
         monkeypatch.setattr(type(loss), "_plain_hvp", refused)
     got = loss.hvp(scores, labels, vector)
     assert got.dtype == dtype
@@ -371,17 +371,6 @@ def test_products_with_equal_entries(name: str, dtype: Any) -> None:
     u, d = (1 - t) * np.exp(s), t * np.exp(-s)
     true = sum(x / (1 + x.sum(axis=-1, keepdims=True)) ** 2 for x in (u, d)) * float(dtype(0.1))
     np.testing.assert_allclose(got, true, rtol=8 * float(np.finfo(dtype).eps))
-
-
-@pytest.mark.parametrize("entry", [1e200, 1e-200, 5e-324])
-@pytest.mark.parametrize("name", ["softmax", "bce", "zlpr", "soft_zlpr", "unified"])
-def test_vectors_that_float64_has_no_room_for_go_the_careful_way(name: str, entry: float) -> None:
-    loss, (scores, labels) = LOSSES[name], batch(name, (6, 9), np.float64)
-    vector = vector_for(scores)
-    vector[2, 4] = entry
-    got = loss.hvp(scores, labels, vector)
-    expected = careful_product(loss, scores[2:3], labels[2:3], vector[2:3])
-    np.testing.assert_array_equal(got[2:3], expected)
 
 
 @ANY
