@@ -38,7 +38,7 @@ class Way(NamedTuple):
     labels are 0 and 1.  indexed: labels may be the indices of classes.  parts: whether sums over
     parts of a row add up.  second: for the rows left, and for float64, where this way is for wide
     results only.  product: the Hessian of each row times a vector, with factors arrays of scratch;
-    see `numeric_core.direct.products`; doubles: in float64 too, within 4 ulp.
+    see `numeric_core.direct.products`.
     """
 
     sums: Callable[[Block], tuple[Floats, ...]]
@@ -51,7 +51,6 @@ class Way(NamedTuple):
     second: Way | None = None
     product: Callable[[Block, Floats], Floats] | None = None
     factors: int = 0
-    doubles: bool = False
 
 
 def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:

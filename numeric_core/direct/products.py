@@ -2,8 +2,8 @@
 
 A loss says how (`Way.product`): it writes the products of a block and returns a number a row, nan
 or inf where they must not be believed.  Those rows go the careful way, and so do rows with a score
-beyond FARTHEST that is no mask, and float64 rows of losses whose products are a mean away from the
-vector: of plain sums and quotients in float64, 4 to 8 ulp were seen.
+beyond FARTHEST that is no mask, and all float64 rows: of plain sums and quotients, 4.1 ulp (binary
+cross-entropy) to 8.2 (softmax) were seen in their results.
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def takes_product(way: Way, scores: Array, labels: Array, vector: Array, axis: A
     """What `takes` takes, and a vector of the shape and the dtype of the scores."""
     if way.product is None or not takes(way, scores, labels, axis):
         return False
-    if scores.dtype == np.float64 and not way.doubles:
-        return False
-    if type(vector) is not np.ndarray or vector.dtype != scores.dtype:
+    if scores.dtype == np.float64 or type(vector) is not np.ndarray or vector.dtype != scores.dtype:
         return False
     return vector.shape == scores.shape and scores.shape[axis] <= LONGEST
 

@@ -95,6 +95,4 @@ def _value(totals: Totals) -> Floats:
 
 
 APART = Way(_sums, _value, arrays=5)
-BINARY = Way(
-    _plainly, _plain_value, arrays=2, second=APART, product=_product, factors=2, doubles=True
-)
+BINARY = Way(_plainly, _plain_value, arrays=2, second=APART, product=_product, factors=2)
