@@ -31,7 +31,7 @@ OWN = 3
 
 
 def takes_product(way: Way, scores: Array, labels: Array, vector: Array, axis: Any) -> bool:
-    """What `takes` takes, and a vector of the shape and the dtype of the scores."""
+    """What `takes` takes in float16 and float32, and a vector of the scores' shape and dtype."""
     if way.product is None or not takes(way, scores, labels, axis):
         return False
     if scores.dtype == np.float64 or type(vector) is not np.ndarray or vector.dtype != scores.dtype:
@@ -66,11 +66,10 @@ def _block(
     """Writes the products of some rows; the number of each."""
     assert way.product is not None
     x, y, z, *rest = scratch
-    wide, bad = s.dtype != np.float64, given.bad_labels(t, s.shape[1], way.hard)
-    t = given.float_labels(t, s, y)
+    bad, t = given.bad_labels(t, s.shape[1], way.hard), given.float_labels(t, s, y)
     scores, gone, lost = _scores(s, t, way.scale, x)
     vector = given.float_scores(v, 1.0, z)
-    marks = way.product(Block(scores, t, wide, gone, product, tuple(rest)), vector)
+    marks = way.product(Block(scores, t, True, gone, product, tuple(rest)), vector)
     for rows in (bad, lost):
         if rows is not None:
             marks[rows] = math.nan
