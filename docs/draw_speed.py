@@ -37,14 +37,15 @@ LOOKS = {
 def speed() -> Figure:
     """A panel for each dtype, a line for each loss, a mark for each contender."""
     rows = [row for row in json.loads(MEASURED.read_text())["rows"] if _shown(row)]
-    figure, panels = plt.subplots(1, 2, figsize=(11, 3.9), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.1), sharey=True, layout="constrained")
     for axes, dtype in zip(panels, ("float32", "float64"), strict=True):
         _panel(axes, [row for row in rows if row["dtype"] == dtype])
         axes.set_title(f"{dtype}, {SHAPE[0]} rows of {SHAPE[1]} labels", pad=10)
     marks = {mark.get_label(): mark for axes in panels for mark in axes.collections}
     shown = {name: marks[name] for name in LOOKS if name in marks}
+    columns = (len(shown) + 1) // 2
     figure.legend(
-        shown.values(), shown.keys(), loc="outside lower center", ncols=len(shown), frameon=False
+        shown.values(), shown.keys(), loc="outside lower center", ncols=columns, frameon=False
     )
     return figure
 
