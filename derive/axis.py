@@ -112,14 +112,14 @@ class Axis:
         yield from (c for c in ascii_lowercase if c not in self.letters)
         yield from (f"{self.letters[0]}_{k}" for k in count())
 
-    def limits(self, index: Index) -> tuple[Index, int, Expr]:
+    def limits(self, index: Index) -> Tuple:
         """The limits ``(index, 0, size - 1)`` of a sum over the whole axis."""
         if index.axis != self:
             raise ValueError(
                 f"index {index} runs over the axis {index.axis.name!r}, but the sum is over "
                 f"{self.name!r}: take an index made by {self.name}.index(...)"
             )
-        return (index, 0, self.size - 1)
+        return _limits(index)
 
     def sum(self, summand: Expr, index: Index) -> Expr:
         """``sum_{index = 0}^{size - 1} summand``."""
@@ -128,6 +128,12 @@ class Axis:
     def product(self, factor: Expr, index: Index) -> Expr:
         """``prod_{index = 0}^{size - 1} factor``."""
         return Product(factor, self.limits(index))
+
+
+# Each sum that is opened is asked whether it runs over a whole axis.
+@lru_cache(maxsize=KEPT)
+def _limits(index: Index) -> Tuple:
+    return Tuple(index, S.Zero, index.axis.size - 1)
 
 
 def total(summand: Expr, index: Index) -> Expr:

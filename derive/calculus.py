@@ -61,7 +61,7 @@ def opened(aggregate: Aggregate, taken: Collection[Index] = ()) -> tuple[Index, 
     """
     *inner, limits = aggregate.limits
     index = limits[0]
-    if not isinstance(index, Index) or tuple(limits) != index.axis.limits(index):
+    if not isinstance(index, Index) or limits != index.axis.limits(index):
         raise ValueError(
             f"{aggregate} does not run over a whole axis: write it with Axis.sum or Axis.product"
         )

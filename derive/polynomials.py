@@ -10,15 +10,16 @@ Whatever is no rational function is left to SymPy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, cmp_to_key, lru_cache
 from math import gcd, lcm
+from operator import le, sub
 from typing import Any
 
 import sympy
 from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
-from sympy import Add, Expr, Integer, Mul, Poly, Pow, Rational, Symbol
+from sympy import Add, Basic, Expr, Integer, Mul, Poly, Pow, Rational, Symbol
 
-__all__ = ["cancelled", "expanded", "factored", "multiplied_out", "numerator_of"]
+__all__ = ["cancelled", "divided", "expanded", "factored", "multiplied_out", "numerator_of"]
 
 # A polynomial and its generators; a quotient of two.
 _Quotient = tuple[fmpq_mpoly, fmpq_mpoly]
@@ -37,7 +38,7 @@ def expanded(value: Expr) -> Expr:
         top, below = ring.quotient(value)
     except _NotRational:
         return sympy.expand(value)
-    return ring.expression(top) if below.is_one() else sympy.expand(value)
+    return ring.over(top, below) if len(below) == 1 else sympy.expand(value)
 
 
 def multiplied_out(value: Expr) -> Expr:
@@ -78,6 +79,37 @@ def cancelled(value: Expr, symbols: Sequence[Symbol]) -> Expr:
     (number, top), (divisor, below) = (_primitive(part / common) for part in (top, below))
     number /= divisor
     return ring.expression(top * number.p) / ring.expression(below * number.q)
+
+
+def divided(value: Expr, factor: Expr, leading: Sequence[Symbol]) -> tuple[Expr, Expr]:
+    """``q`` and ``r`` with ``value = q factor + r``, multiplied out, as ``sympy.reduced`` has them.
+
+    Divided in the symbols that lead, the first most. The factor is a polynomial; what stands before
+    its leading power is a number or a monomial in the other symbols, which q and r have powers of
+    below. No term of r is divisible by that leading power.
+    """
+    others = (value.free_symbols | factor.free_symbols).difference(leading)
+    ring = _Ring([*leading, *others])
+    try:
+        top, below = ring.quotient(value)
+        divisor, one = ring.quotient(factor)
+    except _NotRational:
+        return _divided(value, factor, leading)
+    if not (one.is_one() and below.degrees()[: len(leading)] == (0,) * len(leading)):
+        return _divided(value, factor, leading)
+    (powers, number), *_ = divisor.terms()
+    unit = ring.context.from_dict({(*(0 for _ in leading), *powers[len(leading) :]): number})
+    quotient, rest = divmod(top, divisor)
+    while any(all(map(le, powers[: len(leading)], term)) for term in rest.monoms()):
+        top, below = top * unit, below * unit
+        quotient, rest = divmod(top, divisor)
+    return ring.over(quotient, below), ring.over(rest, below)
+
+
+def _divided(value: Expr, factor: Expr, leading: Sequence[Symbol]) -> tuple[Expr, Expr]:
+    top, below = sympy.fraction(sympy.together(value))
+    (quotient,), rest = sympy.reduced(top, [factor], *leading, order="lex")
+    return sympy.expand(quotient / below), sympy.expand(rest / below)
 
 
 def factored(value: Expr, symbols: Sequence[Symbol]) -> tuple[Expr, list[tuple[Expr, int]]]:
@@ -179,8 +211,36 @@ class _Ring:
         return Add(*(self._term(powers, number) for powers, number in terms))
 
     def _term(self, powers: tuple[int, ...], number: fmpq) -> Expr:
-        factors = zip(self.symbols, powers, strict=True)
-        return Mul(_rational(number), *(symbol**power for symbol, power in factors if power))
+        if self.places is None:
+            factors = zip(self.symbols, powers, strict=True)
+            return Mul(_rational(number), *(symbol**power for symbol, power in factors if power))
+        occurring = [place for place in self.places if powers[place]]
+        parts = [self.symbols[place] for place in occurring if powers[place] == 1]
+        parts += [self.symbols[place] ** powers[place] for place in occurring if powers[place] != 1]
+        if number != 1:
+            parts.insert(0, _rational(number))
+        return Mul._from_args(parts, is_commutative=True)
+
+    @cached_property
+    def places(self) -> list[int] | None:
+        """Where the symbols stand in a product of SymPy's, which has powers after them.
+
+        None where they are no symbols: exponentials, of which SymPy has one in a product.
+        """
+        if not all(isinstance(symbol, Symbol) for symbol in self.symbols):
+            return None
+        key = cmp_to_key(Basic.compare)
+        return sorted(range(len(self.symbols)), key=lambda place: key(self.symbols[place]))
+
+    def over(self, polynomial: fmpq_mpoly, below: fmpq_mpoly) -> Expr:
+        """The quotient, multiplied out over a monomial."""
+        if below.is_one():
+            return self.expression(polynomial)
+        if len(below) > 1:
+            return sympy.expand(self.expression(polynomial) / self.expression(below))
+        ((down, divisor),) = below.terms()
+        terms = polynomial.terms()
+        return Add(*(self._term(tuple(map(sub, up, down)), n / divisor) for up, n in terms))
 
     def ordered(self, factors: list[tuple[Expr, int]]) -> list[tuple[Expr, int]]:
         """As SymPy sorts factors: by degree in the first symbol, power, then coefficients."""

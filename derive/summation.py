@@ -24,8 +24,6 @@ from sympy import (
     default_sort_key,
     expand_mul,
     fraction,
-    reduced,
-    together,
 )
 
 from derive import relations
@@ -34,7 +32,7 @@ from derive.calculus import free_indices, opened, over, replace_index
 from derive.coefficients import Coefficient
 from derive.extraction import gathered
 from derive.nests import least_nest, nested
-from derive.polynomials import expanded, factored
+from derive.polynomials import divided, factored
 from derive.ramps import leads
 from derive.relations import contract
 from derive.sign import is_positive
@@ -98,11 +96,9 @@ def _adic(
     for power in range(multiplicity, 0, -1):
         if numerator == 0:
             return
-        numerator, scale = fraction(together(numerator))
-        (quotient,), remainder = reduced(numerator, [factor], *symbols, order="lex")
-        for top, below in _adic(ring, expanded(remainder / scale), others, index):
+        numerator, remainder = divided(numerator, factor, symbols)
+        for top, below in _adic(ring, remainder, others, index):
             yield top, below * factor**power
-        numerator = expanded(quotient / scale)
     yield from _adic(ring, numerator, others, index)
 
 

@@ -19,11 +19,19 @@ from sympy import (
     expand,
     factor_list,
     log,
+    reduced,
     symbols,
     together,
 )
 
-from derive.polynomials import cancelled, expanded, factored, multiplied_out, numerator_of
+from derive.polynomials import (
+    cancelled,
+    divided,
+    expanded,
+    factored,
+    multiplied_out,
+    numerator_of,
+)
 
 SYMBOLS = symbols("x y z w", positive=True)
 SEEDS = range(40)
@@ -63,6 +71,24 @@ def test_factors_come_in_the_same_order(seed: int) -> None:
     value = expand(polynomial(random) * polynomial(random) ** 2 * polynomial(random))
     number, factors = factor_list(value, *SYMBOLS)
     assert factored(value, SYMBOLS) == (number, factors)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_quotients_and_rests_are_those_of_sympy(seed: int) -> None:
+    random = Random(seed)
+    x, y, z, w = SYMBOLS
+    value = (polynomial(random) * polynomial(random) + x) / (3 * z * w**2)
+    # Led by a number or, in x and y alone, by a monomial in the others.
+    for leading, unit in (((x, y, z, w), S(2)), ((x, y), 2 * z * w)):
+        factor = unit * x * y + polynomial(random).xreplace({x: S.One})
+        (quotient,), rest = reduced(expand(value * z * w**2), [factor], *leading, order="lex")
+        expected = expand(quotient / (z * w**2)), expand(rest / (z * w**2))
+        assert divided(value, factor, leading) == expected
+
+
+def test_a_quotient_that_is_no_rational_function_is_left_to_sympy() -> None:
+    x, y, *_ = SYMBOLS
+    assert divided(exp(y) * x**2, x + 1, [x]) == (x * exp(y) - exp(y), exp(y))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
