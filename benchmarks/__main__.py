@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,15 +15,15 @@ from benchmarks import gpu
 from benchmarks.measure import Limits, available_memory
 from benchmarks.run import Plan, Row, machine, measured, plan_of
 from benchmarks.show import draw, show
-from verify.files import write_atomically
+from benchmarks.stored import Surroundings
 
 # 128 + SIGINT, the exit status that shells give to what Ctrl-C ends.
 INTERRUPTED = 130
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-# Quick: a third of the time for each contender.
+# Full: some 25 minutes on two cores, growth included. Quick: less than half of that a contender.
 LIMITS = {
     "smallest": Limits(0.0, 1, 1),
-    "quick": Limits(0.3, 15, 3, 1.0),
+    "quick": Limits(0.2, 9, 3, 0.5),
     "full": Limits(),
 }
 
@@ -60,8 +61,9 @@ def bytes_of(context: object, parameter: object, text: str | None) -> int:
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write machine and rows here.",
+    help="Write machine and rows here, after each case.",
 )
+@click.option("--resume", is_flag=True, help="Measure only what the file of --json does not have.")
 @click.option(
     "--pictures",
     metavar="DIR",
@@ -76,6 +78,7 @@ def main(
     growth: bool,
     memory: int,
     json_file: Path | None,
+    resume: bool,
     pictures: Path | None,
 ) -> None:
     """Measure the losses, and the symbolic side, against what else there is.
@@ -86,25 +89,30 @@ def main(
     """
     if on_gpu and (reason := gpu.missing()) is not None:
         raise click.ClickException(reason)
+    if on_gpu and resume:
+        raise click.UsageError("--resume: what is measured on a GPU takes minutes, and starts anew")
     size = "smallest" if smallest else "quick" if quick else "full"
     try:
         plan = gpu.plan_of(size, only) if on_gpu else plan_of(size, only, memory, growth)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     console = Console()
-    rows: list[Row] = []
-    complete = _measure(plan, LIMITS[size], rows)
+    around = Surroundings(machine(), size, plan.notes)
+    rows = _earlier(around, json_file) if resume else []
+
+    def save(complete: bool) -> None:
+        if json_file is not None:
+            around.write(json_file, rows, complete)
+
+    complete = _measure(plan, LIMITS[size], rows, save)
+    save(complete)
     show(console, rows)
     console.print(
         "memory: in arrays of scores; value, slope, product: largest difference from lossproof"
     )
     for note in plan.notes:
         console.print(f"left out: {note}", highlight=False)
-    surroundings = machine()
-    console.print(", ".join(f"{k} {v}" for k, v in surroundings.items()), highlight=False)
-    if json_file is not None:
-        found = {"machine": surroundings, "complete": complete, "left_out": plan.notes}
-        write_atomically(json_file, found | {"rows": [row.as_dict() for row in rows]})
+    console.print(", ".join(f"{k} {v}" for k, v in around.machine.items()), highlight=False)
     if pictures is not None:
         for file in draw(rows, pictures):
             console.print(f"drawn: {file}", highlight=False, soft_wrap=True)
@@ -113,20 +121,35 @@ def main(
         sys.exit(INTERRUPTED)
 
 
-def _measure(plan: Plan | gpu.Plan, limits: Limits, rows: list[Row]) -> bool:
-    """Fills the rows; whether all was measured."""
+def _earlier(around: Surroundings, file: Path | None) -> list[Row]:
+    """The rows that are not measured again."""
+    if file is None:
+        raise click.UsageError("--resume goes on with a file: expected --json FILE")
+    try:
+        return around.earlier(file)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _measure(
+    plan: Plan | gpu.Plan, limits: Limits, rows: list[Row], save: Callable[[bool], None]
+) -> bool:
+    """Fills the rows, and saves them before each case; whether all was measured."""
+    kept = tuple(rows)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
     with progress:
         bar = progress.add_task("measuring", total=len(plan), completed=-1)
 
         def begin(title: str) -> None:
+            save(False)
             progress.update(bar, advance=1, description=title)
 
         try:
-            found = gpu.measured if isinstance(plan, gpu.Plan) else measured
-            for row in found(plan, limits, begin):
-                rows.append(row)
+            if isinstance(plan, gpu.Plan):
+                rows.extend(gpu.measured(plan, limits, begin))
+            else:
+                rows.extend(measured(plan, limits, begin, kept))
         except KeyboardInterrupt:
             return False
     return True

@@ -11,13 +11,13 @@ import ctypes
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any, TypeAlias
 
-__all__ = ["Limits", "Timing", "available_memory", "interleaved", "peak_of"]
+__all__ = ["Limits", "Timing", "available_memory", "beside", "interleaved", "peak_of"]
 
 Call = Callable[[], Any]
 
@@ -36,10 +36,16 @@ class Limits:
     seconds is enough.
     """
 
-    budget: float = 1.0
-    most: int = 31
+    budget: float = 0.5
+    most: int = 15
     fewest: int = 3
-    slow: float = 4.0
+    slow: float = 1.0
+
+    @property
+    def brief(self) -> Limits:
+        """A third of the time, half of the rounds."""
+        most = max(self.most // 2, self.fewest)
+        return replace(self, budget=self.budget / 3, most=most, slow=self.slow / 3)
 
     def rounds(self, seconds: float) -> int:
         """How often to run what takes so long."""
@@ -75,26 +81,34 @@ def warmed(call: Call) -> float:
     return first if first > LONG else seconds_of(call)
 
 
+def beside(name: str, call: Call, rules: Mapping[str, Call]) -> Round:
+    """One round of a contender: the yardsticks, then the call."""
+    measured = {rule: warmed(measure) for rule, measure in rules.items()}
+    return measured[name] if name in rules else warmed(call), measured
+
+
 def interleaved(
-    calls: Mapping[str, Call], yardsticks: Mapping[str, Call], limits: Limits
+    calls: Mapping[str, Call],
+    yardsticks: Mapping[str, Call],
+    limits: Limits,
+    known: Mapping[str, Round] | None = None,
 ) -> dict[str, Timing]:
     """Each contender in turn, after one call that may compile; the yardsticks just before each.
 
-    Without yardsticks the first contender is it.
+    Without yardsticks the first contender is it.  known: a round of contenders that have been
+    called before.  It tells how many more to run, and is the only one where a call is slow.
     """
-    for call in calls.values():
-        call()
-    first = {name: warmed(call) for name, call in calls.items()}
-    left = {name: limits.rounds(seconds) for name, seconds in first.items()}
     rules = yardsticks or dict([next(iter(calls.items()))])
-    times: dict[str, list[Round]] = {name: [] for name in calls}
-    while any(left.values()):
+    new = {name: call for name, call in calls.items() if name not in (known or {})}
+    for call in new.values():
+        call()
+    first = dict(known or {}) | {name: beside(name, call, rules) for name, call in new.items()}
+    left = {name: limits.rounds(first[name][0]) for name in calls}
+    times = {name: [first[name]] if name in new or left[name] == 1 else [] for name in calls}
+    while any(left[name] > len(rounds) for name, rounds in times.items()):
         for name, call in calls.items():
-            if left[name]:
-                left[name] -= 1
-                beside = {rule: warmed(measure) for rule, measure in rules.items()}
-                own = beside[name] if name in rules else warmed(call)
-                times[name].append((own, beside))
+            if left[name] > len(times[name]):
+                times[name].append(beside(name, call, rules))
     return {name: _summary(rounds) for name, rounds in times.items()}
 
 

@@ -15,9 +15,17 @@ from typing import Any
 import numpy as np
 
 import lossproof
-from benchmarks.cases import FAMILIES, Case, Data, cases_of, data_of, growth_of
+from benchmarks.cases import (
+    FAMILIES,
+    VALUE_AND_GRADIENT,
+    Case,
+    Data,
+    cases_of,
+    data_of,
+    growth_of,
+)
 from benchmarks.contenders import OURS, Contender, contenders_of, left_out
-from benchmarks.measure import Limits, Timing, interleaved, peak_of
+from benchmarks.measure import Limits, Round, Timing, interleaved, peak_of, seconds_of, warmed
 from benchmarks.others import OtherCase, other_cases
 from numeric_core.kernels.threads import thread_count, work
 
@@ -31,7 +39,7 @@ ALL_CORES = f"{BANDWIDTH}, {thread_count()} cores"
 ARRAYS = 24
 LIBRARIES = ("lossproof", "numpy", "scipy", "torch", "jax", "numba", "sympy")
 # Growth: no contender is run at the next size after a call of this many seconds.
-PATIENCE = 1.0
+PATIENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -108,27 +116,37 @@ def _fits(case: Case, memory: int) -> bool:
     return ARRAYS * case.nbytes <= memory
 
 
-def measured(plan: Plan, limits: Limits, begin: Callable[[str], object]) -> Iterator[Row]:
-    """The rows of each case as it is done; `begin` hears of each before."""
+def measured(
+    plan: Plan, limits: Limits, begin: Callable[[str], object], kept: Sequence[Row] = ()
+) -> Iterator[Row]:
+    """The rows of each case as it is done, but for those kept; `begin` hears of each before."""
     try:
-        yield from _measured(plan, limits, begin)
+        yield from _measured(plan, limits, begin, kept)
     finally:
         lossproof.use_kernels(True)  # each call of ours says which version it is
 
 
-def _measured(plan: Plan, limits: Limits, begin: Callable[[str], object]) -> Iterator[Row]:
+def _measured(
+    plan: Plan, limits: Limits, begin: Callable[[str], object], kept: Sequence[Row]
+) -> Iterator[Row]:
+    known: dict[str, list[Row]] = {}
+    for row in kept:
+        known.setdefault(f"{row.case} {row.dtype}".strip(), []).append(row)
     for case in plan.cases:
         begin(case.title)
+        if case.title in known:
+            continue
         if isinstance(case, OtherCase):
             yield from _other_rows(case, limits)
         else:
-            yield from _rows(case, contenders_of(case.name), limits)
+            main = case.quantity == VALUE_AND_GRADIENT
+            yield from _rows(case, contenders_of(case.name), limits if main else limits.brief)
     for line in plan.growth:
         patient = contenders_of(line[0].name)
         for case in line:
             begin(f"growth: {case.title}")
-            rows = list(_rows(case, patient, limits))
-            yield from rows
+            rows = known.get(case.title) or list(_rows(case, patient, limits.brief))
+            yield from () if case.title in known else rows
             slow = {row.contender for row in rows if row.seconds > PATIENCE}
             patient = [c for c in patient if c.name not in slow]
 
@@ -136,17 +154,18 @@ def _measured(plan: Plan, limits: Limits, begin: Callable[[str], object]) -> Ite
 def _rows(case: Case, contenders: Sequence[Contender], limits: Limits) -> Iterator[Row]:
     data = data_of(case)
     calls = {c.name: c.make(case, data) for c in contenders if c.runs(case)}
+    rules = _bandwidth(data)
     with np.errstate(all="ignore"), warnings.catch_warnings():  # contenders overflow
         warnings.simplefilter("ignore")
         truth = _as_numpy(calls[OURS]())
-        facts = {name: _facts(call, truth, data) for name, call in calls.items()}
-        rules = _bandwidth(data)
-        timings = interleaved(calls | rules, rules, limits)
+        tried = {name: _tried(call, truth, data, rules) for name, call in calls.items()}
+        rounds = {name: first for name, (_, first) in tried.items()}
+        timings = interleaved(calls | rules, rules, limits, rounds)
     strict = min(rules, key=lambda name: timings[name].seconds)
     about = {"loss": case.name, "quantity": case.quantity, "shape": case.shape, "k": case.k}
     for name, timing in timings.items():
-        more = about | facts.get(name, {})
-        yield _row(case.unit, case.dtype, name, timing, strict, **more)
+        facts = tried[name][0] if name in tried else {}
+        yield _row(case.unit, case.dtype, name, timing, strict, **about, **facts)
 
 
 def _bandwidth(data: Data) -> dict[str, Callable[[], Any]]:
@@ -166,16 +185,22 @@ def _bandwidth(data: Data) -> dict[str, Callable[[], Any]]:
     return one | {ALL_CORES: lambda: work(add, parts)}
 
 
-def _facts(call: Callable[[], Any], truth: tuple[Any, Any], data: Data) -> dict[str, float | None]:
-    """Memory of a second call, which no longer loads or compiles anything, and both errors."""
+def _tried(
+    call: Callable[[], Any], truth: tuple[Any, Any], data: Data, rules: Mapping[str, Any]
+) -> tuple[dict[str, float | None], Round]:
+    """Both errors, of a first call; memory and time of a second, which compiles nothing more."""
     value, gradient = _as_numpy(call())
-    peak = peak_of(call)
-    found = {"memory": None if peak is None else peak / data.scores.nbytes}
+    found: dict[str, float | None] = {}
     if value is not None:
         found["value_error"] = _largest((value - truth[0]) / np.maximum(np.abs(truth[0]), 1))
     if gradient is not None:
         found["gradient_error"] = _largest(gradient - truth[1])
-    return found
+    del value, gradient
+    yardsticks = {rule: warmed(measure) for rule, measure in rules.items()}
+    seconds: list[float] = []
+    peak = peak_of(lambda: seconds.append(seconds_of(call)))
+    found["memory"] = None if peak is None else peak / data.scores.nbytes
+    return found, (seconds[0] if seconds else warmed(call), yardsticks)
 
 
 def _largest(error: Any) -> float:

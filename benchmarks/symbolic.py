@@ -6,13 +6,19 @@ prove   the same, against SymPy's `simplify` of (derivative - formula) at one n
 emit    the formula made a NumPy function, against `lambdify` at one n; then value and gradient,
         derived and emitted for each target
 run     that function on 4096 rows, against `lambdify`'s and the code by hand
+command `lossproof emit` of value and gradient, a new process that finds no earlier result, from
+        its start to its end; against what Python takes to start and import SymPy
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,7 +27,6 @@ from sympy.core.cache import clear_cache
 
 from benchmarks.by_hand import HANDS
 from benchmarks.cases import OtherCase
-from derive.calculus import entry, free_indices, indices_of
 from derive.emit import TARGETS, Formula, UnsupportedNode, compile_formula, emit
 from derive.formulas import formula_of
 from derive.losses import LOSSES
@@ -34,6 +39,7 @@ NAMES = ("soft_zlpr", "softmax_cross_entropy", "binary_cross_entropy")
 LENGTHS = {"smallest": (2,), "quick": (8,), "full": (8, 32, 64)}
 # The longest texts: three axes, recursions.
 LONGEST = ("grid_pairwise", "order_r")
+COMMANDS = (NAMES[0], LONGEST[-1])
 # simplify takes minutes from n = 4 on.
 PROVED = {"smallest": 1, "quick": 2, "full": 3}
 ROWS = {"smallest": 16, "quick": 4096, "full": 4096}
@@ -48,6 +54,8 @@ def symbolic_cases(size: str) -> Iterator[OtherCase]:
             yield OtherCase(f"{kind} {name}", partial(make, name, size))
     for name in () if smallest else LONGEST:
         yield OtherCase(f"emit {name}", partial(_to_targets, name))
+    for name in () if smallest else COMMANDS:
+        yield OtherCase(f"command emit {name}", partial(_commands, name))
 
 
 def _cold(call: Callable[[], Any]) -> Callable[[], Any]:
@@ -55,11 +63,18 @@ def _cold(call: Callable[[], Any]) -> Callable[[], Any]:
 
     def fresh() -> Any:
         clear_cache()
-        for kept in (free_indices, indices_of, entry):
+        for kept in _caches():
             kept.cache_clear()
         return call()
 
     return fresh
+
+
+def _caches() -> list[Any]:
+    """What functions of derive keep of their results."""
+    modules = [known for name, known in sys.modules.items() if name.split(".")[0] == "derive"]
+    found = [x for known in modules for x in vars(known).values() if hasattr(x, "cache_clear")]
+    return [x for x in found if getattr(x, "__module__", "").split(".")[0] == "derive"]
 
 
 def _deriving(name: str, size: str) -> dict[str, Callable[[], Any]]:
@@ -117,6 +132,25 @@ def _to_targets(name: str) -> dict[str, Callable[[], Any]]:
             _emitted(name, target)
             found[f"lossproof, {target}"] = _cold(partial(_emitted, name, target))
     return found
+
+
+def _commands(name: str) -> dict[str, Callable[[], Any]]:
+    """Each target in a process of its own, with a folder of its own for what is kept."""
+    found: dict[str, Callable[[], Any]] = {}
+    for target in TARGETS:
+        with suppress(UnsupportedNode):
+            _emitted(name, target)
+            asked = (name, "value_and_grad", "--target", target)
+            found[f"lossproof, {target}"] = partial(_process, "lossproof", "emit", *asked)
+    return found | {"import sympy": partial(_process, "sympy")}
+
+
+def _process(module: str, *arguments: str) -> None:
+    """python -m module for a command, `import` where nothing is asked of it."""
+    run = ["-m", module, *arguments] if arguments else ["-c", f"import {module}"]
+    with TemporaryDirectory() as folder:
+        about = os.environ | {"LOSSPROOF_CACHE": folder}
+        subprocess.run([sys.executable, *run], env=about, check=True, stdout=subprocess.DEVNULL)
 
 
 def _emitted(name: str, target: str) -> str:

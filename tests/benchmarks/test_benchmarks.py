@@ -25,6 +25,7 @@ from benchmarks.contenders import contenders_of
 from benchmarks.measure import Limits, interleaved, peak_of
 from benchmarks.run import ALL_CORES, BANDWIDTH, Row, plan_of
 from benchmarks.show import draw
+from benchmarks.stored import Surroundings
 from lossproof import problems, use_kernels
 from lossproof.cli import main as front_door
 from numeric_core import kernels
@@ -105,6 +106,29 @@ def test_what_was_measured_before_an_interrupt_is_kept(
     found = json.loads(file.read_text())
     assert not found["complete"]
     assert {row["dtype"] for row in found["rows"]} == {"float32"}
+    monkeypatch.setattr(run, "_rows", measure)
+    again = ["--smallest", "--only", "unified", "--resume", "--json", str(file)]
+    assert CliRunner().invoke(main, again, catch_exceptions=False).exit_code == 0
+    whole = json.loads(file.read_text())
+    assert whole["complete"] and whole["rows"][: len(found["rows"])] == found["rows"]
+    titles = [(row["case"], row["dtype"], row["contender"]) for row in whole["rows"]]
+    assert len(set(titles)) == len(titles)
+    assert {dtype for _, dtype, _ in titles} == set(DTYPES)
+
+
+def test_a_run_goes_on_only_where_it_began(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    here = Surroundings({"processor": "A"}, "full", [])
+    assert here.earlier(file) == []
+    row = _row_of(cases_of("zlpr", "quick")[0], "x", 1.0, 1.0)
+    here.write(file, [row], complete=False)
+    assert here.earlier(file) == [row]
+    with pytest.raises(ValueError, match="was measured with processor A, now it is B: expected"):
+        replace(here, machine={"processor": "B"}).earlier(file)
+    with pytest.raises(ValueError, match="with size full, now it is quick"):
+        replace(here, size="quick").earlier(file)
+    result = CliRunner().invoke(main, ["--resume"])
+    assert result.exit_code == 2 and "expected --json FILE" in result.output
 
 
 def test_the_front_door() -> None:
@@ -209,7 +233,7 @@ def test_all_take_turns() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
     timings = interleaved(calls, {"y": lambda: said.append("y")}, Limits(1.0, 3, 1))
-    assert "".join(said) == "ab" + "aabb" + "yyaayybb" * 3
+    assert "".join(said) == "ab" + "yyaayybb" * 3
     assert [t.runs for t in timings.values()] == [3, 3]
     assert all(t.low <= t.seconds <= t.high for t in timings.values())
 
@@ -219,7 +243,7 @@ def test_each_yardstick_is_run_beside_each() -> None:
     calls = {name: (lambda name=name: said.append(name)) for name in "ay"}
     rules = {"y": calls["y"], "z": lambda: said.append("z")}
     timings = interleaved(calls, rules, Limits(1.0, 2, 1))
-    assert "".join(said) == "ay" + "aayy" + "yyzzaayyzz" * 2
+    assert "".join(said) == "ay" + "yyzzaayyzz" * 2
     assert timings["y"].ratios["y"] == 1.0 and set(timings["a"].ratios) == {"y", "z"}
 
 
@@ -227,8 +251,25 @@ def test_the_first_is_the_yardstick_where_there_is_no_other() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
     timings = interleaved(calls, {}, Limits(1.0, 3, 1))
-    assert "".join(said) == "ab" + "aabb" + "aaaabb" * 3
+    assert "".join(said) == "ab" + "aaaabb" * 3
     assert timings["a"].ratios == {"a": 1.0}
+
+
+def test_a_slow_call_that_was_timed_is_not_made_again() -> None:
+    said: list[str] = []
+    calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
+    rules = {"y": lambda: said.append("y")}
+    known = {"a": (9.0, {"y": 3.0}), "b": (1e-3, {"y": 1e-3})}
+    timings = interleaved(calls, rules, Limits(1.0, 2, 1, slow=8.0), known)
+    assert "".join(said) == "yybb" * 2
+    assert (timings["a"].seconds, timings["a"].ratios, timings["a"].runs) == (9.0, {"y": 3.0}, 1)
+    assert timings["b"].runs == 2
+
+
+def test_brief_limits_run_less() -> None:
+    limits = Limits(0.5, 15, 3, 1.0)
+    assert [limits.rounds(x) for x in (2.0, 0.5, 0.05, 1e-6)] == [1, 3, 10, 15]
+    assert [limits.brief.rounds(x) for x in (2.0, 0.5, 0.05, 1e-6)] == [1, 1, 3, 7]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the peak")
