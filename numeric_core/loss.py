@@ -81,6 +81,9 @@ class Loss(ABC):
         check: bool = True,
     ) -> Array:
         """The loss of every row: (*batch,)."""
+        found = self._few(scores, labels, axis, masked_positives, slopes=False)
+        if found is not None:
+            return found[0]
         if is_dask_array(scores):
             return lazy.value(self, scores, labels, axis, (masked_positives, check))
         plain = partial(self._plain_value, masked_positives=masked_positives, check=check)
@@ -113,6 +116,9 @@ class Loss(ABC):
         """
         if out is not None:
             checks.output(out, scores)
+        found = self._few(scores, labels, axis, masked_positives, slopes=True)
+        if found is not None:
+            return found[0], written(found[1], out)
         if is_dask_array(scores):
             return lazy.value_and_grad(self, scores, labels, axis, (masked_positives, check))
         plain = partial(self._plain_value_and_grad, masked_positives=masked_positives, check=check)
@@ -196,6 +202,14 @@ class Loss(ABC):
     def direct(self) -> Way | None:
         """How NumPy rows that need no shift are computed, where the loss has such a way."""
         return None
+
+    def _few(
+        self, scores: Array, labels: Array, axis: int, masked_positives: str, slopes: bool
+    ) -> Any:
+        """Value and gradient of a small batch of NumPy, where nothing in it is uncommon."""
+        checks.masked_positives_choice(masked_positives)
+        way = self.direct()
+        return None if way is None else way.at_once(scores, labels, axis, slopes)
 
     def _fused(
         self,

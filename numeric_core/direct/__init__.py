@@ -22,6 +22,7 @@ import numpy as np
 from numeric_core import leftovers
 from numeric_core.direct import given
 from numeric_core.direct.blocks import GONE, REACH, Block, Floats, Totals
+from numeric_core.direct.few import Few, answer
 from numeric_core.namespace import Array
 
 __all__ = ["Way", "takes", "value", "value_and_grad"]
@@ -49,8 +50,17 @@ class Way(NamedTuple):
     indexed: bool = False
     parts: bool = True
     second: Way | None = None
+    few: Few | None = None
     product: Callable[[Block, Floats], Floats] | None = None
     factors: int = 0
+
+    def at_once(self, scores: Array, labels: Array, axis: Any, slopes: bool) -> Any:
+        """Values (*batch,) and gradient of a small batch; None: by the ways of all batches."""
+        if self.few is None or type(axis) is not int or axis != -1:
+            return None
+        if type(scores) is not np.ndarray or type(labels) is not np.ndarray:
+            return None
+        return answer(self.few, self.hard, scores, labels, slopes)
 
 
 def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:

@@ -15,6 +15,7 @@ __all__ = [
     "FINE",
     "GONE",
     "LONG",
+    "ONES",
     "PIECE",
     "REACH",
     "Block",
@@ -88,7 +89,7 @@ class Block(NamedTuple):
     def total(self, terms: Floats, spare: Floats, most: float | None = None) -> Floats:
         """The sum of each row of terms >= 0, (rows,), at most that; spare is written to."""
         if self.wide:
-            return dot(terms, _ONES[: terms.shape[-1]])
+            return dot(terms, ONES[: terms.shape[-1]])
         return exact_sum(terms, spare, most)
 
 
@@ -111,7 +112,7 @@ class Totals(NamedTuple):
 VISIBLE = 2.0**-30
 """Of e^-767, divided by this, nothing is left in float64."""
 
-_ONES = np.ones(PIECE)
+ONES = np.ones(PIECE)
 
 
 def dot(a: Floats, b: Floats, piece: int = PIECE) -> Floats:
@@ -127,7 +128,7 @@ def dot(a: Floats, b: Floats, piece: int = PIECE) -> Floats:
     return result
 
 
-def exact_sum(x: Floats, spare: Floats, most: float | None = None) -> Floats:
+def exact_sum(x: Floats, spare: Floats, most: float | Floats | None = None) -> Floats:
     """The sum of each row of terms >= 0, rounded once: (rows, n) -> (rows,); spare (rows, n).
 
     From LONG terms on they are added in eights before, whose roundings do not add up: equal terms
@@ -143,11 +144,11 @@ def exact_sum(x: Floats, spare: Floats, most: float | None = None) -> Floats:
     return high + low
 
 
-def _exact_parts(x: Floats, spare: Floats, most: float | None) -> tuple[Floats, Floats]:
+def _exact_parts(x: Floats, spare: Floats, most: float | Floats | None) -> tuple[Floats, Floats]:
     """The sum of what is cut off, without an error, and of what is left."""
     if x.shape[-1] >= LONG:
         x, spare = _folded(x, spare)
-    ones = _ONES[: x.shape[-1]]
+    ones = ONES[: x.shape[-1]]
     large = 2.0 * (dot(x, ones)[:, None] if most is None else most)
     np.add(x, large, out=spare)
     np.subtract(spare, large, out=spare)

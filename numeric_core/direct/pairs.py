@@ -20,7 +20,8 @@ import numpy as np
 from numeric_core.direct import Way
 from numeric_core.direct.blocks import Block, Floats, Totals
 from numeric_core.direct.covariance import centred, leader, mean_beside
-from numeric_core.direct.two_sided import terms
+from numeric_core.direct.few import least
+from numeric_core.direct.two_sided import both_sides, terms
 
 __all__ = ["way"]
 
@@ -30,6 +31,9 @@ that is lifted by c W <= 2^500 was subnormal, as t e^{-s} <= MOST there."""
 
 TINY = 2.0**-500
 """t / e^s is a normal number for a label from here on, e^s <= MOST."""
+
+_SMALL_BITS = int(np.float64(2.0**-200).view(np.uint64)) - 1
+"""With such labels W >= 2^-200 e^-128 for scores up to 128, and V >= 2^-53 e^-128: in range."""
 
 FARTHEST = 64.0
 """|gamma m| up to which c is within 2^93; and gamma within 1 / 64 and 64, so that the scores
@@ -43,7 +47,29 @@ def way(scale: float, margin: float) -> Way | None:
         return None
     c = math.exp(scale * margin)
     sums, product = partial(_sums, scale, c), partial(_product, scale, c)
-    return Way(sums, partial(_value, c), arrays=3, scale=scale, product=product, factors=4)
+    few = _few if scale == c == 1.0 else None
+    way = Way(sums, partial(_value, c), arrays=3, scale=scale, few=few)
+    return way._replace(product=product, factors=4)
+
+
+def _few(
+    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+) -> tuple[Floats, Floats | None] | None:
+    """`numeric_core.direct.few`, gamma = 1, m = 0."""
+    # float64 has labels that are too small; 0 - 1 is the largest integer
+    if not wide and least(t.view(np.uint64) - 1) < _SMALL_BITS:
+        return None
+    m = len(x)
+    both, sums = both_sides(x, t, spare, wide)
+    v, w = sums[:m], sums[m:]
+    ratio = v * w
+    gradient = None
+    if slopes:
+        share = 1.0 / (1.0 + ratio)
+        factors = np.concatenate((share * w, share * v))
+        np.multiply(both, factors[:, None], out=both)
+        gradient = np.subtract(both[:m], both[m:], out=spare)
+    return np.log1p(ratio), gradient
 
 
 def _sums(scale: float, c: float, block: Block) -> tuple[Floats, Floats]:

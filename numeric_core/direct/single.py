@@ -17,41 +17,45 @@ import math
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import REACH, Block, Floats, Totals, dot
+from numeric_core.direct.blocks import ONES, REACH, Block, Floats, Totals, dot, exact_sum
+from numeric_core.direct.few import REACH as FARTHEST
+from numeric_core.direct.few import least
 
 __all__ = ["BINARY"]
 
 
 LEAST = 2.0**-20
-"""Of the first sum.  A loss above has lost 20 bits of float64 by the subtraction, and the few
-roundings of a sum."""
+"""Of the first sum, and of a label: a loss above has lost 20 bits of float64 by the subtraction,
+and no more of 1 + e^s as it is rounded."""
 
 
 def _plainly(block: Block) -> tuple[Floats, ...]:
     """sum_i log(1 + e^{s_i}), sum_i t_i s_i."""
-    e, a = block.scratch
+    e, a, x = block.scratch
     block.clear(block.exponentials(e))
+    norm, s = np.add(e, 1.0, out=a), block.scores
     sums = block.known
     if not sums:
-        sums = (block.total(np.log1p(e, out=a), a), dot(block.labels, block.scores))
-    _slope(block, e, a)
+        rising = block.total(np.log(norm, out=x), x)
+        sums = (rising, dot(block.labels, s), np.full(len(s), float(s.shape[1])))
+    if block.gradient is not None:
+        _slope(block, e, norm, x)
     return sums
 
 
 def _plain_value(totals: Totals) -> Floats:
-    rising, linear = totals.sums
+    rising, linear, n = totals.sums
     value = rising - linear
     # not >= of inf - linear: e^s has overflowed
-    return np.where((value >= LEAST * rising) & (rising < math.inf), value, math.nan)
+    known = (value >= LEAST * np.maximum(rising, n)) & (rising < math.inf)
+    return np.where(known, value, math.nan)
 
 
-def _slope(block: Block, e: Floats, a: Floats) -> None:
-    """Writes the gradient, from e^s; both are written to."""
-    if block.gradient is None:
-        return
+def _slope(block: Block, e: Floats, norm: Floats, a: Floats) -> None:
+    """Writes the gradient, from e^s and 1 + e^s; a is written to."""
     t = block.labels
     np.multiply(np.subtract(1.0, t, out=a), e, out=a)
-    block.write(np.divide, np.subtract(a, t, out=a), np.add(e, 1.0, out=e))
+    block.write(np.divide, np.subtract(a, t, out=a), norm)
 
 
 def _sums(block: Block) -> tuple[Floats, ...]:
@@ -60,7 +64,8 @@ def _sums(block: Block) -> tuple[Floats, ...]:
     np.subtract(1.0, block.labels, out=a)
     sums = block.known or (_losses(block),)
     block.clear(e)
-    _slope(block, e, a)
+    if block.gradient is not None:
+        _slope(block, e, np.add(e, 1.0, out=block.scratch[2]), a)
     return sums
 
 
@@ -76,6 +81,33 @@ def _losses(block: Block) -> Floats:
     if not s.max() <= REACH:
         value[~(s.max(axis=-1) <= REACH)] = math.nan
     return value
+
+
+def _few(
+    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+) -> tuple[Floats, Floats | None] | None:
+    """`numeric_core.direct.few`."""
+    e, a, n = np.exp(x), 1.0 - t, x.shape[1]
+    norm = e + 1.0
+    if wide:
+        value = np.vecdot(np.log(norm, out=spare), ONES[:n]) - np.vecdot(t, x)
+        # log(1 + e^s) < |s| + 1
+        if not least(value) >= LEAST * (FARTHEST + 1.0) * n:
+            return None
+    else:
+        value = _losses_of(x, t, e, a, spare)
+    if not slopes:
+        return value, None
+    np.subtract(np.multiply(a, e, out=a), t, out=a)
+    return value, np.divide(a, norm, out=a)
+
+
+def _losses_of(x: Floats, t: Floats, e: Floats, a: Floats, spare: Floats) -> Floats:
+    """As `_losses`: l, from e^s and 1 - t."""
+    linear = t * x
+    np.maximum(np.negative(linear, out=linear), np.multiply(a, x, out=spare), out=linear)
+    np.log1p(np.minimum(e, np.divide(1.0, e, out=spare), out=spare), out=spare)
+    return exact_sum(np.add(linear, spare, out=linear), spare)
 
 
 def _product(block: Block, v: Floats) -> Floats:
@@ -95,4 +127,4 @@ def _value(totals: Totals) -> Floats:
 
 
 APART = Way(_sums, _value, arrays=5)
-BINARY = Way(_plainly, _plain_value, arrays=2, second=APART, product=_product, factors=2)
+BINARY = Way(_plainly, _plain_value, arrays=3, second=APART, few=_few, product=_product, factors=2)

@@ -17,13 +17,14 @@ it: the class k is summed apart from the others, and so is a label above 1/2.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import FINE, Block, Floats, Totals, dot
+from numeric_core.direct.blocks import FINE, ONES, Block, Floats, Totals, dot, exact_sum
 from numeric_core.direct.covariance import centred, leader, mean_beside
+from numeric_core.direct.few import SINGLE, least, most
 from numeric_core.direct.given import TOLERANCE
 
 __all__ = ["SOFTMAX"]
@@ -55,6 +56,93 @@ def _plain_value(totals: Totals) -> Floats:
     norm, mass, linear = totals.sums
     value = mass * np.log(norm) - linear
     return np.where((value >= SMALL) & _known(totals, norm, mass), value, math.nan)
+
+
+def _few(
+    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+) -> tuple[Floats, Floats | None] | None:
+    """`numeric_core.direct.few`."""
+    if not wide:
+        return _few_apart(x, t, spare, slopes)
+    e, ones = np.exp(x, out=spare), ONES[: x.shape[1]]
+    norm, mass = np.vecdot(e, ones), np.vecdot(t, ones)
+    value = mass * np.log(norm) - np.vecdot(t, x)
+    if not (least(value) >= SMALL and _near_one(mass, SINGLE)):
+        return None
+    if not slopes:
+        return value, None
+    np.multiply(e, (mass / norm)[:, None], out=e)
+    return value, np.subtract(e, t, out=e)
+
+
+def _few_apart(
+    x: Floats, t: Floats, spare: Floats, slopes: bool
+) -> tuple[Floats, Floats | None] | None:
+    """As `_apart`: both sums at once."""
+    m, n = x.shape
+    both = np.empty((2 * m, n))
+    e, flat, t_flat = np.exp(x, out=both[:m]), both.reshape(-1), t.reshape(-1)
+    both[m:] = t
+    leader = x.argmax(axis=-1) + np.arange(0, m * n, n)
+    largest, flat[leader] = flat[leader], 0.0
+    limits = np.full(2 * m, 2.0)
+    np.vecdot(e, ONES[:n], out=limits[:m])
+    likely = most(t)
+    main = (t_flat > HALF).nonzero()[0] if likely > HALF else None
+    if main is not None:
+        row = main // n
+        if not (row[1:] > row[:-1]).all():
+            return None
+        flat[main + m * n] = 0.0
+        limits[m + row] = np.vecdot(both[m + row], ONES[:n])
+    sums = exact_sum(both, np.empty_like(both), limits[:, None])
+    rest, others = sums[:m], sums[m:]
+    mass = others.copy()
+    if main is not None:
+        mass[row] += t_flat[main]
+    if not _near_one(mass, x.dtype):
+        return None
+    gaps = np.subtract(x.reshape(-1)[leader][:, None], x, out=both[m:])
+    value = dot(t, gaps, FINE) + mass * np.log1p(rest / largest)
+    if not slopes:
+        return value, None
+    flat[leader] = largest
+    own = None if main is None else (main, others[row])
+    return value, _slopes(e, t, likely, (largest, rest, mass), leader, own, spare)
+
+
+def _slopes(
+    e: Floats,
+    t: Floats,
+    likely: float,
+    sums: tuple[Floats, Floats, Floats],
+    leader: Floats,
+    own: tuple[Floats, Floats] | None,
+    spare: Floats,
+) -> Floats:
+    """As `_slope`, by both formulas for all labels.
+
+    sums: e^{s_k}, R, T.  own: the places of labels above 1/2, and T without them.
+    """
+    largest, rest, mass = sums
+    norm = (largest + rest)[:, None]
+    share = e * (mass[:, None] / norm)
+    plain = share - t
+    large = (np.maximum(share, t, out=share) if likely > EIGHTH else share) > EIGHTH
+    q = np.subtract(norm, e, out=share)
+    q.reshape(-1)[leader] = rest
+    np.divide(q, norm, out=q)
+    absent = np.subtract(mass[:, None], t, out=spare)
+    if own is not None:
+        absent.reshape(-1)[own[0]] = own[1]
+    np.multiply(np.divide(e, norm, out=e), absent, out=e)
+    return np.where(large, np.subtract(e, np.multiply(t, q, out=q), out=e), plain)
+
+
+def _near_one(mass: Floats, dtype: np.dtype[Any]) -> bool:
+    """Whether the labels of all rows sum to 1; a sum of squares is above each of them."""
+    off = mass - 1.0
+    return bool(off.dot(off) <= TOLERANCE[dtype] ** 2)
 
 
 def _apart(block: Block) -> tuple[Floats, ...]:
@@ -152,6 +240,5 @@ def _masses(block: Block, likely: float, spare: Floats) -> tuple[Floats, Floats]
 
 
 APART = Way(_apart, _value_apart, arrays=3, indexed=True, parts=False)
-SOFTMAX = Way(
-    _plainly, _plain_value, arrays=1, indexed=True, second=APART, product=_product, factors=2
-)
+SOFTMAX = Way(_plainly, _plain_value, arrays=1, indexed=True, second=APART, few=_few)
+SOFTMAX = SOFTMAX._replace(product=_product, factors=2)

@@ -17,10 +17,11 @@ from functools import cache, partial
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import Block, Floats, Totals
+from numeric_core.direct.blocks import ONES, Block, Floats, Totals, exact_sum
 from numeric_core.direct.covariance import centred, leader, mean_beside
+from numeric_core.direct.few import least
 
-__all__ = ["terms", "way"]
+__all__ = ["both_sides", "terms", "way"]
 
 LEAST, MOST = 2.0**-700, 2.0**700
 """A sum below may lack terms that underflowed, one above is near to overflow; e^700 = 2^1010 is
@@ -38,15 +39,51 @@ def way(threshold: float, hard: bool) -> Way | None:
     base = math.exp(threshold)
     product = partial(_product, base)
     sums, value = partial(_sums, base), partial(_value, base)
-    return Way(sums, value, arrays=3, hard=hard, product=product, factors=4)
+    few = _few if threshold == 0.0 else None
+    return Way(sums, value, arrays=3, hard=hard, few=few, product=product, factors=4)
+
+
+def _few(
+    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+) -> tuple[Floats, Floats | None] | None:
+    """`numeric_core.direct.few`, s0 = 0."""
+    m = len(x)
+    both, sums = both_sides(x, t, spare, wide)
+    # float64 has labels small enough for any sum
+    if not wide and least(sums) < LEAST and not _known(sums).all():
+        return None
+    gradient = None
+    if slopes:
+        norm = (1.0 + sums)[:, None]
+        np.multiply(both, 1.0 / norm, out=both) if wide else np.divide(both, norm, out=both)
+        gradient = np.subtract(both[:m], both[m:], out=spare)
+    logs = np.log1p(sums)
+    return logs[m:] + logs[:m], gradient
+
+
+def both_sides(x: Floats, t: Floats, spare: Floats, wide: bool) -> tuple[Floats, Floats]:
+    """u, and below it d, (2 m, n), and their sums."""
+    m, n = x.shape
+    both = np.empty((2 * m, n))
+    u, e = both[:m], np.exp(x, out=spare)
+    np.subtract(1.0, t, out=u)
+    np.multiply(u, e, out=u)
+    np.divide(t, e, out=both[m:])
+    if wide:
+        return both, np.vecdot(both, ONES[:n])
+    return both, exact_sum(both, np.empty_like(both))
 
 
 def _sums(base: float, block: Block) -> tuple[Floats, Floats]:
     u, d, spare = terms(block)
     up, down = block.known or (block.total(u, spare), block.total(d, spare))
     if block.gradient is not None:
-        np.divide(u, (base + up)[:, None], out=u)
-        np.divide(d, (1.0 / base + down)[:, None], out=d)
+        for x, norm in ((u, base + up), (d, 1.0 / base + down)):
+            # one more rounding, which only a result of float64 would show
+            if block.wide:
+                np.multiply(x, (1.0 / norm)[:, None], out=x)
+            else:
+                np.divide(x, norm[:, None], out=x)
         block.write(np.subtract, u, d)
     return up, down
 
