@@ -23,6 +23,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal, localcontext
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -31,8 +32,8 @@ import numpy as np
 
 from numeric_core.namespace import Array
 
-__all__ = ["LEAST", "Kernel", "compiled", "compiled_product", "in_reach", "left_out"]
-__all__ += ["use_kernels", "used"]
+__all__ = ["LEAST", "Kernel", "compiled", "compiled_product", "exponential_pair", "in_reach"]
+__all__ += ["left_out", "use_kernels", "used"]
 
 LEAST = 1 << 16
 """Scores from which on a kernel is called: the plain version then takes some 0.3 ms, and the call
@@ -47,7 +48,7 @@ PRODUCTS = ("zlpr", "soft_zlpr", "softmax", "binary_cross_entropy")
 
 
 NARROW = ("focal", "asymmetric")
-"""Kernels that compute in float64, for float32 and float16 alone."""
+"""Kernels that compute in float64, for narrower dtypes alone."""
 
 
 class Kernel(NamedTuple):
@@ -81,6 +82,14 @@ def left_out() -> Iterator[None]:
         yield
     finally:
         _use = before
+
+
+def exponential_pair(x: float, y: float) -> tuple[float, float]:
+    """e^{x y} to twice the digits of float64, as a sum of two numbers."""
+    with localcontext(prec=50):
+        exact = (Decimal(x) * Decimal(y)).exp()
+        high = float(exact)
+        return high, float(exact - Decimal(high))
 
 
 def compiled(kernel: Kernel | None, scores: Array, labels: Array, axis: Any) -> Any:
@@ -136,7 +145,9 @@ def _on_device(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> Any:
         return None
     if scores.size == 0 or scores.device != labels.device or type(axis) is not int:
         return None
-    if abs(kernel.threshold) > LARGEST_THRESHOLD or not _same_rows(kernel, scores, labels, axis):
+    if kernel.name in NARROW and scores.dtype == np.float64:
+        return None
+    if not in_reach(kernel) or not _same_rows(kernel, scores, labels, axis):
         return None
     return cuda
 

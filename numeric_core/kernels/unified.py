@@ -14,13 +14,13 @@ range, gets the value nan: `numeric_core.kernels` has it done by the plain versi
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
 from numba.extending import overload
 
+from numeric_core.kernels import exponential_pair
 from numeric_core.kernels.compiling import COMPILED, INLINE
 from numeric_core.kernels.elementary import log1p_pair, two_sum
 from numeric_core.kernels.intrinsics import Scalar, constant, fma
@@ -42,11 +42,7 @@ class Pairs(NamedTuple):
 
 def pairs(scale: float, margin: float) -> Pairs:
     """The parameters of a loss, e^{gamma m} to twice the digits of float64."""
-    with localcontext(prec=50):
-        exponent = Decimal(scale) * Decimal(margin)
-        exact = exponent.exp()
-        factor = float(exact)
-        return Pairs(scale, factor, float(exact - Decimal(factor)))
+    return Pairs(scale, *exponential_pair(scale, margin))
 
 
 ARRAYS = 3

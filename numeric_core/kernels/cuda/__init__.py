@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from numeric_core.kernels import exponential_pair
 from numeric_core.kernels.cuda import plan
-from numeric_core.kernels.cuda.source import LOSSES, STORED, function
+from numeric_core.kernels.cuda.source import BY_LABEL, LOSSES, STORED, function
 from numeric_core.namespace import Array, Namespace
 
 __all__ = ["LOSSES", "STORED", "value", "value_and_grad"]
@@ -40,7 +41,7 @@ class Job(NamedTuple):
     """Rows (m, n), and where what is made of them goes.  chosen: what `function` is told."""
 
     chosen: tuple[str, str, str, int]
-    parameters: tuple[Any, Any]
+    parameters: tuple[Any, ...]
     scores: Array
     labels: Array
     value: Array
@@ -169,12 +170,24 @@ def _labels(labels: Array, scores: Array) -> tuple[str, Array]:
     return "same", _aligned(labels.astype(scores.dtype))
 
 
-def _parameters(kernel: Any, dtype: Any) -> tuple[Any, Any]:
-    """e^{-s0} and e^{s0}; for softmax, by how much the sums of labels may miss 1."""
+def _parameters(kernel: Any, dtype: Any) -> tuple[Any, ...]:
+    """The four numbers that a loss is told."""
+    told = _told(kernel, dtype)
+    return tuple(np.float64(each) for each in (*told, 0.0, 0.0, 0.0, 0.0)[:4])
+
+
+def _told(kernel: Any, dtype: Any) -> tuple[float, ...]:
+    """e^{-s0} and e^{s0} of ZLPR; for softmax, by how much the sums of labels may miss 1."""
     if kernel.name == "softmax":
         epsilon = EPSILON.get(dtype.name) or float(np.finfo(dtype).eps)
-        return np.float64(math.sqrt(epsilon)), np.float64(0.0)
-    return np.float64(math.exp(-kernel.threshold)), np.float64(math.exp(kernel.threshold))
+        return (math.sqrt(epsilon),)
+    if kernel.name == "unified":
+        return (kernel.scale, *exponential_pair(kernel.scale, kernel.margin))
+    if kernel.name == "focal":
+        return (*kernel.exponents, *kernel.weights)
+    if kernel.name == "asymmetric":
+        return (*kernel.exponents, kernel.margin)
+    return math.exp(-kernel.threshold), math.exp(kernel.threshold)
 
 
 def _whole(job: Job, launch: plan.Resident) -> None:
@@ -198,8 +211,10 @@ def _in_parts(job: Job) -> None:
     if job.chosen[0] == "softmax":
         job.launch("part_top", *all_parts, (*shape, job.scores, tops), plan.RESERVED)
     of_labels = (*shape, *job.parameters, job.scores, job.labels)
-    job.launch("part_sums", *all_parts, (*of_labels, tops, states), plan.RESERVED)
+    by_label = job.chosen[0] in BY_LABEL
+    slopes = np.uint64(0) if job.gradient is None or not by_label else job.gradient
+    job.launch("part_sums", *all_parts, (*of_labels, tops, states, slopes), plan.RESERVED)
     of_states = (np.int32(parts), *job.parameters, tops, states, finals, job.value, job.odd)
     job.launch("merge_parts", *rows, of_states, plan.RESERVED)
-    if job.gradient is not None:
+    if job.gradient is not None and not by_label:
         job.launch("part_gradient", *all_parts, (*of_labels, finals, job.gradient), 0)

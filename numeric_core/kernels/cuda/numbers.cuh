@@ -15,6 +15,9 @@
  * Nothing here may be fused but by fma: compile with --fmad=false.
  */
 
+/* What a loss is told: `_parameters` in __init__.py. */
+struct Parameters { double a, b, c, d; };
+
 struct Float16 { unsigned short bits; };
 struct BFloat16 { unsigned short bits; };
 
@@ -25,12 +28,14 @@ struct BFloat16 { unsigned short bits; };
  * log(2) (149 + 32) = 125.5 and log(2) (1074 + 32) = 766.7. MAGIC = 1.5 2^(digits - 1): added to x
  * it leaves rint(x) in the last bits of the sum. LARGEST: 1 / (1 + sum) must be a normal number.
  * NEAR, LEAST: LEAST e^-NEAR is a normal number, so that within nothing is to be looked at.
+ * MOST: the largest number.
  */
 struct InFloat {
     typedef float Real;
     static constexpr float LIMIT = 87.0f, GONE = 127.0f, MAGIC = 12582912.0f;
     static constexpr float TINY = 1.17549435e-38f, NEAR = 60.0f, LEAST = 9.31322575e-10f;
     static constexpr double LARGEST = 1.329227995784916e36; /* 2^120 */
+    static constexpr float MOST = 3.4028234663852886e38f;
 };
 template <typename Stored> struct Numbers;
 template <> struct Numbers<float> : InFloat {
@@ -50,7 +55,11 @@ template <> struct Numbers<double> {
     static constexpr double TINY = 2.2250738585072014e-308, NEAR = 500.0;
     static constexpr double LEAST = 7.888609052210118e-31;
     static constexpr double LARGEST = 1.0715086071862673e301; /* 2^1000 */
+    static constexpr double MOST = 1.7976931348623157e308;
 };
+
+/* finfo(float16).max: a mask in any dtype is at or below -REACH, and k < 2^17 is exact */
+#define REACH 65504
 
 __device__ inline float not_a_number() { return __int_as_float(0x7fc00000); }
 __device__ inline float infinity() { return __int_as_float(0x7f800000); }

@@ -2,7 +2,8 @@
  * Rows that are cut into `parts` of `length` labels, the last maybe shorter: a block has a part.
  *
  * The states of the parts are merged by one block a row, in an order that depends on their number
- * alone. tops: (rows, parts); states: (rows, parts); finals: (rows,).
+ * alone. A gradient that is BY_LABEL is written with the sums. tops: (rows, parts); states: (rows,
+ * parts); finals: (rows,).
  */
 
 /* What the gradient of a row needs. */
@@ -49,11 +50,11 @@ KERNEL(part_top, 256)(
 }
 
 KERNEL(part_sums, 256)(
-    const long long n, const int parts, const int length, const double p, const double q,
+    const long long n, const int parts, const int length, PARAMETERS,
     const Stored *__restrict__ scores, const Label *__restrict__ labels,
-    const Real *__restrict__ tops, State *__restrict__ states)
+    const Real *__restrict__ tops, State *__restrict__ states, Stored *__restrict__ gradient)
 {
-    const Loss loss{p, q};
+    const Loss loss(GIVEN);
     const Part part(n, parts, length);
     const Labels<Label> own(labels, part.row, n, part.first);
     const Reference at =
@@ -64,6 +65,11 @@ KERNEL(part_sums, 256)(
         read_scores(scores + part.row * n + part.first, j, s);
         own.read(j, t);
         loss.template take<WIDTH>(state, s, t, at);
+        if (Loss::BY_LABEL && gradient) {
+            Real g[WIDTH];
+            Loss::template gradient<WIDTH>(s, t, Factors(), g);
+            write_gradient(g, gradient + part.row * n + part.first + j);
+        }
     }
     const State result = state_of(state, blockDim.x);
     if (threadIdx.x == 0)
@@ -72,11 +78,11 @@ KERNEL(part_sums, 256)(
 
 /* A block a row. */
 KERNEL(merge_parts, 256)(
-    const int parts, const double p, const double q, const Real *__restrict__ tops,
+    const int parts, PARAMETERS, const Real *__restrict__ tops,
     const State *__restrict__ states, Final *__restrict__ finals, Stored *__restrict__ value,
     int *__restrict__ odd)
 {
-    const Loss loss{p, q};
+    const Loss loss(GIVEN);
     const long long row = blockIdx.x;
     Final result;
     result.at = loss.reference(Loss::NEEDS_TOP ? top_of_row(tops, row, parts) : (Real)0);
@@ -92,11 +98,11 @@ KERNEL(merge_parts, 256)(
 }
 
 KERNEL(part_gradient, 256)(
-    const long long n, const int parts, const int length, const double p, const double q,
+    const long long n, const int parts, const int length, PARAMETERS,
     const Stored *__restrict__ scores, const Label *__restrict__ labels,
     const Final *__restrict__ finals, Stored *__restrict__ gradient)
 {
-    const Loss loss{p, q};
+    const Loss loss(GIVEN);
     const Part part(n, parts, length);
     const Labels<Label> own(labels, part.row, n, part.first);
     const Final at = finals[part.row];

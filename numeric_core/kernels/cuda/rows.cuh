@@ -3,7 +3,7 @@
  *
  * Compiled for one loss, dtype and kind of labels each; the text before this one says
  *     Stored     float, double, Float16 or BFloat16; N, its numbers
- *     Loss       TwoSided<N, true>, TwoSided<N, false> or Softmax<N>
+ *     Loss       such as Softmax<N>: what a loss has is told below
  *     Label      Stored; unsigned char for 0 and 1; long long for one class index a row
  *     WIDTH      entries that are read at a time: it divides n, and they take at most 16 bytes
  *
@@ -12,6 +12,13 @@
  * a block. In rows twice as long the second of the two numbers of each label (d, or t) is in shared
  * memory. Beyond, rows are cut into parts of a fixed length, and done in rounds: the maximum where
  * it is needed, the sums, one state a row, the gradient.
+ *
+ * A loss has
+ *     reference    what its terms need of the maximum of a row, which is found if NEEDS_TOP
+ *     take         scores and labels become two numbers each, which are added to a State
+ *     value        from the State of a row; nan where there is no answer
+ *     factors      what the gradient needs of the State
+ *     gradient     of some labels, from their two numbers; BY_LABEL: without the factors
  *
  * Who adds what, and in which order, depends on n and the dtype alone. There are no atomics.
  * A row without an answer has the value nan, and *odd is set to 1.
@@ -218,25 +225,28 @@ template <int SLOTS, bool SHARED> __device__ inline void resident(
 
 #define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads) name
 
+#define PARAMETERS const double a, const double b, const double c, const double d
+#define GIVEN Parameters{a, b, c, d}
+
 #define ARRAYS                                                                                     \
-    const long long rows, const long long n, const int team, const double p, const double q,       \
+    const long long rows, const long long n, const int team, PARAMETERS,                           \
         const Stored *__restrict__ scores, const Label *__restrict__ labels,                       \
         Stored *__restrict__ value, Stored *__restrict__ gradient, int *__restrict__ odd
 
 KERNEL(resident_some, 256)(ARRAYS)
 {
     resident<REGISTERS, false>(
-        rows, (int)n, team, Loss{p, q}, scores, labels, value, gradient, odd);
+        rows, (int)n, team, Loss(GIVEN), scores, labels, value, gradient, odd);
 }
 
 KERNEL(resident_one, 1024)(ARRAYS)
 {
     resident<REGISTERS, false>(
-        rows, (int)n, team, Loss{p, q}, scores, labels, value, gradient, odd);
+        rows, (int)n, team, Loss(GIVEN), scores, labels, value, gradient, odd);
 }
 
 KERNEL(resident_long, 1024)(ARRAYS)
 {
     resident<2 * REGISTERS, true>(
-        rows, (int)n, team, Loss{p, q}, scores, labels, value, gradient, odd);
+        rows, (int)n, team, Loss(GIVEN), scores, labels, value, gradient, odd);
 }

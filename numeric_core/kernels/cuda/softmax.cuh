@@ -16,16 +16,14 @@
  * nan get the value nan.
  */
 
-/* finfo(float16).max: a mask in any dtype is at or below -REACH, and k < 2^17 is exact */
-#define REACH 65504
-
 template <typename N> struct Softmax {
     typedef typename N::Real Real;
     typedef typename N::Row Row;
-    /* by how much the sum of the labels may miss 1; the second is not used */
-    double tolerance, none;
+    /* by how much the sum of the labels may miss 1 */
+    double tolerance;
+    __device__ explicit Softmax(const Parameters &given) : tolerance(given.a) {}
 
-    static constexpr bool NEEDS_TOP = true;
+    static constexpr bool NEEDS_TOP = true, BY_LABEL = false;
     /* m, K (where there is a shift by it), e_k, and from where on scores have all their digits */
     struct Reference { Real top, power, largest, least; };
 

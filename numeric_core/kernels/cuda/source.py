@@ -16,11 +16,22 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import Any
 
-__all__ = ["LABELS", "LOSSES", "OPTIONS", "STORED", "function", "source"]
+__all__ = ["BY_LABEL", "LABELS", "LOSSES", "OPTIONS", "STORED", "function", "source"]
 
 STORED = {"float16": "Float16", "bfloat16": "BFloat16", "float32": "float", "float64": "double"}
 
-LOSSES = {"zlpr": "TwoSided<N, true>", "soft_zlpr": "TwoSided<N, false>", "softmax": "Softmax<N>"}
+LOSSES = {
+    "zlpr": "TwoSided<N, true>",
+    "soft_zlpr": "TwoSided<N, false>",
+    "softmax": "Softmax<N>",
+    "unified": "Unified<N>",
+    "binary_cross_entropy": "ByLabel<N, CrossEntropy<N>>",
+    "focal": "ByLabel<N, Powers>",
+    "asymmetric": "ByLabel<N, Shifted>",
+}
+
+BY_LABEL = ("binary_cross_entropy", "focal", "asymmetric")
+"""Losses whose gradient is written with the sums, in parts too."""
 
 LABELS = {"same": "Stored", "bytes": "unsigned char", "index": "long long"}
 
@@ -28,7 +39,10 @@ OPTIONS = ("--std=c++17", "--fmad=false")
 """Only what is written as fma is fused: the error of a product or a sum is computed from it.  NVRTC
 keeps subnormal numbers, and divides with one rounding, unless asked not to."""
 
-MATHEMATICS = ("numbers.cuh", "two_sided.cuh", "softmax.cuh")
+MATHEMATICS = (
+    *("numbers.cuh", "two_sided.cuh", "unified.cuh"),
+    *("softmax.cuh", "by_label.cuh", "focal.cuh"),
+)
 KERNELS = ("rows.cuh", "parts.cuh")
 
 

@@ -10,13 +10,14 @@
  * other rows (scores in between or beyond, labels outside of [0, 1], nan) get the value nan.
  */
 
-/* up = e^{-s0}, down = e^{s0} */
 template <typename N, bool HARD> struct TwoSided {
     typedef typename N::Real Real;
     typedef typename N::Row Row;
+    /* e^{-s0} and e^{s0} */
     double up, down;
+    __device__ explicit TwoSided(const Parameters &given) : up(given.a), down(given.b) {}
 
-    static constexpr bool NEEDS_TOP = false;
+    static constexpr bool NEEDS_TOP = false, BY_LABEL = false;
     struct Reference {};
     __device__ Reference reference(const Real) const { return Reference(); }
 
@@ -38,9 +39,17 @@ template <typename N, bool HARD> struct TwoSided {
 
     struct Factors { Factor<N> up, down; };
 
-    /* (s, t) of some labels become (u, d), nan where there is no answer here, and are added. */
+    /* (s, t) of some labels become (u, d), and are added. */
     template <int WIDTH> __device__ void take(
         State &state, Real *x, Real *t, const Reference &) const
+    {
+        terms<WIDTH>(x, t);
+        state.up.template add_all<WIDTH>(x);
+        state.down.template add_all<WIDTH>(t);
+    }
+
+    /* (s, t) become (u, d), nan where there is no answer here. */
+    template <int WIDTH> __device__ static void terms(Real *x, Real *t)
     {
         Real u[WIDTH], d[WIDTH];
         bool good = true;
@@ -53,8 +62,6 @@ template <typename N, bool HARD> struct TwoSided {
             x[w] = u[w];
             t[w] = d[w];
         }
-        state.up.template add_all<WIDTH>(u);
-        state.down.template add_all<WIDTH>(d);
     }
 
     /* Whether u and d have all their digits for sure. */

@@ -7,6 +7,7 @@ get, the mathematics is that of the `.cuh` files but for three instructions of t
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -33,7 +34,18 @@ LOSSES = {
     "soft_zlpr": nc.soft_zlpr,
     "softmax": nc.softmax_cross_entropy,
     "softmax, index": nc.softmax_cross_entropy,
+    "bce": nc.binary_cross_entropy,
+    "unified": nc.unified,
+    "unified, scale": nc.Unified(scale=1.3, margin=0.2),
+    "focal": nc.Focal(gamma=1.3, alpha=0.25),
+    "asymmetric": nc.Asymmetric(gamma_positive=0.7, gamma_negative=7.0, margin=0.3),
 }
+HARD = ("zlpr", "focal", "asymmetric")
+NARROW = ("focal", "asymmetric")
+MEASURED = (
+    *("zlpr", "soft_zlpr", "softmax_cross_entropy"),
+    *("binary_cross_entropy", "unified", "focal", "asymmetric"),
+)
 # One width of what is read at a time, each of the kernels.
 LENGTHS = (8, 64, 1000, 8192, 32_768, 40_000)
 
@@ -100,9 +112,9 @@ def batch(name: str, n: int, dtype: Any, rows: int = 3) -> tuple[Any, Any]:
     scores = rng.normal(0, 4, (rows, n)).astype(dtype)
     masked = (rng.random((rows, n)) < 0.1) & (np.arange(n) > 0)
     scores[masked] = -np.inf
-    if name.startswith("zlpr"):
+    if name in HARD:
         return scores, (rng.random((rows, n)) < 0.1) & ~masked
-    if name == "soft_zlpr":
+    if not name.startswith("softmax"):
         return scores, np.where(masked, 0.0, rng.random((rows, n))).astype(dtype)
     if name == "softmax":
         weights = np.where(masked, 0.0, rng.exponential(1.0, (rows, n)) ** 3)
@@ -123,10 +135,33 @@ def truth(name: str, scores: Any, labels: Any) -> tuple[Any, Any, Any]:
         side = np.maximum(p * (mass - one_hot), one_hot * (1.0 - p))
         return value * mass[:, 0], gradient * mass, side
     t = t.astype(np.float64)
+    value, gradient = plainly(LOSSES[name], s, t)
+    return value, gradient, larger_side(name, s, t, gradient)
+
+
+def larger_side(name: str, s: Any, t: Any, gradient: Any) -> Any:
+    """Of the two sides of each component of a gradient."""
+    if name in NARROW:
+        return gradient
+    if name == "bce":
+        p = 1.0 / (1.0 + np.exp(-s))
+        return np.maximum((1.0 - t) * p, t * (1.0 - p))
+    if name.startswith("unified"):
+        return larger_share(LOSSES[name], s, t)
     threshold = LOSSES[name].threshold
     u, d = (1.0 - t) * np.exp(s - threshold), t * np.exp(threshold - np.where(t > 0, s, 0.0))
     sides = [x / (1.0 + x.sum(axis=-1, keepdims=True)) for x in (u, d)]
-    return (*plainly(LOSSES[name], s, t), np.maximum(*sides))
+    return np.maximum(*sides)
+
+
+def larger_share(loss: nc.Unified, s: Any, t: Any) -> Any:
+    """Of the shares of a label in the pairs that it is below or above in."""
+    x = loss.scale * s
+    u, d = (1.0 - t) * np.exp(x), t * np.exp(-np.where(t > 0, x, 0.0))
+    up, down = (y.sum(axis=-1, keepdims=True) for y in (u, d))
+    r = math.exp(loss.scale * loss.margin) * up * down
+    shares = (y / np.where(total > 0, total, 1.0) for y, total in ((u, up), (d, down)))
+    return loss.scale * r / (1.0 + r) * np.maximum(*shares)
 
 
 def ulp(x: Any, dtype: Any) -> Any:
@@ -171,7 +206,7 @@ def test_lengths_that_are_read_one_by_one(cupy: Any, name: str, n: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
-@pytest.mark.parametrize("loss", ["zlpr", "soft_zlpr", "softmax_cross_entropy"])
+@pytest.mark.parametrize("loss", MEASURED)
 def test_against_the_oracle(cupy: Any, loss: str, dtype: Any) -> None:
     family = family_of(loss)
     few = [x for x in family.quick(loss) if x.dtype == np.dtype(dtype).name and 0 < x.n <= 3000]
@@ -245,7 +280,7 @@ def test_soft_zlpr_of_hard_labels_is_zlpr(cupy: Any, n: int, dtype: Any) -> None
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax"])
+@pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax", "bce", "unified"])
 def test_odd_rows_are_the_plain_versions(cupy: Any, name: str, dtype: Any) -> None:
     scores, labels = batch(name, 1000, dtype, rows=4)
     scores[1] = np.linspace(-300.0, 300.0, 1000)
@@ -256,7 +291,7 @@ def test_odd_rows_are_the_plain_versions(cupy: Any, name: str, dtype: Any) -> No
     assert_same(
         (value[odd], gradient[odd]), on_device(cupy, LOSSES[name], scores[odd], labels[odd])
     )
-    assert np.isfinite(value.astype(float)).all() and np.isfinite(gradient.astype(float)).all()
+    assert not np.isnan(value.astype(float)).any() and np.isfinite(gradient.astype(float)).all()
 
 
 @pytest.mark.parametrize("name", ["zlpr", "softmax, index"])
@@ -297,7 +332,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("fault", SPOILT)
 @pytest.mark.parametrize("n", [1000, 40_000])
-@pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax"])
+@pytest.mark.parametrize("name", [*LOSSES][:3] + [*LOSSES][4:])
 def test_errors_are_the_plain_versions(cupy: Any, name: str, n: int, fault: str) -> None:
     scores, labels = batch(name, n, np.float32)
     labels = labels.astype(np.float32)
@@ -306,6 +341,87 @@ def test_errors_are_the_plain_versions(cupy: Any, name: str, n: int, fault: str)
     labels[1, 7] = labels[1, 7] if label is None else label
     with pytest.raises(ValueError, match=message):
         on_device(cupy, LOSSES[name], scores, labels)
+
+
+@pytest.mark.parametrize("name", ["unified", "unified, scale"])
+def test_rows_without_pairs(cupy: Any, name: str) -> None:
+    scores, labels = batch("zlpr", 1000, np.float32)
+    scores[1], labels[0], labels[1] = 1.0, False, True
+    value, gradient = on_device(cupy, LOSSES[name], scores, labels)
+    assert np.all(value[:2] == 0.0) and np.all(gradient[:2] == 0.0) and value[2] > 0.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_term_counts_as_0_where_it_is_all_there_is(cupy: Any, dtype: Any) -> None:
+    # the exponentials of the negatives are 0 in the dtype, but not their products
+    far = dtype(135.0 if dtype == np.float32 else 780.0)
+    labels = np.arange(1000) == 0
+    scores = np.where(labels, -far + dtype(40.0), -far)
+    value, gradient = on_device(cupy, nc.unified, scores, labels)
+    true = math.log1p(999.0 * math.exp(-40.0))
+    assert abs(value - true) <= 4 * ulp(true, dtype)
+    np.testing.assert_allclose(gradient[0], -true, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [64, 40_000])
+def test_tiny_and_huge_losses(cupy: Any, n: int, dtype: Any) -> None:
+    scores, labels = batch("zlpr", n, dtype)
+    gap = dtype(80.0 if dtype == np.float32 else 690.0)
+    scores[:] = np.where(labels, gap, -gap)
+    scores[1], labels[1] = -gap * dtype(1e4), False
+    scores[2], labels[2] = gap * dtype(1e4), False
+    value = back(nc.binary_cross_entropy(cupy.asarray(scores), cupy.asarray(labels)))
+    tiny = n * math.exp(-float(gap))
+    assert abs(value[0] - tiny) <= 4 * ulp(tiny, dtype)
+    assert value[1] == 0.0 and value[2] == dtype(n) * scores[2, 0]
+
+
+def test_sums_of_subnormal_losses_keep_their_digits(cupy: Any) -> None:
+    scores, labels = np.full((1, 40_000), -34.0, np.float32), np.zeros((1, 40_000), bool)
+    value, _ = on_device(cupy, nc.focal, scores, labels)
+    # p^2 log1p(e), p = e / (1 + e): 5e-45 each, less than four times the smallest subnormal
+    e = math.exp(-34.0)
+    assert abs(value[0] - 4e4 * e**3) <= ulp(4e4 * e**3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("loss", "dtype"),
+    [
+        (nc.focal, np.float64),
+        (nc.Asymmetric(gamma_negative=2.5), np.float32),
+        (nc.Unified(margin=33.0), np.float32),
+    ],
+    ids=["float64", "power 2.5", "margin 33"],
+)
+def test_what_has_no_kernel_is_the_plain_versions(cupy: Any, loss: Any, dtype: Any) -> None:
+    scores, labels = batch("zlpr", 64, dtype)
+    given = cupy.asarray(scores), cupy.asarray(labels)
+    nc.use_kernels(False)
+    true = [back(x) for x in loss.value_and_grad(*given)]
+    nc.use_kernels(True)
+    assert_same([back(x) for x in loss.value_and_grad(*given)], true)
+    assert cupy_stand_in.LAUNCHED == []
+
+
+def test_which_rows_are_read_twice(cupy: Any) -> None:
+    if not isinstance(cupy.asarray(np.zeros(1)), np.ndarray):
+        pytest.skip("the launches are seen on the host")
+    parts = [("part_sums", 9, 256), ("merge_parts", 3, 256)]
+    for name in ("bce", "focal", "asymmetric"):
+        cupy_stand_in.LAUNCHED.clear()
+        on_device(cupy, LOSSES[name], *batch(name, 40_000, np.float32))
+        assert parts == cupy_stand_in.LAUNCHED
+
+
+def test_the_polynomials_are_those_for_numpy() -> None:
+    pytest.importorskip("numba")
+    from numeric_core.kernels.by_label import Q
+
+    tables = re.findall(r"table\[\] = \{(.*?)\}", source._text("by_label.cuh"), re.DOTALL)
+    for text, dtype, true in zip(tables, (np.float32, np.float64), Q.values(), strict=True):
+        given = [dtype(each.strip().removesuffix("f")) for each in text.split(",")]
+        assert given == [dtype(each) for each in true]
 
 
 @pytest.mark.parametrize("index", [-1, 1000])

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from numeric_core.kernels.cuda import plan, source
@@ -37,8 +36,9 @@ def compiled_by_nvcc(folder: Path, text: str, architecture: str) -> bytes:
 @pytest.mark.parametrize("dtype", source.STORED)
 @pytest.mark.parametrize("loss", source.LOSSES)
 def test_nvcc_compiles_each(loss: str, dtype: str, tmp_path: Path) -> None:
-    labels = {"zlpr": "bytes", "soft_zlpr": "same", "softmax": "index"}[loss]
-    text = source.source(loss, dtype, labels, plan.width(64, np.dtype(dtype).itemsize))
+    labels = {"zlpr": "bytes", "softmax": "index", "focal": "bytes"}.get(loss, "same")
+    itemsize = {"float32": 4, "float64": 8}.get(dtype, 2)
+    text = source.source(loss, dtype, labels, plan.width(64, itemsize))
     cubin = compiled_by_nvcc(tmp_path, text, architectures()[0])
     assert all(name.encode() in cubin for name in KERNELS)
 
