@@ -139,15 +139,20 @@ class OutsideDomain(ArithmeticError):
 
 def enclose(expression: Expr, point: Point, precision: int) -> arb:
     """A ball that holds the value of the expression at the point, worked in ``precision`` bits."""
-    values = {
-        entry_symbol(name, where): value for (name, where), value in point.entries.items()
-    } | dict(point.scalars)
     before = ctx.prec
     ctx.prec = precision
     try:
-        return _ball(write_out(expression, point), values, {})
+        return ball_of_part(expression, point)
     finally:
         ctx.prec = before
+
+
+def ball_of_part(expression: Expr, point: Point) -> arb:
+    """The same in the precision that is set: of a part of an expression that is enclosed."""
+    values = {
+        entry_symbol(name, where): value for (name, where), value in point.entries.items()
+    } | dict(point.scalars)
+    return _ball(write_out(expression, point), values, {})
 
 
 def _ball(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
@@ -160,9 +165,9 @@ def _ball(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Scalar
 def _ball_of(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
     if isinstance(expression, Symbol):
         value = values[expression]
-        return value if isinstance(value, Laurent) else _rational(value)
+        return value if isinstance(value, Laurent) else rational(value)
     if isinstance(expression, Rational):
-        return _rational(expression)
+        return rational(expression)
     if expression is S.Pi:
         return arb.pi()
     if expression is S.Exp1:
@@ -183,7 +188,8 @@ def _ball_of(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Sca
     return operation([_ball(argument, values, seen) for argument in expression.args])
 
 
-def _rational(value: Rational) -> arb:
+def rational(value: Rational) -> arb:
+    """The ball of a rational number."""
     return arb(fmpq(int(value.p), int(value.q)))
 
 
@@ -194,14 +200,14 @@ def _power(power: Pow, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
     if base == 0 and power.exp.is_negative:
         raise OutsideDomain(str(power))
     if isinstance(power.exp, Integer):
-        return _whole_power(base, int(power.exp))
+        return whole_power(base, int(power.exp))
     exponent = _ball(power.exp, values, seen)
     if base < 0 and not exponent.is_integer():
         raise OutsideDomain(str(power))
     return base**exponent
 
 
-def _whole_power(base: arb, exponent: int) -> arb:
+def whole_power(base: arb, exponent: int) -> arb:
     """``base^exponent``, also where the ball holds 0: ``arb.__pow__`` takes a log, which is nan."""
     if not base.contains(0):
         return base**exponent

@@ -23,6 +23,7 @@ from derive.calculus import free_indices
 from derive.coefficients import Bound, Coefficient
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.normal_form import vanishes
+from derive.pointwise import Unclear, enclose_pointwise
 from derive.ramps import Largest, TwoValued, ramp
 from derive.sign import is_nonnegative, is_positive
 
@@ -196,6 +197,8 @@ def _separating_point(
 ) -> Counterexample | None:
     for point in sample_points((left, right), facts, points, lengths=lengths):
         for precision in precisions:
+            if _meet(left, right, point, precision, separates):
+                continue
             a, b = _enclose(left, point, precision), _enclose(right, point, precision)
             if a is None and b is None:
                 break  # both undefined here, such as log 0: no verdict from this point
@@ -205,6 +208,15 @@ def _separating_point(
             elif any(side is not None and side.is_finite() for side in (a, b)):
                 return Counterexample(point, a, b)  # else there may be no value on either side
     return None
+
+
+def _meet(left: Expr, right: Expr, point: Point, precision: int, separates: Separates) -> bool:
+    """True where both sides have a value for certain, and the balls leave the statement open."""
+    try:
+        a, b = (enclose_pointwise(side, point, precision) for side in (left, right))
+    except Unclear:
+        return False
+    return not separates(a, b)
 
 
 def _enclose(expression: Expr, point: Point, precision: int) -> arb | None:
