@@ -15,6 +15,7 @@ from array_api_compat import is_dask_array, is_writeable_array
 from numeric_core.namespace import (
     Array,
     Namespace,
+    extremes,
     finfo_min,
     is_floating,
     known,
@@ -156,7 +157,7 @@ def label_range(xp: Namespace, labels: Array) -> None:
     """ValueError unless all labels lie in [0, 1]."""
     if 0 in labels.shape:
         return
-    low, high = read(xp.min(labels)), read(xp.max(labels))
+    low, high = extremes(xp, labels)
     if low is None or high is None or (low >= 0.0 and high <= 1.0):
         return
     if math.isnan(low) or math.isnan(high):

@@ -34,6 +34,7 @@ class Room(threading.local):
 
     def __init__(self) -> None:
         self._held = np.empty(0)
+        self._start = 0
 
     def of(self, count: int, rows: int, m: int) -> Floats:
         """(count, rows, m), undefined, each of the arrays at the beginning of a line of the cache:
@@ -41,8 +42,8 @@ class Room(threading.local):
         size = -(-rows * m // LINE) * LINE
         if self._held.size < count * size + LINE:
             self._held = np.empty(count * size + LINE)
-        start = -self._held.ctypes.data // self._held.itemsize % LINE
-        held = self._held[start : start + count * size].reshape(count, size)
+            self._start = -self._held.ctypes.data // self._held.itemsize % LINE
+        held = self._held[self._start : self._start + count * size].reshape(count, size)
         return held[:, : rows * m].reshape(count, rows, m)
 
 

@@ -92,7 +92,8 @@ class _Totals:
     @property
     def labels(self) -> Floats:
         """sum_i t_ij."""
-        return np.add.reduce(np.stack(list(self._labels.values())), axis=0)
+        sums = list(self._labels.values())
+        return sums[0] if len(sums) == 1 else np.add.reduce(np.stack(sums), axis=0)
 
     def _fill(self, grid: Grid, part: slice, kept: Floats, spare: Floats) -> None:
         e, w = kept
@@ -129,4 +130,4 @@ def _least_rest(e: Floats, r: Floats) -> float:
 
 def _lost(total: Floats, labels: Floats) -> bool:
     """Whether the own terms take too many digits of a class's total."""
-    return bool(np.any(total - labels < SEEN * labels))
+    return bool((total - labels < SEEN * labels).any())

@@ -83,6 +83,8 @@ def _ones(count: int, dtype: Any) -> Any:
 
 def _piece(rows: int, m: int) -> int:
     """How many rows to take at a time, all pieces alike if that can be."""
+    if rows * m <= PIECE:
+        return rows
     least = -(-rows * m // PIECE)
     for count in range(least, 2 * least):
         if rows % count == 0:
@@ -175,5 +177,8 @@ def logs(excess: Floats) -> float:
 
 def subtract(a: Any, b: Any, out: Any) -> None:
     """a - b, rounded to what the dtype can hold."""
+    if out.dtype == a.dtype:
+        np.subtract(a, b, out=out)
+        return
     with np.errstate(under="ignore"):
         np.subtract(a, b, out=out, casting="same_kind")

@@ -19,13 +19,13 @@ from numeric_core.namespace import (
     block_length,
     compute_dtype,
     constant,
+    extremes,
     finfo,
     finfo_max,
     is_floating,
     move_axis,
     namespace,
     one_hot,
-    read,
     round_to,
     wider_dtype,
 )
@@ -137,7 +137,7 @@ def score_rows(xp: Namespace, scores: Array, axis: int, check: bool) -> Rows:
     s = move_axis(xp, scores, position, scores.ndim - 1)
     dtype = compute_dtype(xp, scores.dtype)
     s = s if s.dtype == dtype else xp.astype(s, dtype)
-    low, high = (0.0, 0.0) if 0 in s.shape else (read(xp.min(s)), read(xp.max(s)))
+    low, high = (0.0, 0.0) if 0 in s.shape else extremes(xp, s)
     if check:
         checks.score_values(low, high)
     bound = math.inf if low is None or high is None else max(-low, high)

@@ -40,7 +40,7 @@ def answer(few: Few, hard: bool, scores: Any, labels: Any, slopes: bool) -> Any:
     dtype, shape = scores.dtype, scores.shape
     if dtype is not SINGLE and dtype is not DOUBLE:
         return None
-    if labels.shape != shape or not 0 < scores.size <= MOST or shape[-1] > PIECE:
+    if labels.shape != shape or not 0 < scores.size <= MOST or not shape or shape[-1] > PIECE:
         return None
     if labels.dtype is not dtype:
         if labels.dtype != np.bool_:
@@ -56,11 +56,18 @@ def answer(few: Few, hard: bool, scores: Any, labels: Any, slopes: bool) -> Any:
     # not >: a nan goes the same way
     if not most(spare) <= REACH:
         return None
-    found = few(x, t, spare, wide, slopes)
-    if found is None:
+    try:
+        found = few(x, t, spare, wide, slopes)
+        return None if found is None else _as_given(found, dtype, shape)
+    except (FloatingPointError, RuntimeWarning):
+        # the caller wants underflow to be told: the usual way ignores it, for a share of the time
         return None
+
+
+def _as_given(found: tuple[Floats, Floats | None], dtype: Any, shape: tuple[int, ...]) -> Any:
+    """Values and gradient in the dtype and the shape of the scores."""
     value, gradient = found
-    if wide:
+    if dtype is SINGLE:
         value = value.astype(SINGLE)
         gradient = None if gradient is None else gradient.astype(SINGLE)
     if len(shape) != 2:

@@ -144,3 +144,17 @@ def test_errors_are_those_of_all_batches(name: str, dtype: Any) -> None:
         loss(scores, labels, masked_positives="no")
     with pytest.raises(ValueError, match="shape of scores"):
         loss(scores, labels[:2])
+
+
+@pytest.mark.parametrize("wish", ["raise", "warn"])
+@ANY
+@ALL
+def test_underflow_is_nothing_to_tell(name: str, dtype: Any, wish: Any) -> None:
+    loss, (scores, labels) = LOSSES[name], batch(name, (6, 10), dtype)
+    scores[1], labels[1] = -120.0, np.arange(10) == 0
+    scores[1, 0] = 60.0
+    true = loss.value_and_grad(scores, labels)
+    with np.errstate(all=wish):
+        found = loss.value_and_grad(scores, labels)
+    for x, y in zip(found, true, strict=True):
+        np.testing.assert_array_equal(x, y, strict=True)
