@@ -112,12 +112,16 @@ def _convolved(left: Sequence[Scalar], right: Sequence[Scalar], order: int) -> S
 
 def plus(left: Scalar, right: Scalar) -> Scalar:
     """The sum of two scalars."""
+    if type(left) is type(right) is arb:
+        return left + right
     left, right = _lifted(left, right), _lifted(right, left)
     return left + right
 
 
 def times(left: Scalar, right: Scalar) -> Scalar:
     """The product of two scalars."""
+    if type(left) is type(right) is arb:
+        return left * right
     left, right = _lifted(left, right), _lifted(right, left)
     return left * right
 

@@ -10,12 +10,13 @@ indices matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
 from sympy import Expr, Integer, Mul, Sum
 
-from derive.axis import Index
+from derive.axis import KEPT, Index
 from derive.calculus import free_indices, opened, renamed, replace_index
 
 # Indices of a nest that is put in order: 120 orders at five. The square of a sum over samples and
@@ -70,7 +71,9 @@ def nested(factors: Sequence[Expr], order: Sequence[Index]) -> Expr:
     return Mul(*outside)
 
 
+@lru_cache(maxsize=KEPT)
 def height(summand: Expr) -> int:
     """One more than the height of the sums inside: a name that no inner sum has."""
-    inner = [height(opened(aggregate)[1]) for aggregate in summand.atoms(Sum)]
-    return 1 + max(inner, default=0)
+    if isinstance(summand, Sum):
+        return 1 + height(opened(summand)[1])
+    return max(map(height, summand.args), default=1)

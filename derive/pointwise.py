@@ -290,6 +290,13 @@ def _ramp(number: Number) -> Number:
     return number if _sign(number) > 0 else arb(0)
 
 
+def _step(number: Number) -> arb:
+    """1 above 0, 0 below, all from 0 to 1 where the ball holds 0."""
+    if isinstance(number, arb) and number.contains(0):
+        return arb(0.5, 0.5)
+    return arb(int(_sign(number) > 0))
+
+
 def _of_argument(function: Callable[[Number], Number]) -> Callable[[_Walk, Expr], Number]:
     return lambda walk, node: function(walk.number(node.args[0]))
 
@@ -322,7 +329,7 @@ _HANDLERS: dict[type, _Handler] = {
     Partial: _Walk.partial,
     leads: _Walk.leading,
     ramp: _of_argument(_ramp),
-    step: _of_argument(lambda number: arb(int(_sign(number) > 0))),
+    step: _of_argument(_step),
     Abs: _of_argument(_size),
     Coefficient: _Walk.series,
     OrderSum: _Walk.series,

@@ -17,13 +17,14 @@ The rules that are used here, one line each with domain and counterexample, are 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 from sympy import Add, Expr, Indexed, IndexedBase, KroneckerDelta, Mul, Pow, Product, S, Sum, expand
 from sympy import exp as exponential
 from sympy import log as logarithm
 
-from derive.axis import Index, total
+from derive.axis import KEPT, Index, total
 from derive.calculus import free_indices, opened, over, replace_index
 from derive.collect import collected, without
 from derive.nodes import (
@@ -59,9 +60,13 @@ def stable_form(expression: Expr) -> Expr:
     return _stable(_settled(reduced, _weights(reduced)))
 
 
+# Each branch of a product is asked, and each branch of that.
+@lru_cache(maxsize=KEPT)
 def _grows(expression: Expr) -> bool:
     """True when an exponential of something that is not a number occurs."""
-    return any(not e.args[0].is_number for e in expression.atoms(exponential))
+    if isinstance(expression, exponential) and not expression.args[0].is_number:
+        return True
+    return any(map(_grows, expression.args))
 
 
 # --- dispatch ---

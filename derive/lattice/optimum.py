@@ -104,8 +104,12 @@ def _pairs(body: Expr) -> Expr:
     return total(total(body, T_), S_)
 
 
-ARGUMENT, FLOOR = _pairs(_both_ways() * exp(rho[S_] - rho[T_])), _pairs(_both_ways())
-GAP_OF_Q = _pairs(_both_ways() * difference() ** 2) / 2
+def _above_the_floor() -> Expr:
+    return _pairs(_both_ways() * exp(rho[S_] - rho[T_])) - _pairs(_both_ways())
+
+
+def _gap() -> Expr:
+    return _pairs(_both_ways() * difference() ** 2) / 2
 
 
 def derive_minimum() -> Derivation:
@@ -113,10 +117,10 @@ def derive_minimum() -> Derivation:
     title = "The minimum of a symmetric index set over the scores"
     root = geometric_means()
     names = ((Symbol("H(z)"), sigma2(root)),)
-    chain = begin("minimum", title, ARGUMENT - FLOOR, FACTS, names=names)
+    chain = begin("minimum", title, _above_the_floor(), FACTS, names=names)
     chain = _offsets(chain)
-    chain = chain.to("a pair of subsets and its mirror image make a square", GAP_OF_Q)
-    chain = chain.nonnegative("so nowhere is the sum below its value at rho = 0", GAP_OF_Q)
+    chain = chain.to("a pair of subsets and its mirror image make a square", _gap())
+    chain = chain.nonnegative("so nowhere is the sum below its value at rho = 0", _gap())
     meet = sigma2(negatives(t)), sigma2(root)
     chain = chain.lemma("rho = 0 is t = sigma(2s), where V has the coefficients e_a(h)", *meet)
     chain = chain.lemma("and W as well", sigma2(positives(t)), sigma2(root))
@@ -139,8 +143,8 @@ def _offsets(chain: Derivation) -> Derivation:
 def derive_uniqueness() -> Derivation:
     """Which pairs of orders leave ``t = sigma(2s)`` as the only minimiser."""
     title = "When the minimiser is the only one"
-    chain = begin("uniqueness", title, ARGUMENT - FLOOR, FACTS)
-    chain = chain.to("the gap above the minimum", GAP_OF_Q)
+    chain = begin("uniqueness", title, _above_the_floor(), FACTS)
+    chain = chain.to("the gap above the minimum", _gap())
     chain = _where_the_gap_closes(chain)
     chain = _exchange(chain)
     return _off_the_diagonal(chain)
@@ -149,7 +153,7 @@ def derive_uniqueness() -> Derivation:
 def _where_the_gap_closes(chain: Derivation) -> Derivation:
     in_index_set = pair[S_, T_] + pair[T_, S_]
     rule = "it closes only where, for each pair in I"
-    chain = chain.forces(rule, GAP_OF_Q, in_index_set * difference())
+    chain = chain.forces(rule, _gap(), in_index_set * difference())
     half = exp((rho[S_] - rho[T_]) / 2)
     factored = (half - 1) * (1 + half) / half
     chain = chain.lemma("of which one factor alone can vanish", difference(), factored)

@@ -25,8 +25,7 @@ from derive.derivation import Derivation
 from derive.facts import NOTHING_ASSUMED, choosing, hard, soft
 from derive.lattice.convexity import TAU, log_sum_is_convex, start_of_lines
 from derive.losses.loss import SymbolicLoss
-from derive.losses.symbols import LABELS, c, i, j, s, sigmoid, t, v, y
-from derive.losses.zlpr import S0, bce_value
+from derive.losses.symbols import LABELS, S0, bce_value, c, i, j, s, sigmoid, t, v, y
 
 l, q = LABELS.indices("l q")
 u = array("u")

@@ -6,7 +6,7 @@ hard labels, ``v`` the vector of a Hessian-vector product, ``c`` the class of a 
 
 from __future__ import annotations
 
-from sympy import Expr, Rational, Symbol, exp
+from sympy import Expr, IndexedBase, Rational, Symbol, exp, log
 
 from derive.axis import Index, array, labels_axis, total
 from derive.calculus import replace_index
@@ -18,6 +18,8 @@ s, t, y, v = array("s"), array("t"), array("y"), array("v")
 HALF = Rational(1, 2)
 #: Names of the sums under the logs, used when a derivation is shown.
 A_NAME, B_NAME, Z_NAME = Symbol("A"), Symbol("B"), Symbol("Z")
+#: The score of a threshold class.
+S0 = Symbol("s_0", real=True)
 
 
 def at_index(expression: Expr, target: Index, source: Index = i) -> Expr:
@@ -28,6 +30,12 @@ def at_index(expression: Expr, target: Index, source: Index = i) -> Expr:
 def sigmoid(x: Expr) -> Expr:
     """``sigma(x) = 1 / (1 + e^{-x})``."""
     return 1 / (1 + exp(-x))
+
+
+def bce_value(label: IndexedBase) -> Expr:
+    """Binary cross-entropy, ``-sum t log sigma(s) - sum (1 - t) log(1 - sigma(s))`` (001 eq. 3)."""
+    positive = -total(label[k] * log(sigmoid(s[k])), k)
+    return positive - total((1 - label[k]) * log(1 - sigmoid(s[k])), k)
 
 
 def mean(weight: Expr) -> Expr:

@@ -11,6 +11,7 @@ Hessian ``diag(p) - p p^T + diag(q) - q q^T``. The minimiser is ``s = logit(t) /
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from sympy import Expr, IndexedBase, KroneckerDelta, S, Symbol, exp, log, sqrt
 
@@ -19,13 +20,13 @@ from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
 from derive.facts import Facts, hard, soft
 from derive.losses.loss import SymbolicLoss, Topic
-from derive.losses.population import derive_population
-from derive.losses.steepness import derive_norms, derive_smoothness
 from derive.losses.symbols import (
     A_NAME,
     B_NAME,
     LABELS,
+    S0,
     at_index,
+    bce_value,
     i,
     j,
     k,
@@ -37,19 +38,9 @@ from derive.losses.symbols import (
     v,
     y,
 )
-from derive.losses.thresholds import derive_parent, derive_two_labels
 from derive.series import GRADE, second_order, slope
 
-S0 = Symbol("s_0", real=True)
-
-
 # Binary cross-entropy -------------------------------------------------------------------------
-
-
-def bce_value(label: IndexedBase) -> Expr:
-    """``-sum t log sigma(s) - sum (1 - t) log(1 - sigma(s))`` (001 eq. 3, 10)."""
-    positive = -total(label[k] * log(sigmoid(s[k])), k)
-    return positive - total((1 - label[k]) * log(1 - sigmoid(s[k])), k)
 
 
 def graded_products(label: IndexedBase) -> tuple[Expr, Expr]:
@@ -335,6 +326,12 @@ def _about(name: str, derivation: Callable[[SymbolicLoss], Derivation]) -> Topic
     return lambda: derivation(BY_NAME[name])
 
 
+def _later(name: str, module: str, derivation: str) -> Topic:
+    """One in a module of its own, which takes as long to import as a gradient to derive."""
+    place = f"derive.losses.{module}"
+    return lambda: getattr(import_module(place), derivation)(BY_NAME[name])
+
+
 ZLPR = make_loss(
     name="zlpr",
     formula="log(1 + Σ_neg e^(s_i - s_0)) + log(1 + Σ_pos e^(s_0 - s_j))",
@@ -350,9 +347,9 @@ ZLPR = make_loss(
         "from-bce": _about("zlpr", derive_from_bce),
         "remainder": derive_below_bce,
         "threshold": derive_threshold,
-        "population": _about("zlpr", derive_population),
-        "two-labels": _about("zlpr", derive_two_labels),
-        "parent": _about("zlpr", derive_parent),
+        "population": _later("zlpr", "population", "derive_population"),
+        "two-labels": _later("zlpr", "thresholds", "derive_two_labels"),
+        "parent": _later("zlpr", "thresholds", "derive_parent"),
     },
 )
 
@@ -382,8 +379,8 @@ SOFT_ZLPR = make_loss(
         "optimum": derive_optimum,
         "diagonal": derive_diagonal,
         "bounds": derive_bounds,
-        "norms": _about("soft_zlpr", derive_norms),
-        "smoothness": _about("soft_zlpr", derive_smoothness),
+        "norms": _later("soft_zlpr", "steepness", "derive_norms"),
+        "smoothness": _later("soft_zlpr", "steepness", "derive_smoothness"),
     },
 )
 

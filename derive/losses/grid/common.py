@@ -16,7 +16,7 @@ from derive.calculus import map_entries, opened
 from derive.derivation import Derivation
 from derive.facts import soft
 from derive.grid.sums import CLASSES, j, p, s, v
-from derive.losses.grid.derivations import NAMES
+from derive.losses.grid.derivations import names
 from derive.losses.loss import SymbolicLoss, Topic
 from derive.losses.symbols import s as scores
 from derive.losses.symbols import t as labels
@@ -31,9 +31,11 @@ def derive_shift(loss: SymbolicLoss) -> Derivation:
     chain = loss.begin("shift", "Invariance under a shift of each row", shifted)
     chain = chain.to("each shift cancels", loss.value)
     over_classes = total(loss.gradient, j)
-    chain = chain.lemma("the gradient of each row sums to zero", over_classes, S.Zero, named=NAMES)
+    chain = chain.lemma(
+        "the gradient of each row sums to zero", over_classes, S.Zero, named=names()
+    )
     along = map_entries(loss.hvp, v, lambda at, of: SHIFT[at])
-    return chain.lemma("the Hessian maps shifts to zero", along, S.Zero, named=NAMES)
+    return chain.lemma("the Hessian maps shifts to zero", along, S.Zero, named=names())
 
 
 def topics(loss: Callable[[], SymbolicLoss], scale: Expr) -> dict[str, Topic]:

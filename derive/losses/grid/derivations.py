@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
 
 from sympy import Add, Expr, S, Symbol, log
@@ -37,13 +38,16 @@ _D, _E, _P, _C = (array(letter, positive=True) for letter in "DEPC")
 
 Names = tuple[tuple[Symbol, Expr], ...]
 
-#: What each argument of a log is called.
-NAMES: dict[Expr, Expr] = {
-    **{own_class(index): _D[index] for index in CLASS_INDICES},
-    **{other_class(index): _E[index] for index in CLASS_INDICES},
-    **{pair(*indices): _P[indices] for indices in permutations(CLASS_INDICES, 2)},
-    **{centred(index): _C[index] for index in CLASS_INDICES},
-}
+
+@cache
+def names() -> dict[Expr, Expr]:
+    """What each argument of a log is called."""
+    return {
+        **{own_class(index): _D[index] for index in CLASS_INDICES},
+        **{other_class(index): _E[index] for index in CLASS_INDICES},
+        **{pair(*indices): _P[indices] for indices in permutations(CLASS_INDICES, 2)},
+        **{centred(index): _C[index] for index in CLASS_INDICES},
+    }
 
 
 def shown(letter: str, argument: Callable[..., Expr], *indices: tuple[Index, ...]) -> Names:
@@ -133,7 +137,7 @@ def _matrices(loss: SymbolicLoss, kinds: Sequence[Logs]) -> list[Expr]:
 def _insert_each(chain: Derivation, kinds: Sequence[Logs], matrices: Sequence[Expr]) -> Derivation:
     for kind, matrix in zip(kinds, matrices, strict=True):
         rule = f"Hessian, {kind.grouping}"
-        chain = chain.rewrite(rule, matrix, kind.hessian, through=NAMES)
+        chain = chain.rewrite(rule, matrix, kind.hessian, through=names())
     return chain
 
 
@@ -141,7 +145,7 @@ def derive_hvp(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:
     """The Hessian times a vector: deltas sifted, one mean for each log."""
     start = over_all(loss.unevaluated_hessian * v[loss.others], loss.others)
     chain = insert_hessian(loss.begin("hvp", "Hessian-vector product", start), loss, kinds)
-    return chain.generally("sift the deltas and collect", loss.hvp, NAMES)
+    return chain.generally("sift the deltas and collect", loss.hvp, names())
 
 
 def derive_convexity(loss: SymbolicLoss, kinds: Sequence[Logs]) -> Derivation:

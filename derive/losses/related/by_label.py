@@ -23,8 +23,7 @@ from derive.calculus import map_entries, partial
 from derive.derivation import Derivation
 from derive.facts import hard, soft
 from derive.losses.loss import SymbolicLoss
-from derive.losses.symbols import at_index, i, j, k, s, sigmoid, t, v, y
-from derive.losses.zlpr import bce_value
+from derive.losses.symbols import at_index, bce_value, i, j, k, s, sigmoid, t, v, y
 from derive.ramps import ramp, step
 
 GAMMA, BETA = Symbol("gamma", positive=True), Symbol("beta", positive=True)

@@ -19,7 +19,6 @@ from derive.axis import Index, array, total
 from derive.calculus import partial, resolve
 from derive.derivation import Derivation
 from derive.facts import hard
-from derive.losses import unified
 from derive.losses.loss import SymbolicLoss
 from derive.losses.symbols import at_index, i, j, k, s, v, y
 from derive.ramps import ramp, step
@@ -73,6 +72,8 @@ def derive_value() -> Derivation:
 
 def derive_unweighted() -> Derivation:
     """Without weights it is the unified loss, of the same scale and the margin 1 - 2 m."""
+    from derive.losses import unified  # another family, for this topic alone
+
     pairs = exp(SCALE * (s[j] - MARGIN)) * exp(-SCALE * (s[k] - (1 - MARGIN)))
     start = log(1 + total(total((1 - y[j]) * y[k] * pairs, k), j))
     chain = LOSS.begin("unweighted", "With all weights 1", start)
