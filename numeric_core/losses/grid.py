@@ -21,6 +21,7 @@ with m_i unmasked classes in sample i.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from numeric_core import checks, moderate
 from numeric_core.distribution import center, probabilities, weigh
@@ -98,6 +99,9 @@ class GridTruncated(GridLoss):
             )
         return _softmax(scores, 2.0, log_constants)
 
+    def _few(self, scores: Array, labels: Array, *, slopes: bool) -> Any:
+        return _few("truncated", scores, labels, slopes)
+
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
         return _swept("truncated", rows, gradient)
 
@@ -145,6 +149,9 @@ class GridMirrored(GridLoss):
         rows, overlaps = _overlaps(labels)
         own = rows.xp.sum(overlaps, axis=-1)
         return rows.per_row(rows.xp.sum(log1p(rows.xp, own), axis=-1))
+
+    def _few(self, scores: Array, labels: Array, *, slopes: bool) -> Any:
+        return _few("mirrored", scores, labels, slopes)
 
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
         return _swept("mirrored", rows, gradient)
@@ -201,6 +208,9 @@ class GridPairwise(GridLoss):
         rows, overlaps = _overlaps(labels)
         return rows.per_row(rows.xp.sum(log1p(rows.xp, overlaps), axis=(-2, -1)))
 
+    def _few(self, scores: Array, labels: Array, *, slopes: bool) -> Any:
+        return _few("pairwise", scores, labels, slopes)
+
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
         return _swept("pairwise", rows, gradient)
 
@@ -244,6 +254,9 @@ class GridCentered(GridLoss):
         """softmax(s): the soft labels whose loss is least at s; the shape of scores."""
         return _softmax(scores, 1.0)
 
+    def _few(self, scores: Array, labels: Array, *, slopes: bool) -> Any:
+        return _few("centered", scores, labels, slopes)
+
     def _swept(self, rows: Rows, *, gradient: bool) -> tuple[Array, Array] | None:
         return _swept("centered", rows, gradient)
 
@@ -272,6 +285,13 @@ class GridCentered(GridLoss):
         d = Pair(xp, *(xp.matrix_transpose(part) for part in (d.high, d.low)))
         z = weigh(xp, state, center(xp, state, d, null=True))
         return mean_less_own(rows, xp.matrix_transpose(rounded(z)))
+
+
+def _few(name: str, scores: Array, labels: Array, slopes: bool) -> Any:
+    """`few_grids.answer`."""
+    from numeric_core import few_grids  # as below
+
+    return few_grids.answer(name, scores, labels, slopes)
 
 
 def _swept(name: str, rows: Rows, gradient: bool) -> tuple[Array, Array] | None:
