@@ -14,6 +14,8 @@ are decided in :mod:`derive.extraction`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sympy import (
     Add,
     Expr,
@@ -48,12 +50,17 @@ class Bound(Expr):
     @property
     def free_symbols(self) -> set[Symbol]:
         """What is free inside, without the bound symbol."""
-        body, bound, *others = self.args
-        free = body.free_symbols - {bound}
-        return free.union(*(other.free_symbols for other in others))
+        return set(_free_symbols(self))
 
     def _eval_derivative(self, symbol: Symbol) -> Expr:
         return self.func(self.args[0].diff(symbol), *self.args[1:])
+
+
+# Whatever holds a coefficient is asked, and asks it.
+@lru_cache(maxsize=4096)
+def _free_symbols(node: Bound) -> frozenset[Symbol]:
+    body, bound, *others = node.args
+    return frozenset((body.free_symbols - {bound}).union(*(o.free_symbols for o in others)))
 
 
 class Coefficient(Bound):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from math import factorial
 from typing import Protocol
 
@@ -24,20 +25,18 @@ from sympy import (
     Expr,
     Integer,
     Mul,
-    Poly,
     S,
     Symbol,
     default_sort_key,
     exp,
     expand,
     log,
-    preorder_traversal,
 )
 
-from derive.axis import Index
+from derive.axis import KEPT, Index
 from derive.calculus import Partial, resolve
 from derive.coefficients import Coefficient, height, is_power_series
-from derive.polynomials import expanded, factored
+from derive.polynomials import by_power, expanded, factored
 
 # Coefficients of a number as order are written out up to this order, by as many derivatives.
 LARGEST_TAYLOR_ORDER = 4
@@ -281,10 +280,12 @@ class _Extraction:
         return z, S.One
 
 
+@lru_cache(maxsize=KEPT)
 def _minus_signs(series: Expr) -> int:
     """How many terms are taken away."""
-    sums = (node for node in preorder_traversal(series) if isinstance(node, Add))
-    return sum(term.could_extract_minus_sign() for node in sums for term in node.args)
+    terms = series.args if isinstance(series, Add) else ()
+    own = sum(term.could_extract_minus_sign() for term in terms)
+    return own + sum(map(_minus_signs, series.args))
 
 
 def generator_of(ring: Ring, series: Series, order: Expr) -> Symbol:
@@ -322,6 +323,6 @@ def _raised(ring: Ring, symbol: Symbol, poles: dict[Expr, int]) -> Expr:
     return Add(
         *(
             ring.enter(factor) * generator_of(ring, raised, order - power)
-            for (power,), factor in Poly(missing, series.z).terms()
+            for power, factor in by_power(missing, series.z)
         )
     )

@@ -194,7 +194,7 @@ class _Walk:
         if isinstance(base, Dual) or isinstance(exponent, Dual):
             return _exp(exponent * _log(base))
         if base < 0 and not exponent.is_integer():
-            raise Unclear(str(power))
+            raise Unclear("a root of a negative number")
         return base**exponent
 
     def leading(self, node: leads) -> arb:
@@ -208,12 +208,12 @@ class _Walk:
             return arb(0)
         if all(own > other for other in others):
             return arb(1)
-        raise Unclear(str(node))
+        raise Unclear(type(node).__name__)
 
     def series(self, node: Coefficient | OrderSum) -> Number:
         """Those of the written-out series."""
         if self.level:
-            raise Unclear(str(node))
+            raise Unclear(type(node).__name__)
         here = {index: self.where[index] for index in free_indices(node)}
         point = Point(self.point.sizes, here, self.point.entries, self.point.scalars)
         return ball_of_part(node, point)

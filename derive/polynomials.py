@@ -19,7 +19,15 @@ import sympy
 from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
 from sympy import Add, Basic, Expr, Integer, Mul, Poly, Pow, Rational, Symbol
 
-__all__ = ["cancelled", "divided", "expanded", "factored", "multiplied_out", "numerator_of"]
+__all__ = [
+    "by_power",
+    "cancelled",
+    "divided",
+    "expanded",
+    "factored",
+    "multiplied_out",
+    "numerator_of",
+]
 
 # A polynomial and its generators; a quotient of two.
 _Quotient = tuple[fmpq_mpoly, fmpq_mpoly]
@@ -46,6 +54,20 @@ def multiplied_out(value: Expr) -> Expr:
     ring = _Ring(dict.fromkeys(_nodes(value)))
     top, below = ring.quotient(value)
     return ring.expression(top) if below.is_one() else sympy.expand(value, deep=False)
+
+
+def by_power(value: Expr, variable: Symbol) -> list[tuple[int, Expr]]:
+    """The coefficients of a polynomial in the variable by its power, the highest first."""
+    others = dict.fromkeys(node for node in _nodes(value) if node != variable)
+    ring = _Ring([variable, *others])
+    top, below = ring.quotient(value)
+    if not below.is_one():
+        return [(power, part) for (power,), part in Poly(value, variable).terms()]
+    found: dict[int, dict[tuple[int, ...], fmpq]] = {}
+    for (power, *rest), number in top.terms():
+        found.setdefault(int(power), {})[(0, *rest)] = number
+    parts = ((power, ring.context.from_dict(terms)) for power, terms in found.items())
+    return [(power, ring.expression(part)) for power, part in parts]
 
 
 def _nodes(value: Expr) -> Iterator[Expr]:

@@ -51,13 +51,13 @@ def points(expression: Expr, count: int = 6) -> list[Point]:
 
 
 def hold_together(expression: Expr, point: Point) -> bool:
-    """Whether there is a ball, which then is narrow and meets the other."""
+    """Whether there is a ball, which then meets the other, and is narrow but where a step is."""
     try:
         ball = enclose_pointwise(expression, point, BITS)
     except Unclear:
         return False
     assert ball.overlaps(enclose(expression, point, BITS))
-    assert float(ball.rad()) <= WIDTH * max(1.0, abs(float(ball.mid())))
+    assert expression.has(step) or float(ball.rad()) <= WIDTH * max(1.0, abs(float(ball.mid())))
     return True
 
 

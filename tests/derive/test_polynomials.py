@@ -12,6 +12,7 @@ from sympy import (
     Add,
     Expr,
     Mul,
+    Poly,
     Rational,
     S,
     cancel,
@@ -25,6 +26,7 @@ from sympy import (
 )
 
 from derive.polynomials import (
+    by_power,
     cancelled,
     divided,
     expanded,
@@ -89,6 +91,17 @@ def test_quotients_and_rests_are_those_of_sympy(seed: int) -> None:
 def test_a_quotient_that_is_no_rational_function_is_left_to_sympy() -> None:
     x, y, *_ = SYMBOLS
     assert divided(exp(y) * x**2, x + 1, [x]) == (x * exp(y) - exp(y), exp(y))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_coefficients_are_those_of_sympy(seed: int) -> None:
+    random = Random(seed)
+    x, *others = SYMBOLS
+    value = (polynomial(random) * x + 1) * (polynomial(random) + exp(others[0]) + x)
+    expected = [(power, part) for (power,), part in Poly(expand(value), x).terms()]
+    assert [(power, expand(part)) for power, part in by_power(value, x)] == expected
+    over = value / (1 + others[1])
+    assert expand(sum(part * x**power for power, part in by_power(over, x)) - over).equals(0)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
