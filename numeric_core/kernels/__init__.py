@@ -121,6 +121,8 @@ def compiled_product(
     """The module with `hvp`, if it takes these arrays; None if the plain version must."""
     if kernel is None or kernel.name not in PRODUCTS:
         return None
+    if _library(vector) == _library(scores) == "cupy":
+        return _product_on_device(kernel, scores, labels, vector, axis)
     if type(vector) is not np.ndarray or vector.shape != getattr(scores, "shape", None):
         return None
     if vector.dtype != scores.dtype or type(scores) is not np.ndarray:
@@ -150,6 +152,20 @@ def _on_device(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> Any:
     if not in_reach(kernel) or not _same_rows(kernel, scores, labels, axis):
         return None
     return cuda
+
+
+def _product_on_device(
+    kernel: Kernel, scores: Array, labels: Array, vector: Array, axis: Any
+) -> Any:
+    """The module `cuda.products`, if it takes these arrays of CuPy."""
+    if compiled(kernel, scores, labels, axis) is None:
+        return None
+    from numeric_core.kernels.cuda import plan, products
+
+    same = vector.shape == scores.shape and vector.dtype == scores.dtype
+    if not same or vector.device != scores.device or scores.shape[axis] > plan.LONGEST_PRODUCT:
+        return None
+    return products
 
 
 def _fits(kernel: Kernel, scores: Array, labels: Array, axis: Any) -> bool:

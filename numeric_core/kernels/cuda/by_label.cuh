@@ -110,6 +110,8 @@ template <typename N, typename One> struct ByLabel {
         for (int w = 0; w < WIDTH; ++w)
             g[w] = slope[w];
     }
+
+    __device__ static Real bend(const Real x, const Real v) { return One::bend(x, v); }
 };
 
 template <typename N> struct CrossEntropy {
@@ -126,6 +128,15 @@ template <typename N> struct CrossEntropy {
         /* |s| of a mask at -inf stands beside 0 */
         const Wide loss = fma(a, fmin(fabs(x), N::MOST), log1p_of(e));
         return allowed(x, t) ? loss : (Wide)not_a_number();
+    }
+
+    /* e v / (1 + e)^2, in double with what 1 + e lacks, for float in double */
+    __device__ static Wide bend(const Wide x, const Wide v)
+    {
+        typedef typename N::Row Row;
+        const Row e = tail<N>(x), norm = 1 + e;
+        const Row lack = sizeof(Wide) == 8 ? e - (norm - 1) : 0;
+        return (Wide)(e * v / fma(norm, norm, 2 * norm * lack));
     }
 
     /* t (1 - t) >= 0 in [0, 1] alone; a masked label has the label 0. */

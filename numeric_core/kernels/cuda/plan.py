@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PART", "THREADS", "Resident", "resident", "width"]
+__all__ = ["PART", "THREADS", "Resident", "product", "resident", "width"]
 
 PART = 1 << 14
 """Labels of a part: 600 parts at n = 10^7, more than any device has multiprocessors."""
@@ -33,6 +33,9 @@ WARP, SMALL, LARGEST = 32, 256, 1024
 
 SHARED_BY_SMALL = 128
 """Threads of a block that some rows share."""
+
+LONGEST_PRODUCT = 1 << 17
+"""Labels of a row up to which one block does its product: 512 for each of its threads."""
 
 RESERVED = 320 * 8
 """Bytes of shared memory for the maxima and states of warps: SLOTS_FROM in `rows.cuh`."""
@@ -73,3 +76,10 @@ def resident(n: int, real: int, shared: int) -> Resident | None:
     if team <= 2 * LARGEST and needed <= shared:
         return Resident("resident_long", LARGEST, LARGEST, needed)
     return None
+
+
+def product(n: int, real: int) -> Resident:
+    """The launch for products of rows of n labels: a team reads its row some times over."""
+    slots = KEPT // real
+    team = min(SMALL, 1 << (-(-n // slots) - 1).bit_length())
+    return Resident("products", team, SHARED_BY_SMALL if team <= WARP else team, RESERVED)

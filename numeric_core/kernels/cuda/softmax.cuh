@@ -193,4 +193,18 @@ template <typename N> struct Softmax {
             g[w] = fma(p, apart, -(t[w] * q));
         }
     }
+
+    /* ---- Hessian-vector products ---- */
+
+    static constexpr int SIDES = 1;
+    __device__ static Real term(const Real e, const Real, int) { return fabs(e); }
+    __device__ static Row null(int) { return 0; }
+    __device__ static Row mass(const State &state, Row &low)
+    {
+        Row error;
+        const Row others = state.others.total(low);
+        const Row result = two_sum<Row>(state.main, others, error);
+        low += error;
+        return result;
+    }
 };

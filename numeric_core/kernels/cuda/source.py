@@ -43,16 +43,13 @@ MATHEMATICS = (
     *("numbers.cuh", "two_sided.cuh", "unified.cuh"),
     *("softmax.cuh", "by_label.cuh", "focal.cuh"),
 )
-KERNELS = ("rows.cuh", "parts.cuh")
+KERNELS = ("teams.cuh", "rows.cuh", "parts.cuh")
+PRODUCTS = ("teams.cuh", "products.cuh")
+"""Compiled apart: who wants values and gradients does not wait for products."""
 
 
-def source(loss: str, dtype: str, labels: str, width: int) -> str:
+def source(loss: str, dtype: str, labels: str, width: int, *, products: bool = False) -> str:
     """The text for a loss, the dtype of its scores, a kind of labels, and entries a read."""
-    return "".join((_text("device.cuh"), *body(loss, dtype, labels, width)))
-
-
-def body(loss: str, dtype: str, labels: str, width: int) -> tuple[str, ...]:
-    """The text but for what only a device has."""
     chosen = (
         f"typedef {STORED[dtype]} Stored;\n"
         "typedef Numbers<Stored> N;\n"
@@ -60,18 +57,20 @@ def body(loss: str, dtype: str, labels: str, width: int) -> tuple[str, ...]:
         f"typedef {LABELS[labels]} Label;\n"
         f"constexpr int WIDTH = {width};\n"
     )
-    return *map(_text, MATHEMATICS), chosen, *map(_text, KERNELS)
+    mathematics, kernels = map(_text, MATHEMATICS), map(_text, PRODUCTS if products else KERNELS)
+    return "".join((_text("device.cuh"), *mathematics, chosen, *kernels))
 
 
 def function(name: str, loss: str, dtype: str, labels: str, width: int) -> Any:
     """A kernel of that text for the current device, ready to be launched."""
     capability = str(import_module("cupy").cuda.Device().compute_capability)
-    return _module(loss, dtype, labels, width, capability).get_function(name)
+    products = name == "products"
+    return _module(loss, dtype, labels, width, products, capability).get_function(name)
 
 
 @cache
-def _module(loss: str, dtype: str, labels: str, width: int, capability: str) -> Any:
-    binary = _binary(source(loss, dtype, labels, width), capability)
+def _module(loss: str, dtype: str, labels: str, width: int, products: bool, capability: str) -> Any:
+    binary = _binary(source(loss, dtype, labels, width, products=products), capability)
     return import_module("cupy").RawModule(path=str(binary))
 
 

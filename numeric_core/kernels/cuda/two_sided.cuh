@@ -135,4 +135,16 @@ template <typename N, bool HARD> struct TwoSided {
         for (int w = 0; w < WIDTH; ++w)
             g[w] = factors.up.times(u[w]) - factors.down.times(d[w]);
     }
+
+    /* ---- Hessian-vector products ---- */
+
+    static constexpr int SIDES = 2;
+    __device__ static Real term(const Real u, const Real d, const int side) { return side ? d : u; }
+    /* of U, and of D */
+    __device__ Row null(const int side) const { return (Row)(side ? up : down); }
+    __device__ static Row mass(const State &, Row &low)
+    {
+        low = 0;
+        return 1;
+    }
 };

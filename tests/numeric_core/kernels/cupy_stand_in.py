@@ -120,7 +120,7 @@ def built(code: str) -> bytes:
     of_device = source._text("device.cuh")
     assert code.startswith(of_device)
     names = re.findall(r"^KERNEL\((\w+), ", code, re.MULTILINE)
-    assert len(names) == 7
+    assert len(names) in (1, 7)
     runs = "".join(
         f'extern "C" void run_{name}(unsigned blocks, unsigned threads, void **arguments)\n'
         f"{{\n    launch({name}, blocks, threads, arguments);\n}}\n"
@@ -147,7 +147,7 @@ def stand_in() -> ModuleType:
     def lifted(name: str) -> Any:
         return lambda *given, **named: asarray(getattr(np, name)(*given, **named))
 
-    names = ("empty", "zeros", "moveaxis", "flatnonzero", "ascontiguousarray")
+    names = ("empty", "zeros", "moveaxis", "flatnonzero", "ascontiguousarray", "may_share_memory")
     for name in names:
         setattr(module, name, lifted(name))
     module.ndarray, module.generic = ndarray, np.generic

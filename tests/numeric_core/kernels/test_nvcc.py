@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from numeric_core.kernels import PRODUCTS
 from numeric_core.kernels.cuda import plan, source
 
 NVCC = shutil.which("nvcc")
@@ -41,6 +42,14 @@ def test_nvcc_compiles_each(loss: str, dtype: str, tmp_path: Path) -> None:
     text = source.source(loss, dtype, labels, plan.width(64, itemsize))
     cubin = compiled_by_nvcc(tmp_path, text, architectures()[0])
     assert all(name.encode() in cubin for name in KERNELS)
+
+
+@pytest.mark.parametrize("dtype", source.STORED)
+@pytest.mark.parametrize("loss", PRODUCTS)
+def test_nvcc_compiles_products(loss: str, dtype: str, tmp_path: Path) -> None:
+    labels = {"zlpr": "bytes", "softmax": "index"}.get(loss, "same")
+    text = source.source(loss, dtype, labels, 2, products=True)
+    assert b"products" in compiled_by_nvcc(tmp_path, text, architectures()[0])
 
 
 def test_nvcc_compiles_for_all_architectures(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from covariances import scale
 
 import numeric_core as nc
 from numeric_core import kernels
@@ -65,42 +66,6 @@ def plainly(loss: nc.Loss, *arrays: Any, **options: Any) -> Any:
     return result
 
 
-def shares(name: str, scores: Any, labels: Any) -> list[Any]:
-    """The distributions whose covariances make up the Hessian, null classes left out."""
-    s, t = scores.astype(np.float64), np.asarray(labels, dtype=np.float64)
-    if name.startswith("softmax"):
-        return [np.exp(s) / np.exp(s).sum(axis=-1, keepdims=True)]
-    threshold = 0.3 if name == "zlpr, threshold" else 0.0
-    u, d = (1.0 - t) * np.exp(s - threshold), t * np.exp(threshold - np.where(t > 0, s, 0.0))
-    return [x / (1.0 + x.sum(axis=-1, keepdims=True)) for x in (u, d)]
-
-
-def spread(p: Any, v: Any) -> Any:
-    """p_i sum_j p_j |v_i - v_j|: with the v in order, by two running sums."""
-    order = np.argsort(v, axis=-1)
-    q, w = (np.take_along_axis(x, order, axis=-1) for x in (p, v))
-    below, weighted = np.cumsum(q, axis=-1), np.cumsum(q * w, axis=-1)
-    whole, mean = below[..., -1:], weighted[..., -1:]
-    distance = w * (2.0 * below - whole) + mean - 2.0 * weighted
-    result = np.empty_like(distance)
-    np.put_along_axis(result, order, q * distance, axis=-1)
-    return result
-
-
-def scale(name: str, scores: Any, labels: Any, vector: Any) -> Any:
-    """The sum of the sizes of the terms of each component."""
-    v = vector.astype(np.float64)
-    if name == "bce":
-        p = 1.0 / (1.0 + np.exp(-scores.astype(np.float64)))
-        return p * (1.0 - p) * np.abs(v)
-    total = np.zeros_like(v)
-    for p in shares(name, scores, labels):
-        null = np.maximum(0.0, 1.0 - p.sum(axis=-1, keepdims=True))
-        with_null = np.concatenate([p, null], axis=-1), np.concatenate([v, 0.0 * null], axis=-1)
-        total += spread(*with_null)[..., :-1]
-    return total
-
-
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
 @pytest.mark.parametrize("n", [1, 2, 64, 1025, 70_000])
 @pytest.mark.parametrize("name", LOSSES)
@@ -109,7 +74,7 @@ def test_as_the_plain_version(name: str, n: int, dtype: Any) -> None:
     got, true = loss.hvp(*arrays), plainly(loss, *arrays)
     assert got.dtype == dtype and got.shape == true.shape
     apart = np.abs(got.astype(np.float64) - true)
-    size = scale(name, *arrays)
+    size = scale(loss, *arrays)
     assert np.all(apart <= APART * np.spacing(np.abs(size).astype(dtype)))
     if n > 1:
         assert np.any(got != 0.0)
