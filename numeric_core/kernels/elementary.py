@@ -33,6 +33,7 @@ from numeric_core.kernels.intrinsics import (
     fma,
     power_of_two,
 )
+from numeric_core.kernels.vectors import element
 
 __all__ = [
     "exponent",
@@ -111,8 +112,9 @@ def exponential(x: Any) -> Any:
 
 @overload(exponential, jit_options={"forceinline": True})
 def _exponential(x: Any) -> Any:
-    terms, kind = EVEN[x], np.float32 if x == types.float32 else np.float64
-    inverse, high, magic = kind(1.0 / LOG_2), kind(LOG_2), kind(MAGIC[x])
+    number = element(x)
+    terms, kind = EVEN[number], np.float32 if number == types.float32 else np.float64
+    inverse, high, magic = kind(1.0 / LOG_2), kind(LOG_2), kind(MAGIC[number])
     low = kind((LOG_2 - float(high)) + LOG_2_LOW)
     even = tuple(kind(1.0 / math.factorial(2 * m)) for m in range(terms, 0, -1))
     odd = tuple(kind(1.0 / math.factorial(2 * m + 1)) for m in range(terms, 0, -1))
@@ -159,10 +161,11 @@ def one_sided(x: Any) -> Any:
 
 @overload(one_sided, jit_options={"forceinline": True})
 def _one_sided(x: Any) -> Any:
-    dtype = np.float32 if x == types.float32 else np.float64
-    inverse, high, magic = dtype(1.0 / LOG_2), dtype(LOG_2), dtype(MAGIC[x])
+    number = element(x)
+    dtype = np.float32 if number == types.float32 else np.float64
+    inverse, high, magic = dtype(1.0 / LOG_2), dtype(LOG_2), dtype(MAGIC[number])
     low = dtype((LOG_2 - float(high)) + LOG_2_LOW)
-    rest = polynomial(P[x], dtype)
+    rest = polynomial(P[number], dtype)
 
     def code(x: Any) -> Any:
         shifted = fma(x, inverse, magic)

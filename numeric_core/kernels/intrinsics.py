@@ -26,6 +26,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
+from numeric_core.kernels.vectors import Vector, called, element, like, llvm_type, resized, uniform
+
 __all__ = [
     "MAGIC",
     "Scalar",
@@ -57,7 +59,12 @@ _DIGITS = {types.float32: 23, types.float64: 52}
 @intrinsic
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """a b + c with one rounding."""
-    return a(a, a, a), lambda context, builder, signature, args: builder.fma(*args)
+    kind = next((x for x in (a, b, c) if isinstance(x, Vector)), a)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return called(builder, "llvm.fma", args[0].type, list(args))
+
+    return kind(kind, kind, kind), code
 
 
 @intrinsic
@@ -66,18 +73,25 @@ def add_any_order(typing: Any, a: Any, b: Any) -> Any:
     return a(a, a), lambda context, builder, signature, args: builder.fadd(*args, flags=["reassoc"])
 
 
+def _integers(x: Any) -> Any:
+    """LLVM's integers of the width of x, a number or a vector of them."""
+    return resized(llvm_type(x), ir.IntType(element(x).bitwidth))
+
+
+def _exponent(builder: Any, x: Any, shifted: Any) -> tuple[Any, Any]:
+    """The bits of 1, and k moved up to where the exponent is: k + MAGIC ends in the bits of k."""
+    width, kind = _integers(x), np.dtype(element(x).name)
+    one = uniform(width, int(np.array(1.0, kind).view(f"i{kind.itemsize}")))
+    places = uniform(width, _DIGITS[element(x)])
+    return one, builder.shl(builder.bitcast(shifted, width), places)
+
+
 @intrinsic
 def power_of_two(typing: Any, shifted: Any) -> Any:
-    """2^k for shifted = k + MAGIC and a normal result: the last bits of it moved to the exponent.
-
-    The bits of k + MAGIC end in those of k; moved up by the digits, k alone is left.
-    """
-    digits = _DIGITS[shifted]
+    """2^k for shifted = k + MAGIC and a normal result."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width = ir.IntType(shifted.bitwidth)
-        one = ir.Constant(width, int(np.array(1.0, shifted.name).view(f"i{shifted.bitwidth // 8}")))
-        k = builder.shl(builder.bitcast(args[0], width), ir.Constant(width, digits))
+        one, k = _exponent(builder, shifted, args[0])
         return builder.bitcast(builder.add(k, one), args[0].type)
 
     return shifted(shifted), code
@@ -86,21 +100,23 @@ def power_of_two(typing: Any, shifted: Any) -> Any:
 @intrinsic
 def two_powers(typing: Any, shifted: Any) -> Any:
     """(2^k, 2^-k) for shifted = k + MAGIC, both normal: one is added to and taken from the same."""
-    digits = _DIGITS[shifted]
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width, kind = ir.IntType(shifted.bitwidth), args[0].type
-        one = ir.Constant(width, int(np.array(1.0, shifted.name).view(f"i{shifted.bitwidth // 8}")))
-        k = builder.shl(builder.bitcast(args[0], width), ir.Constant(width, digits))
-        both = builder.add(one, k), builder.sub(one, k)
-        pair = [builder.bitcast(power, kind) for power in both]
+        one, k = _exponent(builder, shifted, args[0])
+        pair = [
+            builder.bitcast(x, args[0].type) for x in (builder.add(one, k), builder.sub(one, k))
+        ]
         return context.make_tuple(builder, signature.return_type, pair)
 
     return types.UniTuple(shifted, 2)(shifted), code
 
 
 def _unsigned(x: Any) -> Any:
-    return types.uint32 if x == types.float32 else types.uint64
+    return like(x, types.uint32 if element(x) == types.float32 else types.uint64)
+
+
+def _float(n: Any) -> Any:
+    return like(n, types.float32 if element(n) == types.uint32 else types.float64)
 
 
 @intrinsic
@@ -108,7 +124,7 @@ def pattern(typing: Any, x: Any) -> Any:
     """The bits of a float as an unsigned integer of its width."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(x.bitwidth))
+        return builder.bitcast(args[0], _integers(x))
 
     return _unsigned(x)(x), code
 
@@ -118,8 +134,8 @@ def magnitude(typing: Any, x: Any) -> Any:
     """The bits of |x|: they are ordered as |x| is, with nan above inf."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width = ir.IntType(x.bitwidth)
-        all_but_sign = ir.Constant(width, (1 << (x.bitwidth - 1)) - 1)
+        width = _integers(x)
+        all_but_sign = uniform(width, (1 << (element(x).bitwidth - 1)) - 1)
         return builder.and_(builder.bitcast(args[0], width), all_but_sign)
 
     return _unsigned(x)(x), code
@@ -130,10 +146,10 @@ def order(typing: Any, x: Any) -> Any:
     """An unsigned integer that is ordered as x is, with nan beyond both ends."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width = ir.IntType(x.bitwidth)
-        seen, top = builder.bitcast(args[0], width), ir.Constant(width, 1 << (x.bitwidth - 1))
-        sign = builder.ashr(seen, ir.Constant(width, x.bitwidth - 1))
-        return builder.xor(seen, builder.or_(sign, top))
+        width, last = _integers(x), element(x).bitwidth - 1
+        seen = builder.bitcast(args[0], width)
+        sign = builder.ashr(seen, uniform(width, last))
+        return builder.xor(seen, builder.or_(sign, uniform(width, 1 << last)))
 
     return _unsigned(x)(x), code
 
@@ -141,28 +157,24 @@ def order(typing: Any, x: Any) -> Any:
 @intrinsic
 def ordered(typing: Any, n: Any) -> Any:
     """The x of order(x)."""
-    kind = types.float32 if n == types.uint32 else types.float64
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width = ir.IntType(n.bitwidth)
-        top = ir.Constant(width, 1 << (n.bitwidth - 1))
-        sign = builder.ashr(builder.not_(args[0]), ir.Constant(width, n.bitwidth - 1))
-        seen = builder.xor(args[0], builder.or_(sign, top))
-        return builder.bitcast(seen, ir.FloatType() if kind == types.float32 else ir.DoubleType())
+        width, last = _integers(n), element(n).bitwidth - 1
+        sign = builder.ashr(builder.not_(args[0]), uniform(width, last))
+        seen = builder.xor(args[0], builder.or_(sign, uniform(width, 1 << last)))
+        return builder.bitcast(seen, llvm_type(_float(n)))
 
-    return kind(n), code
+    return _float(n)(n), code
 
 
 @intrinsic
 def positive(typing: Any, n: Any) -> Any:
     """The x >= 0 of pattern(x)."""
-    kind = types.float32 if n == types.uint32 else types.float64
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        width = ir.FloatType() if kind == types.float32 else ir.DoubleType()
-        return builder.bitcast(args[0], width)
+        return builder.bitcast(args[0], llvm_type(_float(n)))
 
-    return kind(n), code
+    return _float(n)(n), code
 
 
 @intrinsic
@@ -170,7 +182,7 @@ def one_less(typing: Any, n: Any) -> Any:
     """n - 1 of an unsigned integer; 0 becomes the highest."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.sub(args[0], ir.Constant(args[0].type, 1))
+        return builder.sub(args[0], uniform(args[0].type, 1))
 
     return n(n), code
 
@@ -222,7 +234,7 @@ def constant(x: Any, value: Any) -> Any:
 
 @overload(constant, jit_options={"forceinline": True})
 def _constant(x: Any, value: Any) -> Any:
-    kind = np.float32 if x == types.float32 else np.float64
+    kind = np.float32 if element(x) == types.float32 else np.float64
 
     def code(x: Any, value: Any) -> Any:
         return kind(value)

@@ -22,11 +22,14 @@ from numeric_core.kernels import (
     exponentials,
     focal,
     softmax,
+    softmax_rows,
     two_sided,
+    two_sided_rows,
     unified,
 )
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.threads import thread_count, work
+from numeric_core.kernels.vectors import LANES
 from numeric_core.namespace import round_to
 
 __all__ = ["PART", "WHOLE", "value", "value_and_grad"]
@@ -132,17 +135,25 @@ def _scratch(job: Job) -> Floats:
     return room[start : start + arrays * length].reshape(arrays, length)
 
 
+def _rows(job: Job) -> Any:
+    """The kernel for short rows: with vectors, where there is one and a row is as long as one."""
+    vectors = {two_sided: two_sided_rows, softmax: softmax_rows}.get(job.module)
+    narrow = job.scores.dtype == np.float32 and job.scores.shape[1] >= LANES
+    return vectors.rows if vectors and narrow else job.module.rows
+
+
 def _whole(job: Job) -> None:
     """Rows that fit into the scratch: each is done by one thread, from its sums to its gradient."""
     m, n = job.scores.shape
     step = max(1, WHOLE // n, -(-m // (TURNS * thread_count())))
+    rows = _rows(job)
     empty = np.empty(0, job.scores.dtype)
 
     def task(start: int) -> None:
         part = slice(start, start + step)
         s, t, v = job.scores[part].reshape(-1), job.labels[part].reshape(-1), job.value[part]
         g = empty if job.gradient is None else job.gradient[part].reshape(-1)
-        job.module.rows(job.kind, s, t, v, g, _scratch(job))
+        rows(job.kind, s, t, v, g, _scratch(job))
 
     work(task, range(0, m, step))
 

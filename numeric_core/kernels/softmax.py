@@ -53,12 +53,14 @@ from numeric_core.kernels.intrinsics import (
     pattern,
 )
 from numeric_core.kernels.sums import LENGTH
+from numeric_core.kernels.vectors import choose
 
 __all__ = [
     "ARRAYS",
     "FACTORS",
     "STATE",
     "Distribution",
+    "component",
     "cut_sums",
     "extent",
     "factors",
@@ -217,13 +219,13 @@ def factors(states: Scalar, f: Scalar) -> None:
 
 
 @INLINE
-def _component(e: Scalar, t: Scalar, f: Scalar) -> Scalar:
+def component(e: Scalar, t: Scalar, f: Scalar) -> Scalar:
     """p (T - t) - t (1 - p), no difference of which loses digits: p > 1/2 only of the largest."""
     high, low, complement, mass, others = f
     half = constant(t, 0.5)
     p = fma(e, high, e * low)
-    q = complement if p > half else constant(p, 1.0) - p
-    apart = others if t > half else mass - t
+    q = choose(p > half, complement, constant(p, 1.0) - p)
+    apart = choose(t > half, others, mass - t)
     return fma(p, apart, -(t * q))
 
 
@@ -232,7 +234,7 @@ def _gradient(e: Scalar, t: Scalar, f: Scalar) -> None:
     """The gradient in the place of the terms."""
     factors = f[0], f[1], f[2], f[3], f[4]
     for i in range(e.size):
-        e[i] = _component(e[i], t[i], factors)
+        e[i] = component(e[i], t[i], factors)
 
 
 @INLINE

@@ -41,6 +41,7 @@ from numeric_core.kernels.intrinsics import (
     two_powers,
 )
 from numeric_core.kernels.sums import GONE, LENGTH, LIMIT, exact_sum
+from numeric_core.kernels.vectors import choose, element
 
 __all__ = ["ARRAYS", "STATE", "Hard", "Soft", "gradient_part", "merge", "part", "rows"]
 
@@ -79,7 +80,7 @@ def easy_terms(kind: Any, x: Any, t: Any) -> Any:
 
 @overload(easy_terms, jit_options={"forceinline": True, "error_model": "numpy"})
 def _easy_terms(kind: Any, x: Any, t: Any) -> Any:
-    dtype = np.float32 if x == types.float32 else np.float64
+    dtype = np.float32 if element(x) == types.float32 else np.float64
     zero, one = dtype(0.0), dtype(1.0)
 
     def soft(kind: Any, x: Any, t: Any) -> Any:
@@ -90,10 +91,10 @@ def _easy_terms(kind: Any, x: Any, t: Any) -> Any:
 
     def hard(kind: Any, x: Any, t: Any) -> Any:
         positive = t == one
-        shifted, q = one_sided(-x if positive else x)
+        shifted, q = one_sided(choose(positive, -x, x))
         scale = power_of_two(shifted)
         e = fma(scale, q, scale)
-        return (zero if positive else e), (e if positive else zero)
+        return choose(positive, zero, e), choose(positive, e, zero)
 
     return hard if kind.instance_class is Hard else soft
 
@@ -229,7 +230,7 @@ def _share(like: Any, factor: Any, inverse: Any, high: Any, low: Any) -> Any:
 
 
 @INLINE
-def _factors(kind: Scalar, like: Scalar, state: Scalar) -> Scalar:
+def factors(kind: Scalar, like: Scalar, state: Scalar) -> Scalar:
     """The factors of u and d in the gradient of a row, as pairs in the dtype."""
     up, up_low, down, down_low = state
     a, a_low = share(like, kind.up, kind.down, up, up_low)
@@ -316,7 +317,7 @@ def _short(
         (up, up_low), (down, down_low) = exact_sum(u[row]), exact_sum(d[row])
         state = states[i]
         state[0], state[1], state[2], state[3] = up, up_low, down, down_low
-        f[i, 0], f[i, 1], f[i, 2], f[i, 3] = _factors(kind, s[0], (up, up_low, down, down_low))
+        f[i, 0], f[i, 1], f[i, 2], f[i, 3] = factors(kind, s[0], (up, up_low, down, down_low))
     if g.size:
         for i in range(m):
             row = slice(i * n, (i + 1) * n)
@@ -330,7 +331,7 @@ def _long(
     """A row longer than LENGTH; u is kept where the gradient is to be."""
     if g.size:
         _sums(kind, s, t, g, d, state)
-        difference(g, d, _factors(kind, s[0], (state[0], state[1], state[2], state[3])))
+        difference(g, d, factors(kind, s[0], (state[0], state[1], state[2], state[3])))
     else:
         _sums(kind, s, t, u, d, state)
 
@@ -376,5 +377,5 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
     """The gradient of a part (n,) of a row whose state (1, STATE) is known."""
     row = state[0]
-    f = _factors(kind, scores[0], (row[0], row[1], row[2], row[3]))
+    f = factors(kind, scores[0], (row[0], row[1], row[2], row[3]))
     _from_scores(kind, scores, labels, f, gradient)
