@@ -7,27 +7,47 @@ uncommon in it has no answer here and goes the usual way.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from numeric_core.direct.blocks import PIECE, Floats
-from numeric_core.direct.given import ONE
+from numeric_core.direct.blocks import ONES, PIECE, Floats
+from numeric_core.direct.given import ONE, scratch_of
 
-__all__ = ["MOST", "REACH", "Few", "answer", "least", "most"]
+__all__ = ["MOST", "REACH", "Few", "Room", "answer", "least", "most"]
 
-MOST = 1 << 13
-"""Scores of a batch.  Of soft_zlpr.value_and_grad in float32 all else takes 25 us beside the
-arithmetic, 10 of them here, and the arithmetic of 2^13 scores 40 us."""
+MOST = 1 << 15
+"""Scores of a batch: six arrays of 256 KiB.  soft_zlpr.value_and_grad in float32 takes 25 us beside
+the arithmetic otherwise, and 8 here; the arithmetic of 2^15 scores takes 100."""
 
 REACH = 128.0
 """Of |s|.  In float32 all terms and their sums are 0 or between 2^-149 e^-128 = 2^-334 and
 2^10 e^128 = 2^195: products of two and their inverses are in range."""
 
-Few: TypeAlias = Callable[[Floats, Floats, Floats, bool, bool], tuple[Floats, Floats | None] | None]
-"""(scores, labels, an array to write to, all (m, n) of float64; whether the result is rounded to
-float32; whether a gradient is asked for) -> values (m,), gradient (m, n); None: no answer."""
+
+class Room(NamedTuple):
+    """Arrays (m, n) of float64 to write to, one after the other in memory that a thread keeps.
+
+    scores, labels: for copies.  lower, upper: the first two and the last two of the others,
+    (2 m, n).  ones: (n,).
+    """
+
+    first: Floats
+    second: Floats
+    third: Floats
+    fourth: Floats
+    scores: Floats
+    labels: Floats
+    lower: Floats
+    upper: Floats
+    ones: Floats
+
+
+Few: TypeAlias = Callable[[Floats, Floats, Room, bool, bool], tuple[Floats, Floats | None] | None]
+"""(scores, labels, both (m, n) of float64; room, whose first array is |s|; whether the result is
+rounded to X
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -48,16 +68,15 @@ def answer(few: Few, hard: bool, scores: Any, labels: Any, slopes: bool) -> Any:
     elif not _labels(labels, hard):
         return None
     wide, n = dtype is SINGLE, shape[-1]
-    # contiguous copies, and the arrays themselves where nothing is to be done
-    x, t = np.ascontiguousarray(scores, DOUBLE), np.ascontiguousarray(labels, DOUBLE)
     if len(shape) != 2:
-        x, t = x.reshape(-1, n), t.reshape(-1, n)
-    spare = np.abs(x)
+        scores, labels = scores.reshape(-1, n), labels.reshape(-1, n)
+    room = _room(scores.shape)
+    x, t = _wide(scores, room.scores), _wide(labels, room.labels)
     # not >: a nan goes the same way
-    if not most(spare) <= REACH:
+    if not most(np.abs(x, out=room.first)) <= REACH:
         return None
     try:
-        found = few(x, t, spare, wide, slopes)
+        found = few(x, t, room, wide, slopes)
         return None if found is None else _as_given(found, dtype, shape)
     except (FloatingPointError, RuntimeWarning):
         # the caller wants underflow to be told: the usual way ignores it, for a share of the time
@@ -74,6 +93,34 @@ def _as_given(found: tuple[Floats, Floats | None], dtype: Any, shape: tuple[int,
         value = value.reshape(shape[:-1])[()]
         gradient = None if gradient is None else gradient.reshape(shape)
     return value, gradient
+
+
+class _Kept(threading.local):
+    """The room of the last batch, mostly that of the next: to cut it out takes a microsecond."""
+
+    shape: tuple[int, ...] = ()
+    room: Room
+
+
+_kept = _Kept()
+
+
+def _room(shape: tuple[int, ...]) -> Room:
+    """Of a batch (m, n)."""
+    if _kept.shape != shape:
+        m, n = shape
+        arrays = scratch_of(6, m, n)
+        halves = arrays[:4].reshape(2, 2 * m, n)
+        _kept.shape, _kept.room = shape, Room(*arrays, *halves, ONES[:n])
+    return _kept.room
+
+
+def _wide(x: Floats, out: Floats) -> Floats:
+    """x as contiguous float64, in out unless it is that."""
+    if x.dtype is DOUBLE and x.flags.c_contiguous:
+        return x
+    np.copyto(out, x)
+    return out
 
 
 def _labels(t: Floats, hard: bool) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 from numeric_core.direct import Way
 from numeric_core.direct.blocks import Block, Floats, Totals
 from numeric_core.direct.covariance import centred, leader, mean_beside
-from numeric_core.direct.few import least
+from numeric_core.direct.few import Room, least
 from numeric_core.direct.two_sided import both_sides, terms
 
 __all__ = ["way"]
@@ -53,14 +53,14 @@ def way(scale: float, margin: float) -> Way | None:
 
 
 def _few(
-    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+    x: Floats, t: Floats, room: Room, wide: bool, slopes: bool
 ) -> tuple[Floats, Floats | None] | None:
     """`numeric_core.direct.few`, gamma = 1, m = 0."""
     # float64 has labels that are too small; 0 - 1 is the largest integer
     if not wide and least(t.view(np.uint64) - 1) < _SMALL_BITS:
         return None
     m = len(x)
-    both, sums = both_sides(x, t, spare, wide)
+    both, sums = both_sides(x, t, room, wide)
     v, w = sums[:m], sums[m:]
     ratio = v * w
     gradient = None
@@ -68,7 +68,7 @@ def _few(
         share = 1.0 / (1.0 + ratio)
         factors = np.concatenate((share * w, share * v))
         np.multiply(both, factors[:, None], out=both)
-        gradient = np.subtract(both[:m], both[m:], out=spare)
+        gradient = np.subtract(both[:m], both[m:], out=room.first if wide else None)
     return np.log1p(ratio), gradient
 
 

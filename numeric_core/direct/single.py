@@ -17,9 +17,9 @@ import math
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import ONES, REACH, Block, Floats, Totals, dot, exact_sum
+from numeric_core.direct.blocks import REACH, Block, Floats, Totals, dot, exact_sum
 from numeric_core.direct.few import REACH as FARTHEST
-from numeric_core.direct.few import least
+from numeric_core.direct.few import Room, least
 
 __all__ = ["BINARY"]
 
@@ -84,28 +84,33 @@ def _losses(block: Block) -> Floats:
 
 
 def _few(
-    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+    x: Floats, t: Floats, room: Room, wide: bool, slopes: bool
 ) -> tuple[Floats, Floats | None] | None:
     """`numeric_core.direct.few`."""
-    e, a, n = np.exp(x), 1.0 - t, x.shape[1]
-    norm = e + 1.0
+    spare, e, a, norm, *_ = room
+    np.exp(x, out=e)
+    np.subtract(1.0, t, out=a)
     if wide:
-        value = np.vecdot(np.log(norm, out=spare), ONES[:n]) - np.vecdot(t, x)
+        np.log(np.add(e, 1.0, out=norm), out=spare)
+        value = np.vecdot(spare, room.ones) - np.vecdot(t, x)
         # log(1 + e^s) < |s| + 1
-        if not least(value) >= LEAST * (FARTHEST + 1.0) * n:
+        if not least(value) >= LEAST * (FARTHEST + 1.0) * x.shape[1]:
             return None
     else:
-        value = _losses_of(x, t, e, a, spare)
+        value = _losses_of(x, t, room)
     if not slopes:
         return value, None
+    if not wide:
+        np.add(e, 1.0, out=norm)
     np.subtract(np.multiply(a, e, out=a), t, out=a)
-    return value, np.divide(a, norm, out=a)
+    return value, np.divide(a, norm, out=a if wide else None)
 
 
-def _losses_of(x: Floats, t: Floats, e: Floats, a: Floats, spare: Floats) -> Floats:
-    """As `_losses`: l, from e^s and 1 - t."""
-    linear = t * x
-    np.maximum(np.negative(linear, out=linear), np.multiply(a, x, out=spare), out=linear)
+def _losses_of(x: Floats, t: Floats, room: Room) -> Floats:
+    """As `_losses`: l, from e^s and 1 - t in the room."""
+    spare, e, a, linear, *_ = room
+    np.negative(np.multiply(t, x, out=linear), out=linear)
+    np.maximum(linear, np.multiply(a, x, out=spare), out=linear)
     np.log1p(np.minimum(e, np.divide(1.0, e, out=spare), out=spare), out=spare)
     return exact_sum(np.add(linear, spare, out=linear), spare)
 

@@ -22,12 +22,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import FINE, ONES, Block, Floats, Totals, dot, exact_sum
+from numeric_core.direct.blocks import FINE, Block, Floats, Totals, dot, exact_sum
 from numeric_core.direct.covariance import centred, leader, mean_beside
-from numeric_core.direct.few import SINGLE, least, most
+from numeric_core.direct.few import SINGLE, Room, least, most
 from numeric_core.direct.given import TOLERANCE
 
 __all__ = ["SOFTMAX"]
+
+MANY = 1 << 13
+"""Scores from which on both slopes of all labels cost more than a list of the large ones."""
 
 LEAST, MOST = 2.0**-700, 2.0**1000
 """Of the largest term, which is as good as the sum: p_i >= 2^-300 comes of a normal number, and
@@ -59,12 +62,12 @@ def _plain_value(totals: Totals) -> Floats:
 
 
 def _few(
-    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+    x: Floats, t: Floats, room: Room, wide: bool, slopes: bool
 ) -> tuple[Floats, Floats | None] | None:
     """`numeric_core.direct.few`."""
     if not wide:
-        return _few_apart(x, t, spare, slopes)
-    e, ones = np.exp(x, out=spare), ONES[: x.shape[1]]
+        return None if x.size > MANY else _few_apart(x, t, room, slopes)
+    e, ones = np.exp(x, out=room.first), room.ones
     norm, mass = np.vecdot(e, ones), np.vecdot(t, ones)
     value = mass * np.log(norm) - np.vecdot(t, x)
     if not (least(value) >= SMALL and _near_one(mass, SINGLE)):
@@ -76,17 +79,17 @@ def _few(
 
 
 def _few_apart(
-    x: Floats, t: Floats, spare: Floats, slopes: bool
+    x: Floats, t: Floats, room: Room, slopes: bool
 ) -> tuple[Floats, Floats | None] | None:
     """As `_apart`: both sums at once."""
     m, n = x.shape
-    both = np.empty((2 * m, n))
-    e, flat, t_flat = np.exp(x, out=both[:m]), both.reshape(-1), t.reshape(-1)
-    both[m:] = t
+    spare, both = room.lower, room.upper
+    e, flat, t_flat = np.exp(x, out=room.third), both.reshape(-1), t.reshape(-1)
+    room.fourth[...] = t
     leader = x.argmax(axis=-1) + np.arange(0, m * n, n)
     largest, flat[leader] = flat[leader], 0.0
     limits = np.full(2 * m, 2.0)
-    np.vecdot(e, ONES[:n], out=limits[:m])
+    np.vecdot(e, room.ones, out=limits[:m])
     likely = most(t)
     main = (t_flat > HALF).nonzero()[0] if likely > HALF else None
     if main is not None:
@@ -94,45 +97,45 @@ def _few_apart(
         if not (row[1:] > row[:-1]).all():
             return None
         flat[main + m * n] = 0.0
-        limits[m + row] = np.vecdot(both[m + row], ONES[:n])
-    sums = exact_sum(both, np.empty_like(both), limits[:, None])
+        limits[m + row] = np.vecdot(both[m + row], room.ones)
+    sums = exact_sum(both, spare, limits[:, None])
     rest, others = sums[:m], sums[m:]
     mass = others.copy()
     if main is not None:
         mass[row] += t_flat[main]
     if not _near_one(mass, x.dtype):
         return None
-    gaps = np.subtract(x.reshape(-1)[leader][:, None], x, out=both[m:])
+    gaps = np.subtract(x.reshape(-1)[leader][:, None], x, out=room.fourth)
     value = dot(t, gaps, FINE) + mass * np.log1p(rest / largest)
     if not slopes:
         return value, None
     flat[leader] = largest
     own = None if main is None else (main, others[row])
-    return value, _slopes(e, t, likely, (largest, rest, mass), leader, own, spare)
+    return value, _slopes(room, t, likely, (largest, rest, mass), leader, own)
 
 
 def _slopes(
-    e: Floats,
+    room: Room,
     t: Floats,
     likely: float,
     sums: tuple[Floats, Floats, Floats],
     leader: Floats,
     own: tuple[Floats, Floats] | None,
-    spare: Floats,
 ) -> Floats:
-    """As `_slope`, by both formulas for all labels.
+    """As `_slope`, by both formulas for all labels, from e^s in the room.
 
     sums: e^{s_k}, R, T.  own: the places of labels above 1/2, and T without them.
     """
+    share, plain, e, absent, *_ = room
     largest, rest, mass = sums
     norm = (largest + rest)[:, None]
-    share = e * (mass[:, None] / norm)
-    plain = share - t
+    np.multiply(e, mass[:, None] / norm, out=share)
+    np.subtract(share, t, out=plain)
     large = (np.maximum(share, t, out=share) if likely > EIGHTH else share) > EIGHTH
     q = np.subtract(norm, e, out=share)
     q.reshape(-1)[leader] = rest
     np.divide(q, norm, out=q)
-    absent = np.subtract(mass[:, None], t, out=spare)
+    np.subtract(mass[:, None], t, out=absent)
     if own is not None:
         absent.reshape(-1)[own[0]] = own[1]
     np.multiply(np.divide(e, norm, out=e), absent, out=e)

@@ -17,9 +17,9 @@ from functools import cache, partial
 import numpy as np
 
 from numeric_core.direct import Way
-from numeric_core.direct.blocks import ONES, Block, Floats, Totals, exact_sum
+from numeric_core.direct.blocks import Block, Floats, Totals, exact_sum
 from numeric_core.direct.covariance import centred, leader, mean_beside
-from numeric_core.direct.few import least
+from numeric_core.direct.few import Room, least
 
 __all__ = ["both_sides", "terms", "way"]
 
@@ -44,11 +44,11 @@ def way(threshold: float, hard: bool) -> Way | None:
 
 
 def _few(
-    x: Floats, t: Floats, spare: Floats, wide: bool, slopes: bool
+    x: Floats, t: Floats, room: Room, wide: bool, slopes: bool
 ) -> tuple[Floats, Floats | None] | None:
     """`numeric_core.direct.few`, s0 = 0."""
     m = len(x)
-    both, sums = both_sides(x, t, spare, wide)
+    both, sums = both_sides(x, t, room, wide)
     # float64 has labels small enough for any sum
     if not wide and least(sums) < LEAST and not _known(sums).all():
         return None
@@ -56,22 +56,20 @@ def _few(
     if slopes:
         norm = (1.0 + sums)[:, None]
         np.multiply(both, 1.0 / norm, out=both) if wide else np.divide(both, norm, out=both)
-        gradient = np.subtract(both[:m], both[m:], out=spare)
+        gradient = np.subtract(both[:m], both[m:], out=room.first if wide else None)
     logs = np.log1p(sums)
     return logs[m:] + logs[:m], gradient
 
 
-def both_sides(x: Floats, t: Floats, spare: Floats, wide: bool) -> tuple[Floats, Floats]:
-    """u, and below it d, (2 m, n), and their sums."""
-    m, n = x.shape
-    both = np.empty((2 * m, n))
-    u, e = both[:m], np.exp(x, out=spare)
+def both_sides(x: Floats, t: Floats, room: Room, wide: bool) -> tuple[Floats, Floats]:
+    """u, and below it d, (2 m, n), in the last arrays, and their sums."""
+    both, e, u = room.upper, np.exp(x, out=room.first), room.third
     np.subtract(1.0, t, out=u)
     np.multiply(u, e, out=u)
-    np.divide(t, e, out=both[m:])
+    np.divide(t, e, out=room.fourth)
     if wide:
-        return both, np.vecdot(both, ONES[:n])
-    return both, exact_sum(both, np.empty_like(both))
+        return both, np.vecdot(both, room.ones)
+    return both, exact_sum(both, room.lower)
 
 
 def _sums(base: float, block: Block) -> tuple[Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -158,3 +159,21 @@ def test_underflow_is_nothing_to_tell(name: str, dtype: Any, wish: Any) -> None:
         found = loss.value_and_grad(scores, labels)
     for x, y in zip(found, true, strict=True):
         np.testing.assert_array_equal(x, y, strict=True)
+
+
+@ANY
+@ALL
+def test_a_result_is_the_callers(name: str, dtype: Any) -> None:
+    """The arrays that a thread keeps are written again by the next call: no result is in them."""
+    loss, arrays = LOSSES[name], batch(name, (8, 9), dtype)
+    found = loss.value_and_grad(*arrays)
+    before = [x.copy() for x in found]
+    for seed in (1.0, 2.0):
+        loss.value_and_grad(arrays[0] * dtype(seed), arrays[1])
+        loss.value_and_grad(arrays[0][:5] * dtype(seed), arrays[1][:5])
+    for x, y in zip(found, before, strict=True):
+        np.testing.assert_array_equal(x, y)
+    with ThreadPoolExecutor(4) as pool:
+        for other in pool.map(lambda _: loss.value_and_grad(*arrays), range(40)):
+            for x, y in zip(other, before, strict=True):
+                np.testing.assert_array_equal(x, y)
