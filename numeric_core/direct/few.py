@@ -47,7 +47,8 @@ class Room(NamedTuple):
 
 Few: TypeAlias = Callable[[Floats, Floats, Room, bool, bool], tuple[Floats, Floats | None] | None]
 """(scores, labels, both (m, n) of float64; room, whose first array is |s|; whether the result is
-rounded to X
+rounded to float32; whether a gradient is asked for) -> values (m,), gradient (m, n), which may be
+in the room if it is still to be rounded; None: no answer."""
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
