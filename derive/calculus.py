@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sympy import (
     Abs,
@@ -86,6 +86,13 @@ def indices_of(expression: Expr) -> frozenset[Index]:
     return frozenset().union(*(indices_of(argument) for argument in expression.args))
 
 
+@lru_cache(maxsize=KEPT)
+def nodes_of(expression: Expr, kind: Any) -> frozenset[Expr]:
+    """Every node of a kind, as ``expression.atoms(kind)`` has them."""
+    own = (expression,) if isinstance(expression, kind) else ()
+    return frozenset(own).union(*(nodes_of(argument, kind) for argument in expression.args))
+
+
 def renamed(expression: Expr, names: Mapping[Index, Index]) -> Expr:
     """Every index that has another name under it, all at once, the bound ones too."""
     return _renamed(expression, tuple((old, new) for old, new in names.items() if old != new))
@@ -101,7 +108,23 @@ def _renamed(expression: Expr, names: tuple[tuple[Index, Index], ...]) -> Expr:
     if isinstance(expression, Index):
         return own[0][1]
     arguments = (_renamed(argument, own) for argument in expression.args)
-    return entry(*arguments) if isinstance(expression, Indexed) else expression.func(*arguments)
+    if isinstance(expression, Indexed):
+        return entry(*arguments)
+    new = {name for _, name in own}
+    image = expression.func(*arguments)
+    return image if new & occurring or len(new) < len(own) else _known_as(image, expression)
+
+
+def _known_as(image: Expr, expression: Expr) -> Expr:
+    """The expression under new names, of which SymPy knows what it knows of the expression.
+
+    It asks each exponent whether it is 0, and seldom finds out, after a search of all that is
+    assumed.
+    """
+    is_new = type(image) is type(expression) and image._assumptions is image.default_assumptions
+    if is_new and expression._assumptions is not expression.default_assumptions:
+        image._assumptions = expression._assumptions.copy()
+    return image
 
 
 @lru_cache(maxsize=KEPT)
@@ -234,7 +257,7 @@ def _has_partial(expression: Expr) -> bool:
 def _sift_sum(aggregate: Sum) -> Expr:
     index, body = opened(aggregate)
     body = sift(body)
-    if not any(index in delta.free_symbols for delta in body.atoms(KroneckerDelta)):
+    if not any(index in delta.args for delta in nodes_of(body, KroneckerDelta)):
         return over(aggregate, index, body)
     sifted, kept = [], []
     for term in _terms_by_delta(body):
@@ -282,7 +305,10 @@ def replace_index(expression: Expr, index: Index, target: Index) -> Expr:
     if isinstance(expression, Index):
         return target
     arguments = (replace_index(argument, index, target) for argument in expression.args)
-    return entry(*arguments) if isinstance(expression, Indexed) else expression.func(*arguments)
+    if isinstance(expression, Indexed):
+        return entry(*arguments)
+    image = expression.func(*arguments)
+    return image if target in free_indices(expression) else _known_as(image, expression)
 
 
 def alike(left: Expr, right: Expr) -> bool:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from sympy import Expr, Indexed, IndexedBase, S, Symbol
 
-from derive.calculus import alike, free_indices, replace_index, resolve, under_names
+from derive.calculus import alike, free_indices, nodes_of, replace_index, resolve, under_names
 from derive.decide import Decision, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces
@@ -223,8 +223,8 @@ _Sides = tuple[Expr, Expr]
 def _check_names(named: Mapping[Expr, Expr], sides: _Sides, under: _Sides, facts: Facts) -> None:
     """A name that occurs is new, has the indices and the sign of its part, and names one family."""
     families: dict[Expr, tuple[Expr, tuple[Expr, ...]]] = {}
-    taken = set().union(*(side.free_symbols | side.atoms(IndexedBase) for side in sides))
-    occurring = set().union(*(side.atoms(Indexed, Symbol) for side in under))
+    taken = set().union(*(side.free_symbols | nodes_of(side, IndexedBase) for side in sides))
+    occurring = set().union(*(nodes_of(side, kind) for side in under for kind in (Indexed, Symbol)))
     for part, name in named.items():
         if name not in occurring:
             continue

@@ -29,6 +29,9 @@ Key = Callable[[Expr], Any]
 
 def least_nest(aggregate: Sum, key: Key) -> Expr:
     """The nest of sums in that order of its indices whose writing has the least key."""
+    bases = (factor.as_base_exp()[0] for factor in Mul.make_args(aggregate.function))
+    if len(aggregate.limits) == 1 and not any(isinstance(base, Sum) for base in bases):
+        return aggregate
     names = (f"_nest_{number}" for number in range(LARGEST_NEST + 1))
     bound: list[Index] = []
     factors = _flattened(aggregate, names, bound)

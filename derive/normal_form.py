@@ -51,7 +51,7 @@ from sympy import (
 from sympy.core.function import Function
 
 from derive.axis import Index
-from derive.calculus import opened, over, resolve, sift
+from derive.calculus import nodes_of, opened, over, resolve, sift
 from derive.coefficients import Coefficient, OrderSum, depth_of_sums
 from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -92,7 +92,7 @@ def _resolved(expression: Expr) -> Expr:
     What is summed would be multiplied out over the delta first, and a coefficient take it inside.
     """
     expression = resolve(expression)
-    return sift(expression) if expression.has(KroneckerDelta) else expression
+    return sift(expression)
 
 
 def _reduced(ring: Generators, numerator: Expr, orders_inside: bool = True) -> Expr:
@@ -106,10 +106,10 @@ def _reduced(ring: Generators, numerator: Expr, orders_inside: bool = True) -> E
 
 def _root(expression: Expr) -> int:
     """The least common denominator of all rational exponents: generators are that root."""
-    exponents = [power.exp for power in expression.atoms(Pow)]
+    exponents = [power.exp for power in nodes_of(expression, Pow)]
     scales = [
         term.as_coeff_Mul()[0]
-        for exponential in expression.atoms(exp)
+        for exponential in nodes_of(expression, exp)
         for term in Add.make_args(expand(exponential.args[0]))
     ]
     return lcm(1, *(q.q for q in exponents + scales if isinstance(q, Rational)))

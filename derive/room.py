@@ -10,6 +10,7 @@ from __future__ import annotations
 from sympy import Add, Expr, S
 from sympy import log as logarithm
 
+from derive.calculus import nodes_of
 from derive.nodes import Shift, larger
 
 ROOM = 60
@@ -22,7 +23,7 @@ def with_room(expression: Expr) -> Expr:
     ``max(x - 60, 0)``: a value and its gradient then have their exponentials and sums in common.
     Quotients stay finite, ``e^60`` above a sum that holds it; their squares in float32 would not.
     """
-    shifts = (node for node in expression.atoms(Shift) if _is_bounded_below(node.definition))
+    shifts = (node for node in nodes_of(expression, Shift) if _is_bounded_below(node.definition))
     return expression.xreplace(
         {shift: Shift(larger(_bounded(shift.definition) - ROOM, S.Zero)) for shift in shifts}
     )

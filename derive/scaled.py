@@ -15,7 +15,7 @@ from sympy import exp as exponential
 from sympy import log as logarithm
 
 from derive.axis import Index, total
-from derive.calculus import free_indices, replace_index
+from derive.calculus import free_indices, nodes_of, replace_index
 from derive.collect import without
 from derive.nodes import (
     Largest,
@@ -193,7 +193,7 @@ class Fraction:
             for index in sorted(free_indices(self.exponent), key=str):
                 if (family, slot) in self.families and same_axis(family.index, index):
                     self._take_member(family, slot, index)
-        for shift in sorted(self.exponent.atoms(Shift), key=str):
+        for shift in sorted(nodes_of(self.exponent, Shift), key=str):
             self._take_scaled(shift)
 
     def _take_member(self, family: Family, slot: int | None, index: Index) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sympy import Add, Dummy, Expr, Pow, S, expand
 from sympy import exp as exponential
 
+from derive.calculus import nodes_of
 from derive.nodes import sigmoid
 from derive.reduction import is_reciprocal
 from derive.scaled import term_count
@@ -41,7 +42,7 @@ def one_plus_exp(base: Expr) -> Expr | None:
 
 def is_bounded(expression: Expr) -> bool:
     """Whether each exponential is in a sigmoid, and none beside 1, as in ``1 - sigmoid(x)``."""
-    sigmoids = (f for f in expression.atoms(Pow) if is_reciprocal(f))
+    sigmoids = (f for f in nodes_of(expression, Pow) if is_reciprocal(f))
     names = {f: Dummy() for f in sigmoids if one_plus_exp(f.base) is not None}
     rest = expression.xreplace(names)
     return S.One not in expression.args and bool(names) and not rest.has(exponential)

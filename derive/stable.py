@@ -25,7 +25,7 @@ from sympy import exp as exponential
 from sympy import log as logarithm
 
 from derive.axis import KEPT, Index, total
-from derive.calculus import free_indices, opened, over, replace_index
+from derive.calculus import free_indices, nodes_of, opened, over, replace_index
 from derive.collect import collected, without
 from derive.nodes import (
     ArgLargest,
@@ -109,7 +109,7 @@ def _settled(expression: Expr, weights: Weights) -> Expr:
     that of the index left out, the sum then 0: right beside 1 and above a sum, where what is so
     much smaller does not count, but not under a logarithm or a bar of its own.
     """
-    if not expression.has(KroneckerDelta) or isinstance(expression, LEAVES):
+    if not nodes_of(expression, KroneckerDelta) or isinstance(expression, LEAVES):
         return expression
     if isinstance(expression, logarithm | Pow) and not _holds_one(expression.args[0]):
         return expression
@@ -131,7 +131,7 @@ def _is_settleable(term: Expr, index: Index) -> bool:
 def _spread_settled(factors: list[Expr]) -> Expr:
     """The product, opened over sums of settled sums: each has its own scale."""
     for factor in factors:
-        if isinstance(factor, Add) and any(term.has(settled) for term in factor.args):
+        if isinstance(factor, Add) and any(nodes_of(term, settled) for term in factor.args):
             rest = without(factors, factor)
             return Add(*(_spread_settled([*rest, term]) for term in factor.args))
     return Mul(*factors)
@@ -180,7 +180,7 @@ def _shift_over(exponent: Expr, weight: Expr, index: Index) -> Shift:
 def _weights(expression: Expr) -> Weights:
     """For each exponential of a sum over other indices, the factors that all such sums share."""
     found: Weights = {}
-    for node in expression.atoms(Sum):
+    for node in nodes_of(expression, Sum):
         index, body = opened(node)
         gates, rest = _gates(body, index)
         if gates != 1:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from sympy import Expr, Indexed, IndexedBase, Symbol
 
 from derive.axis import Axis, Index
+from derive.calculus import nodes_of
 
 Argument: TypeAlias = "IndexedBase | Symbol"
 
@@ -84,9 +85,9 @@ class Formula:
         first = Result("value" if self.also else self.name, self.expression, self.outputs)
         return (first, *self.also)
 
-    def atoms(self, kind: type[Expr]) -> set[Expr]:
+    def atoms(self, kind: Any) -> set[Expr]:
         """What is of a kind in the expression of any result."""
-        return {atom for result in self.results for atom in result.expression.atoms(kind)}
+        return {atom for result in self.results for atom in nodes_of(result.expression, kind)}
 
     def _used(self) -> set[str]:
         entries = {str(entry.base) for entry in self.atoms(Indexed)}
