@@ -1,8 +1,11 @@
-"""On a GPU: value and gradient of CuPy arrays, beside a copy of as many bytes on the same device.
+"""On a GPU: value and gradient of CuPy arrays, and products with the Hessian, beside a copy of as
+many bytes on the same device.
 
 A kernel that reads scores and labels once and writes the gradient once moves B bytes; so does a
-copy of B / 2.  A ratio of 1.25 to it is 80 % of the bandwidth that a copy has.  The time is that of
-whole calls, with the check whether a row is left to the plain version.
+copy of B / 2.  A ratio of 1.25 to it is 80 % of the bandwidth that a copy has.  For a product it
+reads a vector as well, and again for the sums before it: what then comes from the device's memory,
+not from its cache, adds to the ratio.  The time is that of whole calls, with the check whether a
+row is left to the plain version.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import lossproof
 from benchmarks.contenders import OURS
 from benchmarks.measure import Limits, interleaved
 from benchmarks.run import Row
+from numeric_core.kernels.cuda.plan import LONGEST_PRODUCT
 
 __all__ = ["COPY", "Case", "Plan", "measured", "missing", "plan_of"]
 
@@ -40,17 +44,19 @@ ROOM = 400
 
 @dataclass(frozen=True)
 class Case:
-    """A loss, by the name of its object, and how its labels are given."""
+    """A loss, by the name of its object, how its labels are given, and what is computed."""
 
     loss: str
     labels: str
     dtype: str
     shape: tuple[int, int]
+    product: bool = False
 
     @property
     def title(self) -> str:
         """As the tables name it."""
-        return f"{self.loss}, {self.labels}: {self.shape[0]} x {self.shape[1]}"
+        what = ", product" if self.product else ""
+        return f"{self.loss}, {self.labels}{what}: {self.shape[0]} x {self.shape[1]}"
 
 
 LOSSES = (
@@ -58,7 +64,14 @@ LOSSES = (
     ("soft_zlpr", "soft labels"),
     ("softmax_cross_entropy", "distributions"),
     ("softmax_cross_entropy", "class indices"),
+    ("binary_cross_entropy", "soft labels"),
+    ("unified", "hard labels"),
+    ("focal", "hard labels"),
+    ("asymmetric", "hard labels"),
 )
+PRODUCTS = ("zlpr", "soft_zlpr", "softmax_cross_entropy", "binary_cross_entropy")
+# They have kernels for narrower dtypes alone.
+NARROW = ("focal", "asymmetric")
 
 
 @dataclass(frozen=True)
@@ -88,12 +101,19 @@ def plan_of(size: str, only: Sequence[str]) -> Plan:
         raise ValueError(f"no case is named {', '.join(only)}: expected part of {known}")
     entries = min(ENTRIES[size], _free() // ROOM)
     cases = [
-        Case(loss, labels, dtype, (max(1, entries // n), n))
+        Case(loss, labels, dtype, (max(1, entries // n), n), product)
         for loss, labels in chosen
+        for product in (False, True)
         for dtype in DTYPES
         for n in LENGTHS[size]
     ]
-    return Plan(cases)
+    return Plan([case for case in cases if _has_kernel(case)])
+
+
+def _has_kernel(case: Case) -> bool:
+    if case.product:
+        return case.loss in PRODUCTS and case.shape[1] <= LONGEST_PRODUCT
+    return case.loss not in NARROW or case.dtype != "float64"
 
 
 def _free() -> int:
@@ -113,10 +133,13 @@ def measured(plan: Plan, limits: Limits, begin: Callable[[str], object]) -> Iter
 
 def _rows(case: Case, limits: Limits) -> Iterator[Row]:
     scores, labels = _data(case)
-    moved = 2 * scores.nbytes + labels.nbytes + scores.shape[0] * scores.dtype.itemsize
-    loss, copy = getattr(lossproof, case.loss), _copy(moved // 2, scores.device)
+    loss, vector = getattr(lossproof, case.loss), (scores[::-1].copy(),) if case.product else ()
+    call = loss.hvp if case.product else loss.value_and_grad
+    arrays = (scores, labels, *vector)
+    moved = scores.nbytes + sum(x.nbytes for x in arrays)
+    copy = _copy((moved + scores.shape[0] * scores.dtype.itemsize) // 2, scores.device)
     calls = {
-        name: partial(_call, loss, scores, labels, kernels)
+        name: partial(_call, call, arrays, kernels)
         for name, kernels in ((OURS, True), (PLAIN, False))
     }
     timings = interleaved({**calls, COPY: copy}, {COPY: copy}, limits)
@@ -126,10 +149,10 @@ def _rows(case: Case, limits: Limits) -> Iterator[Row]:
         yield Row(case.title, case.dtype, name, *figures, loss=case.loss, shape=case.shape)
 
 
-def _call(loss: Any, scores: Any, labels: Any, kernels: bool) -> None:
+def _call(function: Callable[..., object], arrays: tuple[Any, ...], kernels: bool) -> None:
     lossproof.use_kernels(kernels)
-    loss.value_and_grad(scores, labels)
-    scores.device.synchronize()
+    function(*arrays)
+    arrays[0].device.synchronize()
 
 
 def _copy(count: int, device: Any) -> Callable[[], None]:

@@ -12,7 +12,8 @@ be written, in the user's cache directory).  In later processes the first call t
 of it the import of Numba.
 
 CuPy arrays of any size, bfloat16 included, go to CUDA kernels in the same way (`pip install
-"lossproof[cuda12]"` or `[cuda13]`; `numeric_core.kernels.cuda`); CuPy compiles at the first call.
+"lossproof[cuda12]"` or `[cuda13]`; `numeric_core.kernels.cuda`), which are compiled at the first
+call; those for the losses over a table are for NumPy arrays alone.
 
 `use_kernels(False)`, or LOSSPROOF_KERNELS=0 in the environment, leaves the plain version alone: for
 the bits that other array libraries are compared with, for processes too short to load a compiler.

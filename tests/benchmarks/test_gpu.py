@@ -41,6 +41,15 @@ def test_the_smallest_run(cupy: None, tmp_path: Path) -> None:
         assert row["ratio"] == 1 or row["contender"] != gpu.COPY
 
 
+def test_what_has_a_kernel_is_measured(cupy: None) -> None:
+    cases = gpu.plan_of("full", []).cases
+    assert {case.loss for case in cases} == {loss for loss, _ in gpu.LOSSES}
+    assert {case.loss for case in cases if case.product} == set(gpu.PRODUCTS)
+    assert not [case for case in cases if case.loss == "focal" and case.dtype == "float64"]
+    assert max(case.shape[1] for case in cases if case.product) == 32_768
+    assert "soft_zlpr, soft labels, product" in {case.title.partition(":")[0] for case in cases}
+
+
 def test_labels_of_each_kind(cupy: None) -> None:
     for loss, labels in gpu.LOSSES:
         scores, given = gpu._data(gpu.Case(loss, labels, "bfloat16", (5, 1 << 21)))

@@ -6,8 +6,8 @@
  * e_0 is the weight of a null class with v_0 = 0, and 0 for softmax. The Hessian of ZLPR is the sum
  * of two such covariances, of its SIDES u and d, each with its null class. As
  * h_i = T p_i sum_j p_j (v_i - v_j), an error of a term e_j is one of all of its shares alike, and
- * does no harm as long as the same e_j stands in N and in the mean. The mean is written with the v of
- * the largest share as its origin, so that nothing cancels beside it:
+ * does no harm as long as the same e_j stands in N and in the mean. The mean is written with the v
+ * of the largest share as its origin, so that nothing cancels beside it:
  *
  *     c = v_k,   D = sum_j e_j (v_j - c),   h_i = e_i ((v_i - c) - D / N) T / N
  *
@@ -33,7 +33,8 @@ typedef N::Row Row;
 #define LEAST_V 6.223015277861142e-61
 #define MOST_V 1.6069380442589903e+60
 #define LEAST_TERM 3.054936363499605e-151
-/* In float, v - c and its distance to the mean do not overflow up to 2^100; else any that is finite. */
+/* In float, v - c and its distance to the mean do not overflow up to 2^100; in double they never do
+   for float, and LEAST_V and MOST_V are beside it for double. */
 #define LARGEST_V (sizeof(Row) == 4 ? 1.2676506002282294e30 : 1.7976931348623157e308)
 
 /* What the threads of a team have, merged in memory that may hold what was merged before. */
@@ -157,7 +158,7 @@ __device__ inline Top top_of_mine(const Mine &mine)
     return top;
 }
 
-/* The state of a row. mark: 0, nan if there is no answer; also: is given two numbers a label, and v. */
+/* The state of a row. mark: 0, nan if there is no answer; also: a function of u, d and v. */
 template <typename Also> __device__ inline State state_of_row(
     const Loss &loss, const Mine &mine, const Reference &at, const int team, Row &mark,
     const Also &also)

@@ -1,9 +1,9 @@
 /*
  * Rows that stay in registers.
  *
- * A team of 2^k threads has a row, each thread up to SLOTS of its labels in registers, from its sums
- * to its gradient: all is read once and written once. In rows twice as long the second of the two
- * numbers of each label (d, or t) is in shared memory.
+ * A team has a row, each thread up to SLOTS of its labels in registers, from its sums to its
+ * gradient: all is read once and written once. In rows twice as long the second of the two numbers
+ * of each label (d, or t) is in shared memory.
  */
 
 /* One number of each label of a thread, in registers or, column by column, in shared memory. */

@@ -14,9 +14,9 @@
  *     factors    what the gradient needs of the State
  *     gradient   of some labels, from their two numbers; BY_LABEL: without the factors
  *
- * A team is 2^k threads that have a row; teams of up to 32 threads share a block. Who adds what, and
- * in which order, depends on n and the dtype alone. There are no atomics. A row without an answer
- * has the value nan, and *odd is set to 1.
+ * A team is 2^k threads that have a row; teams of up to 32 threads share a block. Who adds what,
+ * and in which order, depends on n and the dtype alone. There are no atomics. A row without an
+ * answer has the value nan, and *odd is set to 1.
  */
 
 typedef N::Real Real;

@@ -22,8 +22,8 @@ template <typename N> struct Unified {
     /* 2^32 terms that count as 0, of e^-GONE = 2^-183 or 2^-1108, are below 2^-51 of this. */
     static constexpr Row SMALL = PAIRS ? 1.499696813895631e-241 : 7.888609052210118e-31;
     /* a and b, and R, are normal numbers up to here and down to the inverse: 2^900, 2^110. */
-    static constexpr Row RANGE = PAIRS ? 8.452712498170644e+270 : 1.298074214633707e33;
-    static constexpr Row MOST_PAIRS = sizeof(Row) == 8 ? 8.452712498170644e+270 : 1.298074214633707e33;
+    static constexpr double WIDE = 8.452712498170644e270, NARROW = 1.298074214633707e33;
+    static constexpr Row RANGE = PAIRS ? WIDE : NARROW, RANGE_R = sizeof(Row) == 8 ? WIDE : NARROW;
 
     struct Pair { Row high, low; };
     Real scale, scale_low;
@@ -113,12 +113,15 @@ template <typename N> struct Unified {
         const Pair some = times(factor, up), r = times(some, down);
         const Pair a = over_norm(times(slope, times(factor, down)), r);
         const Pair b = over_norm(times(slope, some), r);
-        const bool good = up.high >= SMALL && down.high >= SMALL && inside(r.high, MOST_PAIRS)
+        const bool good = up.high >= SMALL && down.high >= SMALL && inside(r.high, RANGE_R)
             && inside(a.high, RANGE) && inside(b.high, RANGE);
         return {{good ? r.high : (Row)not_a_number(), r.low}, a, b};
     }
 
-    __device__ static bool inside(const Row x, const Row most) { return x >= 1 / most && x <= most; }
+    __device__ static bool inside(const Row x, const Row range)
+    {
+        return x >= 1 / range && x <= range;
+    }
 
     __device__ Row value(const State &state, const Reference &) const
     {

@@ -174,6 +174,20 @@ def test_a_row_and_a_view_that_begins_anywhere(cupy: Any) -> None:
     assert_same((value[None], gradient[None]), map(back, nc.zlpr.value_and_grad(*rows)))
 
 
+@pytest.mark.parametrize("name", ["zlpr", "bce"])
+def test_a_gradient_in_an_array_given(cupy: Any, name: str) -> None:
+    scores, labels = (cupy.asarray(x) for x in batch(name, 1000, np.float32))
+    value, gradient = LOSSES[name].value_and_grad(scores, labels)
+    room = cupy.zeros(scores.shape, np.float32)
+    other, out = LOSSES[name].value_and_grad(scores, labels, out=room)
+    assert out is room
+    assert_same(map(back, (other, out)), map(back, (value, gradient)))
+    # the scores are read while their gradient is written
+    other, out = LOSSES[name].value_and_grad(scores, labels, out=scores)
+    assert out is scores
+    assert_same(map(back, (other, out)), map(back, (value, gradient)))
+
+
 @pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint16, np.float32])
 def test_kinds_of_labels(cupy: Any, kind: Any) -> None:
     scores, labels = batch("zlpr", 1000, np.float32)
