@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cases import HVP, VALUE, VALUE_AND_GRADIENT
-from benchmarks.contenders import FAST, OURS
+from benchmarks.contenders import FAST, OURS, OUT
 from benchmarks.run import ALL_CORES, BANDWIDTH, Row
 
 __all__ = ["draw", "show"]
@@ -110,7 +110,7 @@ def _saved(plt: Any, figure: Any, file: Path) -> Path:
 def _colours(rows: Sequence[Row]) -> dict[str, str]:
     names = dict.fromkeys(row.contender for row in rows)
     others = iter(OTHERS * len(names))
-    known = {OURS: LIGHT, FAST: BLUE, f"{FAST}, out=": DARK}
+    known = {OURS: LIGHT, FAST: BLUE, OUT: DARK}
     known |= {BANDWIDTH: "#d7dade", ALL_CORES: "#b4b9bf"}
     return {name: known.get(name) or next(others) for name in names}
 

@@ -11,10 +11,12 @@ With a folder: into that one; with names after it: only those, as in `... docs/p
     printed  what the printed code gives on each library, in each format
     museum   a tile for each cause of a fault that was seen in public, by the verdict of a check
     speed    value and gradient beside a = b + c and what else there is
+    growth   the same of the combination softmax over n and over k
+    lengths  of other losses over n
 
-The figures of `digits` and `speed` are those that `benchmarks/digits.py` and
-`lossproof bench --json benchmarks/measured.json` stored. The growth of the times comes from
-`lossproof bench --growth`: clocks differ in every run.
+The figures of `digits` are those that `benchmarks/digits.py` stored, the times those of `lossproof
+bench --growth --json benchmarks/measured.json`: clocks differ in every run. `docs/make_pages.py`
+writes the same times as tables.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import matplotlib
 from draw_balance import balance
 from draw_digits import digits
 from draw_first import first
+from draw_growth import growth, lengths
 from draw_lattice import lattice
 from draw_ledger import ledger
 from draw_museum import museum
@@ -46,6 +49,8 @@ PICTURES = {
     "printed": printed,
     "museum": museum,
     "speed": speed,
+    "growth": growth,
+    "lengths": lengths,
 }
 
 
