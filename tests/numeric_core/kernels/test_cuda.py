@@ -90,6 +90,21 @@ def test_against_the_oracle(cupy: Any, loss: str, dtype: Any) -> None:
     assert table.passed, [line.cells() for line in table.beyond()] or table.failures[0]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("name", LOSSES)
+def test_masked_labels_have_an_answer(
+    cupy: Any, name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plain(*given: Any, **options: Any) -> None:
+        raise AssertionError("the plain version was called")
+
+    monkeypatch.setattr(type(LOSSES[name]), "_plain_value_and_grad", plain)
+    scores, labels = batch(name, 1000, dtype)
+    assert np.isneginf(scores).any(axis=-1).all()
+    _, gradient = on_device(cupy, LOSSES[name], scores, labels)
+    assert np.all(gradient[np.isneginf(scores)] == 0.0)
+
+
 def test_which_kernel_is_launched(cupy: Any) -> None:
     if not isinstance(cupy.asarray(np.zeros(1)), np.ndarray):
         pytest.skip("the launches are seen on the host")

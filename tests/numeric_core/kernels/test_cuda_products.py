@@ -130,6 +130,20 @@ def test_scores_far_apart_in_float64(cupy: Any, name: str, height: float) -> Non
             assert abs(mpmath.mpf(float(got[i])) - true) <= 4 * np.spacing(float(size))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("name", NAMES)
+def test_masked_labels_have_an_answer(
+    cupy: Any, name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plain(*given: Any, **options: Any) -> None:
+        raise AssertionError("the plain version was called")
+
+    monkeypatch.setattr(type(LOSSES[name]), "_plain_hvp", plain)
+    scores, labels, vector = case(name, 1000, dtype)
+    product = on_device(cupy, LOSSES[name], scores, labels, vector)
+    assert np.all(product[np.isneginf(scores)] == 0.0)
+
+
 def test_which_kernel_is_launched(cupy: Any) -> None:
     if not isinstance(cupy.asarray(np.zeros(1)), np.ndarray):
         pytest.skip("the launches are seen on the host")
