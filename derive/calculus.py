@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sympy import (
     Abs,
@@ -32,6 +32,7 @@ from sympy.concrete.expr_with_limits import ExprWithLimits
 from sympy.core.function import Function
 
 from derive.axis import KEPT, Index, total
+from derive.branches import has_delta, nodes_of, with_arguments
 from derive.coefficients import Coefficient, OrderSum
 from derive.ramps import Largest, leads
 
@@ -84,13 +85,6 @@ def indices_of(expression: Expr) -> frozenset[Index]:
     if isinstance(expression, Index):
         return frozenset((expression,))
     return frozenset().union(*(indices_of(argument) for argument in expression.args))
-
-
-@lru_cache(maxsize=KEPT)
-def nodes_of(expression: Expr, kind: Any) -> frozenset[Expr]:
-    """Every node of a kind, as ``expression.atoms(kind)`` has them."""
-    own = (expression,) if isinstance(expression, kind) else ()
-    return frozenset(own).union(*(nodes_of(argument, kind) for argument in expression.args))
 
 
 def renamed(expression: Expr, names: Mapping[Index, Index]) -> Expr:
@@ -232,7 +226,7 @@ def _derivative_of_power(power: Pow, variable: Variable) -> Expr:
 
 def sift(expression: Expr) -> Expr:
     """Carry out every ``sum_j delta_ij f_j = f_i`` and contract ``delta_ij`` powers."""
-    if not _has_delta(expression):
+    if not has_delta(expression):
         return expression
     if isinstance(expression, Sum):
         return _sift_sum(expression)
@@ -240,13 +234,7 @@ def sift(expression: Expr) -> Expr:
         return expression.base if expression.exp.is_positive else expression
     if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
         return expression
-    return expression.func(*(sift(argument) for argument in expression.args))
-
-
-# A walk asks this of every branch.
-@lru_cache(maxsize=KEPT)
-def _has_delta(expression: Expr) -> bool:
-    return isinstance(expression, KroneckerDelta) or any(map(_has_delta, expression.args))
+    return with_arguments(expression, (sift(argument) for argument in expression.args))
 
 
 @lru_cache(maxsize=KEPT)
@@ -274,7 +262,7 @@ def _terms_by_delta(body: Expr) -> list[Expr]:
     if isinstance(body, Add):
         return [term for argument in body.args for term in _terms_by_delta(argument)]
     for factor in Mul.make_args(body):
-        if isinstance(factor, Add) and _has_delta(factor):
+        if isinstance(factor, Add) and has_delta(factor):
             rest = body / factor
             return [term for part in factor.args for term in _terms_by_delta(rest * part)]
     return [body]
@@ -325,7 +313,8 @@ def bound_by_depth(expression: Expr, depth: int = 0) -> Expr:
         return over(expression, name, bound_by_depth(replace_index(body, index, name), depth + 1))
     if not expression.args or isinstance(expression, Indexed):
         return expression
-    return expression.func(*(bound_by_depth(argument, depth) for argument in expression.args))
+    named = (bound_by_depth(argument, depth) for argument in expression.args)
+    return with_arguments(expression, named)
 
 
 def under_names(expression: Expr, names: Mapping[Expr, Expr]) -> Expr:
@@ -357,7 +346,8 @@ def _under_names(
         name = forms[free].get(bound_by_depth(expression))
         if name is not None:
             return name
-    return expression.func(*(_under_names(part, by_indices, forms) for part in expression.args))
+    parts = (_under_names(part, by_indices, forms) for part in expression.args)
+    return with_arguments(expression, parts)
 
 
 def _forms(names: _Names) -> _Names:
@@ -384,7 +374,7 @@ def resolve(expression: Expr) -> Expr:
         return sift(derivative(resolve(expression.expression), expression.variable))
     if not _has_partial(expression):
         return expression
-    return expression.func(*(resolve(argument) for argument in expression.args))
+    return with_arguments(expression, (resolve(argument) for argument in expression.args))
 
 
 def partial(expression: Expr, *variables: Variable) -> Expr:

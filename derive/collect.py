@@ -62,8 +62,7 @@ def _without_complements(terms: list[Expr]) -> list[Expr]:
     """``f - f sigmoid(x) = f sigmoid(-x)``, which does not cancel."""
     for term in terms:
         for factor in _plain_factors(term):
-            partner = -term / factor
-            if isinstance(factor, sigmoid) and partner in terms:
+            if isinstance(factor, sigmoid) and (partner := -term / factor) in terms:
                 others = without(terms, term, partner)
                 product = partner * sigmoid(-factor.args[0])
                 return _without_complements([*others, product])

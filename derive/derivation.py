@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from sympy import Expr, Indexed, IndexedBase, S, Symbol
 
-from derive.calculus import alike, free_indices, nodes_of, replace_index, resolve, under_names
+from derive.branches import nodes_of
+from derive.calculus import alike, free_indices, replace_index, resolve, under_names
 from derive.decide import Decision, equal, nonnegative, positive
 from derive.facts import NOTHING_ASSUMED, Facts
 from derive.inference import forces

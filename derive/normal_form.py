@@ -51,7 +51,8 @@ from sympy import (
 from sympy.core.function import Function
 
 from derive.axis import Index
-from derive.calculus import nodes_of, opened, over, resolve, sift
+from derive.branches import nodes_of
+from derive.calculus import opened, over, resolve, sift
 from derive.coefficients import Coefficient, OrderSum, depth_of_sums
 from derive.extraction import Series, absorb, enter_coefficient, over_common_poles
 from derive.facts import NOTHING_ASSUMED, Facts

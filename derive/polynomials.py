@@ -149,8 +149,30 @@ def factored(value: Expr, symbols: Sequence[Symbol]) -> tuple[Expr, list[tuple[E
     for part, power in parts:
         number, whole = _primitive(part)
         content *= number ** int(power)
-        found.append((ring.expression(whole), int(power)))
-    return _rational(content), ring.ordered(found)
+        found.append((whole, int(power)))
+    ordered = sorted(found, key=_place) if len(found) > 1 else found
+    return _rational(content), [(ring.expression(whole), power) for whole, power in ordered]
+
+
+def _place(factor: tuple[fmpq_mpoly, int]) -> tuple[int, int, Any]:
+    """What SymPy sorts factors by: degree in the first symbol, power, then coefficients."""
+    polynomial, power = factor
+    dense = _dense([(tuple(powers), number) for powers, number in polynomial.terms()])
+    return len(dense), power, dense
+
+
+def _dense(terms: list[tuple[tuple[int, ...], fmpq]]) -> list[Any]:
+    """Coefficients from the highest power of the first symbol down, each a list in the others."""
+    by_power: dict[int, list[tuple[tuple[int, ...], fmpq]]] = {}
+    for (power, *rest), number in terms:
+        by_power.setdefault(int(power), []).append((tuple(rest), number))
+    powers, depth = range(max(by_power), -1, -1), len(terms[0][0]) - 1
+    if not depth:
+        return [int(by_power[p][0][1].p) if p in by_power else 0 for p in powers]
+    nothing: list[Any] = []
+    for _ in range(depth - 1):
+        nothing = [nothing]
+    return [_dense(by_power[p]) if p in by_power else nothing for p in powers]
 
 
 def _primitive(polynomial: fmpq_mpoly) -> tuple[fmpq, fmpq_mpoly]:
@@ -171,6 +193,13 @@ def _rational(number: fmpq) -> Rational:
 @lru_cache(maxsize=256)
 def _context(count: int) -> fmpq_mpoly_ctx:
     return fmpq_mpoly_ctx.get([f"x{place}" for place in range(count)], Ordering.lex)
+
+
+# Most rings are of the same generators as one before.
+@lru_cache(maxsize=4096)
+def _places(symbols: tuple[Symbol, ...]) -> list[int]:
+    key = cmp_to_key(Basic.compare)
+    return sorted(range(len(symbols)), key=lambda place: key(symbols[place]))
 
 
 class _Ring:
@@ -251,8 +280,7 @@ class _Ring:
         """
         if not all(isinstance(symbol, Symbol) for symbol in self.symbols):
             return None
-        key = cmp_to_key(Basic.compare)
-        return sorted(range(len(self.symbols)), key=lambda place: key(self.symbols[place]))
+        return _places(tuple(self.symbols))
 
     def over(self, polynomial: fmpq_mpoly, below: fmpq_mpoly) -> Expr:
         """The quotient, multiplied out over a monomial."""
@@ -263,14 +291,3 @@ class _Ring:
         ((down, divisor),) = below.terms()
         terms = polynomial.terms()
         return Add(*(self._term(tuple(map(sub, up, down)), n / divisor) for up, n in terms))
-
-    def ordered(self, factors: list[tuple[Expr, int]]) -> list[tuple[Expr, int]]:
-        """As SymPy sorts factors: by degree in the first symbol, power, then coefficients."""
-        if len(factors) < 2:
-            return factors
-
-        def key(factor: tuple[Expr, int]) -> tuple[int, int, Any]:
-            dense = Poly(factor[0], *self.symbols).rep.to_list()
-            return len(dense), factor[1], dense
-
-        return sorted(factors, key=key)

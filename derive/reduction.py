@@ -28,6 +28,7 @@ from sympy import (
     Mul,
     Pow,
     Product,
+    S,
     Sum,
     Symbol,
     expand,
@@ -36,6 +37,7 @@ from sympy import exp as exponential
 from sympy.concrete.expr_with_limits import ExprWithLimits
 
 from derive.axis import KEPT, Index
+from derive.branches import has_delta, with_arguments
 from derive.calculus import entry, free_indices, opened, over, replace_index, resolve, sift
 from derive.coefficients import Coefficient
 from derive.nodes import Sealed
@@ -52,7 +54,7 @@ def _sifted(expression: Expr) -> Expr:
     Beside a coefficient it is the meaning that would be lost: the elements i and j are left out of
     such a coefficient, which has none for ``i = j``. Elsewhere it is digits.
     """
-    if not expression.has(KroneckerDelta):
+    if not has_delta(expression):
         return expression
     if isinstance(expression, Coefficient):
         series, z, order = expression.args
@@ -60,7 +62,7 @@ def _sifted(expression: Expr) -> Expr:
     if not isinstance(expression, Sum):
         if not expression.args or isinstance(expression, Indexed | KroneckerDelta):
             return expression
-        return expression.func(*(_sifted(argument) for argument in expression.args))
+        return with_arguments(expression, (_sifted(argument) for argument in expression.args))
     index, body = opened(expression)
     return Add(*(_sifted_term(term, index) for term in Add.make_args(_sifted(body))))
 
@@ -90,8 +92,10 @@ def left_out(term: Expr, index: Index) -> list[Expr]:
 
 def _ends(factor: Expr) -> tuple[Expr, ...]:
     """``(j, k)`` for the bracket ``1 - delta_jk``."""
-    delta = 1 - factor
-    return delta.args if isinstance(delta, KroneckerDelta) else ()
+    if not (isinstance(factor, Add) and len(factor.args) == 2 and S.One in factor.args):
+        return ()
+    number, delta = next(term for term in factor.args if term != 1).as_coeff_Mul()
+    return delta.args if number == -1 and isinstance(delta, KroneckerDelta) else ()
 
 
 def _reduced(expression: Expr) -> Expr:
@@ -106,7 +110,7 @@ def _reduced(expression: Expr) -> Expr:
     if isinstance(expression, Product):
         index, body = opened(expression)
         return over(expression, index, _reduced(body))
-    return expression.func(*(_reduced(argument) for argument in expression.args))
+    return with_arguments(expression, (_reduced(argument) for argument in expression.args))
 
 
 def _reduced_sum(body: Expr, index: Index) -> Expr:

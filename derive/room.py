@@ -10,7 +10,7 @@ from __future__ import annotations
 from sympy import Add, Expr, S
 from sympy import log as logarithm
 
-from derive.calculus import nodes_of
+from derive.branches import nodes_of
 from derive.nodes import Shift, larger
 
 ROOM = 60

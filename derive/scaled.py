@@ -15,7 +15,8 @@ from sympy import exp as exponential
 from sympy import log as logarithm
 
 from derive.axis import Index, total
-from derive.calculus import free_indices, nodes_of, replace_index
+from derive.branches import nodes_of
+from derive.calculus import free_indices, replace_index
 from derive.collect import without
 from derive.nodes import (
     Largest,

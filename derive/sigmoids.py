@@ -9,7 +9,7 @@ from __future__ import annotations
 from sympy import Add, Dummy, Expr, Pow, S, expand
 from sympy import exp as exponential
 
-from derive.calculus import nodes_of
+from derive.branches import nodes_of
 from derive.nodes import sigmoid
 from derive.reduction import is_reciprocal
 from derive.scaled import term_count

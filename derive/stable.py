@@ -25,7 +25,8 @@ from sympy import exp as exponential
 from sympy import log as logarithm
 
 from derive.axis import KEPT, Index, total
-from derive.calculus import free_indices, nodes_of, opened, over, replace_index
+from derive.branches import has_delta, nodes_of, with_arguments
+from derive.calculus import free_indices, opened, over, replace_index
 from derive.collect import collected, without
 from derive.nodes import (
     ArgLargest,
@@ -86,7 +87,7 @@ def _stable(expression: Expr) -> Expr:
     if isinstance(expression, Product):
         index, body = opened(expression)
         return over(expression, index, _stable(body))
-    return expression.func(*(_stable(argument) for argument in expression.args))
+    return with_arguments(expression, (_stable(argument) for argument in expression.args))
 
 
 def _stable_sum(expression: Sum) -> Expr:
@@ -109,14 +110,15 @@ def _settled(expression: Expr, weights: Weights) -> Expr:
     that of the index left out, the sum then 0: right beside 1 and above a sum, where what is so
     much smaller does not count, but not under a logarithm or a bar of its own.
     """
-    if not nodes_of(expression, KroneckerDelta) or isinstance(expression, LEAVES):
+    if not has_delta(expression) or isinstance(expression, LEAVES):
         return expression
     if isinstance(expression, logarithm | Pow) and not _holds_one(expression.args[0]):
         return expression
     if isinstance(expression, Mul):
         return _spread_settled([_settled(factor, weights) for factor in expression.args])
     if not isinstance(expression, Sum):
-        return expression.func(*(_settled(argument, weights) for argument in expression.args))
+        settled_ones = (_settled(argument, weights) for argument in expression.args)
+        return with_arguments(expression, settled_ones)
     index, body = opened(expression)
     terms = Add.make_args(_settled(body, weights))
     if not all(_is_settleable(term, index) for term in terms):

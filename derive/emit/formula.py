@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from sympy import Expr, Indexed, IndexedBase, Symbol
 
 from derive.axis import Axis, Index
-from derive.calculus import nodes_of
+from derive.branches import nodes_of
 
 Argument: TypeAlias = "IndexedBase | Symbol"
 
