@@ -44,8 +44,7 @@ class Limits:
     @property
     def brief(self) -> Limits:
         """A third of the time, half of the rounds."""
-        most = max(self.most // 2, self.fewest)
-        return replace(self, budget=self.budget / 3, most=most, slow=self.slow / 3)
+        return replace(self, budget=self.budget / 3, most=max(self.most // 2, self.fewest))
 
     def rounds(self, seconds: float) -> int:
         """How often to run what takes so long."""
@@ -103,12 +102,17 @@ def interleaved(
     for call in new.values():
         call()
     first = dict(known or {}) | {name: beside(name, call, rules) for name, call in new.items()}
-    left = {name: limits.rounds(first[name][0]) for name in calls}
-    times = {name: [first[name]] if name in new or left[name] == 1 else [] for name in calls}
-    while any(left[name] > len(rounds) for name, rounds in times.items()):
-        for name, call in calls.items():
-            if left[name] > len(times[name]):
-                times[name].append(beside(name, call, rules))
+    slow = {name for name in calls if limits.rounds(first[name][0]) == 1}
+    times = {name: [first[name]] if name in new or name in slow else [] for name in calls}
+
+    def asked(name: str) -> bool:
+        """A first round may be slower than others: the fastest tells how many there is time for."""
+        least = min(taken for taken, _ in [first[name], *times[name]])
+        return name not in slow and limits.rounds(least) > len(times[name])
+
+    while waiting := {name: call for name, call in calls.items() if asked(name)}:
+        for name, call in waiting.items():
+            times[name].append(beside(name, call, rules))
     return {name: _summary(rounds) for name, rounds in times.items()}
 
 

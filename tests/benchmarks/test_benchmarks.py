@@ -259,17 +259,23 @@ def test_a_slow_call_that_was_timed_is_not_made_again() -> None:
     said: list[str] = []
     calls = {name: (lambda name=name: said.append(name)) for name in "ab"}
     rules = {"y": lambda: said.append("y")}
-    known = {"a": (9.0, {"y": 3.0}), "b": (1e-3, {"y": 1e-3})}
-    timings = interleaved(calls, rules, Limits(1.0, 2, 1, slow=8.0), known)
+    known = {"a": (9.0, {"y": 3.0}), "b": (7.0, {"y": 1e-3})}
+    timings = interleaved(calls, rules, Limits(1.0, 2, 2, slow=8.0), known)
     assert "".join(said) == "yybb" * 2
     assert (timings["a"].seconds, timings["a"].ratios, timings["a"].runs) == (9.0, {"y": 3.0}, 1)
     assert timings["b"].runs == 2
 
 
+def test_the_fastest_round_tells_how_many_there_are() -> None:
+    calls = {"a": lambda: None}
+    timings = interleaved(calls, calls, Limits(0.5, 9, 3), {"a": (0.4, {"a": 0.4})})
+    assert timings["a"].runs == 9 and timings["a"].seconds < 0.4
+
+
 def test_brief_limits_run_less() -> None:
     limits = Limits(0.5, 15, 3, 1.0)
     assert [limits.rounds(x) for x in (2.0, 0.5, 0.05, 1e-6)] == [1, 3, 10, 15]
-    assert [limits.brief.rounds(x) for x in (2.0, 0.5, 0.05, 1e-6)] == [1, 1, 3, 7]
+    assert [limits.brief.rounds(x) for x in (2.0, 0.5, 0.05, 1e-6)] == [1, 3, 3, 7]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells the peak")
