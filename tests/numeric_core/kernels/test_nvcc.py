@@ -58,3 +58,5 @@ def test_nvcc_compiles_for_all_architectures(tmp_path: Path) -> None:
     for architecture in known:
         text = source.source("softmax", "bfloat16", "same", 8)
         assert b"resident_long" in compiled_by_nvcc(tmp_path, text, architecture)
+        text = source.source("soft_zlpr", "float64", "same", 2, products=True)
+        assert b"products" in compiled_by_nvcc(tmp_path, text, architecture)
