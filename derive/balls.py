@@ -64,7 +64,7 @@ KEPT = 4096
 # of many series that start far below order 0.
 LENGTHS_OF_SERIES = (6, 12, 24, 48)
 
-_Values = Mapping[Symbol, "Rational | Laurent"]
+_Values = Mapping[Symbol, "Rational | Scalar"]
 
 
 @dataclass(frozen=True)
@@ -142,16 +142,14 @@ def enclose(expression: Expr, point: Point, precision: int) -> arb:
     before = ctx.prec
     ctx.prec = precision
     try:
-        return ball_of_part(expression, point)
+        values = {entry_symbol(*place): value for place, value in point.entries.items()}
+        return ball_at(expression, point, values | dict(point.scalars))
     finally:
         ctx.prec = before
 
 
-def ball_of_part(expression: Expr, point: Point) -> arb:
-    """The same in the precision that is set: of a part of an expression that is enclosed."""
-    values = {
-        entry_symbol(name, where): value for (name, where), value in point.entries.items()
-    } | dict(point.scalars)
+def ball_at(expression: Expr, point: Point, values: _Values) -> Scalar:
+    """The same in the precision that is set, of any numbers that have a ball's operations."""
     return _ball(write_out(expression, point), values, {})
 
 
@@ -165,7 +163,7 @@ def _ball(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Scalar
 def _ball_of(expression: Expr, values: _Values, seen: dict[Expr, Scalar]) -> Scalar:
     if isinstance(expression, Symbol):
         value = values[expression]
-        return value if isinstance(value, Laurent) else rational(value)
+        return rational(value) if isinstance(value, Rational) else value
     if isinstance(expression, Rational):
         return rational(expression)
     if expression is S.Pi:

@@ -12,7 +12,7 @@ kink, is left to :mod:`derive.balls`, where SymPy sees the terms that cancel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Any, TypeAlias
@@ -38,7 +38,7 @@ from sympy import (
 )
 
 from derive.axis import Index
-from derive.balls import OutsideDomain, Point, ball_of_part, rational, whole_power
+from derive.balls import OutsideDomain, Point, ball_at, entry_symbol, rational, whole_power
 from derive.calculus import Partial, free_indices, opened
 from derive.coefficients import Coefficient, OrderSum
 from derive.ramps import Largest, leads, ramp, step
@@ -77,6 +77,33 @@ class Dual:
         return Dual(self.value * other.value, slope, self.level)
 
     __radd__, __rmul__ = __add__, __mul__
+
+    # What a series asks of its coefficients.
+
+    def __pow__(self, exponent: int) -> Dual:
+        inner = self.value ** (exponent - 1)
+        return Dual(inner * self.value, inner * self.slope * arb(exponent), self.level)
+
+    def __rtruediv__(self, other: Number) -> Dual:
+        return self**-1 * other
+
+    def __le__(self, other: Number) -> bool:
+        return bool(self.value <= other)
+
+    def exp(self) -> Dual:
+        value = self.value.exp()
+        return Dual(value, value * self.slope, self.level)
+
+    def log(self) -> Dual:
+        return Dual(self.value.log(), self.slope * (1 / self.value), self.level)
+
+    def contains(self, number: int) -> bool:
+        """Whether powers are to be products: a ball takes a log, and its slope another power."""
+        return bool(self.value.contains(number))
+
+    def unique_fmpz(self) -> None:
+        """No integer: an order has no slope."""
+        return None
 
 
 def enclose_pointwise(expression: Expr, point: Point, precision: int) -> arb:
@@ -212,11 +239,12 @@ class _Walk:
 
     def series(self, node: Coefficient | OrderSum) -> Number:
         """Those of the written-out series."""
-        if self.level:
-            raise Unclear(type(node).__name__)
         here = {index: self.where[index] for index in free_indices(node)}
-        point = Point(self.point.sizes, here, self.point.entries, self.point.scalars)
-        return ball_of_part(node, point)
+        values = {
+            place if isinstance(place, Symbol) else entry_symbol(*place): number
+            for place, number in self.numbers.items()
+        }
+        return ball_at(node, replace(self.point, indices=here), values)
 
 
 @lru_cache(maxsize=256)
