@@ -140,32 +140,64 @@ def _measured(
             yield from _other_rows(case, limits)
         else:
             main = case.quantity == VALUE_AND_GRADIENT
-            yield from _rows(case, contenders_of(case.name), limits if main else limits.brief)
+            own = contenders_of(case.name)
+            yield from _rows(case, own, limits if main else limits.brief, plan.notes)
     for line in plan.growth:
         patient = contenders_of(line[0].name)
         for case in line:
             begin(f"growth: {case.title}")
-            rows = known.get(case.title) or list(_rows(case, patient, limits.brief))
+            rows = known.get(case.title) or list(_rows(case, patient, limits.brief, plan.notes))
             yield from () if case.title in known else rows
             slow = {row.contender for row in rows if row.seconds > PATIENCE}
             patient = [c for c in patient if c.name not in slow]
 
 
-def _rows(case: Case, contenders: Sequence[Contender], limits: Limits) -> Iterator[Row]:
+def _rows(
+    case: Case, contenders: Sequence[Contender], limits: Limits, notes: list[str]
+) -> Iterator[Row]:
     data = data_of(case)
-    calls = {c.name: c.make(case, data) for c in contenders if c.runs(case)}
     rules = _bandwidth(data)
     with np.errstate(all="ignore"), warnings.catch_warnings():  # contenders overflow
         warnings.simplefilter("ignore")
-        truth = _as_numpy(calls[OURS]())
-        tried = {name: _tried(call, truth, data, rules) for name, call in calls.items()}
-        rounds = {name: first for name, (_, first) in tried.items()}
+        tried = _taking_part(case, contenders, data, rules, notes)
+        calls = {name: each.call for name, each in tried.items()}
+        rounds = {name: each.first for name, each in tried.items()}
         timings = interleaved(calls | rules, rules, limits, rounds)
     strict = min(rules, key=lambda name: timings[name].seconds)
     about = {"loss": case.name, "quantity": case.quantity, "shape": case.shape, "k": case.k}
     for name, timing in timings.items():
-        facts = tried[name][0] if name in tried else {}
+        facts = tried[name].facts if name in tried else {}
         yield _row(case.unit, case.dtype, name, timing, strict, **about, **facts)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A contender that gave a result; facts: its errors and memory; first: a round of it."""
+
+    call: Callable[[], Any]
+    facts: Mapping[str, float | None]
+    first: Round
+
+
+def _taking_part(
+    case: Case,
+    contenders: Sequence[Contender],
+    data: Data,
+    rules: Mapping[str, Callable[[], Any]],
+    notes: list[str],
+) -> dict[str, Tried]:
+    """All that can run the case, lossproof first; who raises is left out, with a note."""
+    truth = _as_numpy(contenders[0].make(case, data)())
+    found = {}
+    for contender in (c for c in contenders if c.runs(case)):
+        try:
+            found[contender.name] = _tried(contender.make(case, data), truth, data, rules)
+        except Exception as error:  # any, of any library: the others are measured nevertheless
+            if contender.name.startswith(OURS):
+                raise
+            said = str(error).partition("\n")[0]
+            notes.append(f"{contender.name}: {case.title}: {type(error).__name__}: {said}")
+    return found
 
 
 def _bandwidth(data: Data) -> dict[str, Callable[[], Any]]:
@@ -187,7 +219,7 @@ def _bandwidth(data: Data) -> dict[str, Callable[[], Any]]:
 
 def _tried(
     call: Callable[[], Any], truth: tuple[Any, Any], data: Data, rules: Mapping[str, Any]
-) -> tuple[dict[str, float | None], Round]:
+) -> Tried:
     """Both errors, of a first call; memory and time of a second, which compiles nothing more."""
     value, gradient = _as_numpy(call())
     found: dict[str, float | None] = {}
@@ -200,7 +232,7 @@ def _tried(
     seconds: list[float] = []
     peak = peak_of(lambda: seconds.append(seconds_of(call)))
     found["memory"] = None if peak is None else peak / data.scores.nbytes
-    return found, (seconds[0] if seconds else warmed(call), yardsticks)
+    return Tried(call, found, (seconds[0] if seconds else warmed(call), yardsticks))
 
 
 def _largest(error: Any) -> float:

@@ -116,6 +116,20 @@ def test_what_was_measured_before_an_interrupt_is_kept(
     assert {dtype for _, dtype, _ in titles} == set(DTYPES)
 
 
+def test_a_contender_that_fails_is_left_out_but_never_lossproof() -> None:
+    def fails(case: Case, data: Any) -> Any:
+        raise MemoryError("no room\nat all")
+
+    case, notes = Case("zlpr", (16, 5), "float32"), []
+    ours = contenders_of("zlpr")[0]
+    entered = [ours, replace(ours, name="other", make=fails)]
+    rows = list(run._rows(case, entered, Limits(0.0, 1, 1), notes))
+    assert {row.contender for row in rows} == {"lossproof", BANDWIDTH, ALL_CORES}
+    assert notes == ["other: zlpr 16 x 5 float32: MemoryError: no room"]
+    with pytest.raises(MemoryError):
+        list(run._rows(case, [*entered, replace(entered[1], name="lossproof fast")], Limits(), []))
+
+
 def test_a_run_goes_on_only_where_it_began(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     here = Surroundings({"processor": "A"}, "full", [])
