@@ -37,6 +37,7 @@ from sympy import (
 )
 
 from derive.axis import Axis, Index
+from derive.branches import name_of
 from derive.calculus import Partial, free_indices, opened
 from derive.coefficients import Coefficient, OrderSum
 from derive.laurent import (
@@ -116,7 +117,7 @@ def _write_out(expression: Expr, sizes: _Sizes, where: Mapping[Index, int]) -> E
         return Integer(where[expression])
     if isinstance(expression, Indexed):
         positions = tuple(where[index] for index in expression.indices)
-        return entry_symbol(str(expression.base), positions)
+        return entry_symbol(name_of(expression.base), positions)
     if isinstance(expression, Sum | Product | Largest | Partial):
         free = free_indices(expression)
         here = tuple((index, value) for index, value in where.items() if index in free)

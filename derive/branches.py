@@ -14,7 +14,7 @@ from sympy import Expr, KroneckerDelta
 
 from derive.axis import KEPT
 
-__all__ = ["has_delta", "nodes_of", "with_arguments"]
+__all__ = ["has_delta", "name_of", "nodes_of", "with_arguments"]
 
 
 @lru_cache(maxsize=KEPT)
@@ -28,6 +28,12 @@ def nodes_of(expression: Expr, kind: Any) -> frozenset[Expr]:
 def has_delta(expression: Expr) -> bool:
     """Whether a Kronecker delta occurs."""
     return isinstance(expression, KroneckerDelta) or any(map(has_delta, expression.args))
+
+
+@lru_cache(maxsize=KEPT)
+def name_of(node: Any) -> str:
+    """``str(node)``, which makes a printer for each: a key to sort by."""
+    return str(node)
 
 
 def with_arguments(expression: Expr, arguments: Iterable[Expr]) -> Expr:

@@ -19,6 +19,7 @@ from sympy import Expr, Indexed, Rational, S, Symbol
 
 from derive.axis import Axis, Index
 from derive.balls import Entry, OutsideDomain, Point, enclose
+from derive.branches import name_of
 from derive.calculus import free_indices
 from derive.coefficients import Bound, Coefficient
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -271,9 +272,9 @@ def _unknowns(expressions: tuple[Expr, ...]) -> _Unknowns:
     taken = {axis.size for axis in axes} | {entry.base.label for entry in arrays} | indices
     scalars = {leaf for leaf in leaves if isinstance(leaf, Symbol)} - taken
     return _Unknowns(
-        sorted(axes, key=str),
+        sorted(axes, key=name_of),
         sorted(free, key=lambda index: (index.name, str(index.axis))),
-        sorted(scalars, key=str),
+        sorted(scalars, key=name_of),
         arrays,
     )
 
@@ -288,7 +289,7 @@ def _leaves(expression: Expr) -> frozenset[Expr]:
 
 def _arrays(entries: Iterable[Indexed]) -> list[Indexed]:
     """One entry of each array that occurs: it tells the name and the axes."""
-    by_name = {str(entry.base): entry for entry in sorted(entries, key=str)}
+    by_name = {name_of(entry.base): entry for entry in sorted(entries, key=name_of)}
     return [by_name[name] for name in sorted(by_name)]
 
 
@@ -356,7 +357,9 @@ def _entries(
         values = [value for row in drawn for value in row]
     else:
         values = [_value(array, facts, random) for _ in places]
-    return {(str(array.base), place): value for place, value in zip(places, values, strict=True)}
+    return {
+        (name_of(array.base), place): value for place, value in zip(places, values, strict=True)
+    }
 
 
 def _row(array: Indexed, facts: Facts, random: Random, length: int) -> list[Rational]:

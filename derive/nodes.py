@@ -13,6 +13,7 @@ from typing import Any
 from sympy import Expr, Function, IndexedBase, KroneckerDelta, S, Symbol, exp, log
 
 from derive.axis import Index
+from derive.branches import name_of
 from derive.ramps import Largest
 
 
@@ -185,7 +186,7 @@ def _plain(expression: Expr, tops: dict[Any, ArgLargest], names: dict[Expr, Expr
 
 
 def _free_value(shift: Shift, names: dict[Expr, Expr]) -> Expr:
-    indices = sorted((s for s in shift.free_symbols if isinstance(s, Index)), key=str)
+    indices = sorted((s for s in shift.free_symbols if isinstance(s, Index)), key=name_of)
     # Entries of one array under different indices are one family: name by the shape of it.
     pattern = shift.xreplace({index: Symbol(f"_{k}") for k, index in enumerate(indices)})
     name = names.setdefault(pattern, Symbol(f"shift_{len(names) + 1}", real=True))

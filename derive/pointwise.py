@@ -23,7 +23,6 @@ from sympy import (
     Add,
     Expr,
     Indexed,
-    IndexedBase,
     Integer,
     KroneckerDelta,
     Mul,
@@ -39,6 +38,7 @@ from sympy import (
 
 from derive.axis import Index
 from derive.balls import OutsideDomain, Point, ball_at, entry_symbol, rational, whole_power
+from derive.branches import name_of
 from derive.calculus import Partial, free_indices, opened
 from derive.coefficients import Coefficient, OrderSum
 from derive.ramps import Largest, leads, ramp, step
@@ -156,7 +156,7 @@ class _Walk:
         """What an entry or a parameter is called."""
         if isinstance(variable, Symbol):
             return variable
-        return _name(variable.base), tuple(self.where[index] for index in variable.indices)
+        return name_of(variable.base), tuple(self.where[index] for index in variable.indices)
 
     def symbol(self, symbol: Symbol) -> Number:
         return self.numbers[symbol]
@@ -245,11 +245,6 @@ class _Walk:
             for place, number in self.numbers.items()
         }
         return ball_at(node, replace(self.point, indices=here), values)
-
-
-@lru_cache(maxsize=256)
-def _name(array: IndexedBase) -> str:
-    return str(array)
 
 
 def _real(number: Number) -> arb:

@@ -25,6 +25,7 @@ from sympy import exp as exponential
 from sympy import log as logarithm
 
 from derive.axis import Index, total
+from derive.branches import name_of
 from derive.calculus import free_indices, opened, replace_index, resolve
 from derive.coefficients import Coefficient, OrderSum
 from derive.generating import closed
@@ -51,7 +52,7 @@ class Elements:
 
     def without(self, *others: Index) -> Elements:
         """The same elements but for those."""
-        left_out = tuple(sorted({*self.left_out, *others}, key=str))
+        left_out = tuple(sorted({*self.left_out, *others}, key=name_of))
         return Elements(self.index, self.weight, left_out, self.ratio)
 
     def at(self, other: Index) -> Expr:
@@ -136,7 +137,7 @@ class subset_mean(OfElements):
 
 def left_out_weights(expression: Expr) -> list[Expr]:
     """The factors ``w_i`` of the weights ``w_i e^{x_i}`` of elements that are left out in it."""
-    nodes = sorted(expression.atoms(log_coefficient), key=str)
+    nodes = sorted(expression.atoms(log_coefficient), key=name_of)
     elements = [(node.elements, index) for node in nodes for index in node.elements.left_out]
     weights = [factor for own, index in elements for factor in Mul.make_args(own.at(index))]
     return [factor for factor in weights if not isinstance(factor, exponential)]
@@ -169,7 +170,7 @@ def _read_product(product: Product, z: Symbol) -> Elements | None:
     kept = expand(Mul(*(1 - delta for delta in deltas)) * weight)
     if expand(kept - _contracted(slope)) != 0:
         return None
-    return Elements(index, _factored(weight), tuple(sorted(others, key=str)))
+    return Elements(index, _factored(weight), tuple(sorted(others, key=name_of)))
 
 
 def _contracted(expression: Expr) -> Expr:
@@ -192,7 +193,7 @@ def _divided(elements: Elements, factor: Expr, z: Symbol) -> Elements | None:
     slope = expand((factor.base - 1) / z)
     if z in slope.free_symbols:
         return None
-    for index in sorted(free_indices(slope), key=str):
+    for index in sorted(free_indices(slope), key=name_of):
         if _may_leave_out(elements, index) and expand(elements.at(index) - slope) == 0:
             return elements.without(index)
     if elements.ratio is None and not free_indices(slope):

@@ -15,7 +15,7 @@ from sympy import exp as exponential
 from sympy import log as logarithm
 
 from derive.axis import Index, total
-from derive.branches import nodes_of
+from derive.branches import name_of, nodes_of
 from derive.calculus import free_indices, replace_index
 from derive.collect import without
 from derive.nodes import (
@@ -191,10 +191,10 @@ class Fraction:
         """Write exponentials in the numerator as members of the families of denominators."""
         self.exponent = multiplied_out(self.exponent)
         for family, slot in tuple(self.families):
-            for index in sorted(free_indices(self.exponent), key=str):
+            for index in sorted(free_indices(self.exponent), key=name_of):
                 if (family, slot) in self.families and same_axis(family.index, index):
                     self._take_member(family, slot, index)
-        for shift in sorted(nodes_of(self.exponent, Shift), key=str):
+        for shift in sorted(nodes_of(self.exponent, Shift), key=name_of):
             self._take_scaled(shift)
 
     def _take_member(self, family: Family, slot: int | None, index: Index) -> None:
@@ -213,7 +213,7 @@ class Fraction:
         if not isinstance(largest, Largest) or not isinstance(largest.function, gated):
             return
         own = largest.limits[0][0]
-        for index in sorted(free_indices(self.exponent), key=str):
+        for index in sorted(free_indices(self.exponent), key=name_of):
             exponent, weight = (replace_index(a, own, index) for a in largest.function.args)
             left = multiplied_out(self.exponent - exponent + shift)
             fits = same_axis(own, index) and not left.has(shift) and divides(weight, self.others)

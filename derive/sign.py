@@ -34,6 +34,7 @@ from sympy import (
 )
 
 from derive.axis import KEPT, Index
+from derive.branches import name_of
 from derive.calculus import free_indices, opened, replace_index
 from derive.coefficients import Coefficient, OrderSum
 from derive.facts import NOTHING_ASSUMED, Facts
@@ -106,7 +107,7 @@ def _is_below_largest(expression: Add) -> bool:
     """``max_k f_k - f_i`` for an index or, where i is bound by a sum around it, for that one."""
     for largest in (term for term in expression.args if isinstance(term, Largest)):
         bound, body = opened(largest)
-        own = sorted(free_indices(expression) - free_indices(largest), key=str)
+        own = sorted(free_indices(expression) - free_indices(largest), key=name_of)
         entries = (replace_index(body, bound, i) for i in own if i.axis == bound.axis)
         if any(expand(expression - largest + entry) == 0 for entry in entries):
             return True
@@ -145,7 +146,7 @@ def tangent_gap(function: Expr, added: bool, facts: Facts = NOTHING_ASSUMED) -> 
 
 def _sign_at_the_ends(expression: Add, facts: Facts) -> Sign:
     """Affine in an entry of [0, 1]: ``f(t) = (1 - t) f(0) + t f(1)``, of the sign at both ends."""
-    for entry in sorted(expression.atoms(Indexed), key=str):
+    for entry in sorted(expression.atoms(Indexed), key=name_of):
         if not facts.in_unit_interval(entry.base):
             continue
         at_0, at_1 = (expression.xreplace({entry: end}) for end in (S.Zero, S.One))

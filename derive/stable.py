@@ -25,7 +25,7 @@ from sympy import exp as exponential
 from sympy import log as logarithm
 
 from derive.axis import KEPT, Index, total
-from derive.branches import has_delta, nodes_of, with_arguments
+from derive.branches import has_delta, name_of, nodes_of, with_arguments
 from derive.calculus import free_indices, opened, over, replace_index
 from derive.collect import collected, without
 from derive.nodes import (
@@ -196,7 +196,7 @@ def _weights(expression: Expr) -> Weights:
 
 def _pattern(exponent: Expr, index: Index) -> dict[Index, Index]:
     """Names for the indices of an exponent that are the same wherever it stands."""
-    others = sorted(free_indices(exponent) - {index}, key=str)
+    others = sorted(free_indices(exponent) - {index}, key=name_of)
     names = {other: other.axis.index(f"_{place}") for place, other in enumerate(others, start=1)}
     return {index: index.axis.index("_0"), **names}
 
