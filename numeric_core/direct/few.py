@@ -111,8 +111,10 @@ def _room(shape: tuple[int, ...]) -> Room:
     if _kept.shape != shape:
         m, n = shape
         arrays = scratch_of(6, m, n)
-        halves = arrays[:4].reshape(2, 2 * m, n)
-        _kept.shape, _kept.room = shape, Room(*arrays, *halves, ONES[:n])
+        a, b, c, d, scores, labels = arrays
+        lower, upper = arrays[:4].reshape(2, 2 * m, n)
+        _kept.shape = shape
+        _kept.room = Room(a, b, c, d, scores, labels, lower, upper, ONES[:n])
     return _kept.room
 
 

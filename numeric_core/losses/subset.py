@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from array_api_compat import device, is_numpy_array
@@ -145,6 +145,24 @@ class CombinationSoftmax(_SubsetLoss):
         super()._check_rows(rows)
         if self.k is not None:
             checks.exactly(rows.xp, self._order(rows), self.k)
+
+    def _few(
+        self, scores: Array, labels: Array, axis: int, masked_positives: str, slopes: bool
+    ) -> Any:
+        """Of small batches of NumPy, by `numeric_core.direct.subsets`."""
+        checks.masked_positives_choice(masked_positives)
+        if type(scores) is not np.ndarray or type(labels) is not np.ndarray:
+            return None
+        if type(axis) is not int or axis != -1 or labels.ndim == 0:
+            return None
+        # rows that are answered have all the same number of positives
+        given = np.count_nonzero(labels) * labels.shape[-1]
+        if self.k is not None and given != self.k * labels.size:
+            return None
+        # at the first call: the import of this package is to cost little
+        from numeric_core.direct import few, subsets
+
+        return few.answer(subsets.few, True, scores, labels, slopes)
 
     def _value(self, rows: Rows) -> Array:
         return self._lightly(rows, gradient=False)[0]
