@@ -28,7 +28,7 @@ from numeric_core.kernels.exponentials import (
     fill_rows,
 )
 from numeric_core.kernels.intrinsics import Scalar, add_any_order, constant, fma
-from numeric_core.kernels.softmax import ARRAYS, FACTORS, cut_sums, factors, part_of, values
+from numeric_core.kernels.softmax import ARRAYS, cut_sums, factors, part_of, values
 from numeric_core.kernels.sums import LENGTH
 
 __all__ = ["ARRAYS", "STATE", "ByClass", "rows"]
@@ -85,7 +85,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     m = value.size
     n = scores.size // m
     step = max(1, LENGTH // n)
-    states, f = np.zeros((m, STATE)), np.empty((step, FACTORS), scores.dtype)
+    states = np.zeros((m, STATE))
     for start in range(0, m, step):
         stop = min(start + step, m)
         some, here = states[start:stop], slice(start * n, stop * n)
@@ -97,7 +97,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
                 _add_terms(row[first : min(first + LENGTH, n)], states[i])
             _add_label(scores[i * n : (i + 1) * n], labels[i], states[i])
         if gradient.size:
-            factors(some, f)
             for i in range(start, stop):
-                _gradient(gradient[i * n : (i + 1) * n], labels[i], f[i - start])
+                f = factors(scores[0], states[i])
+                _gradient(gradient[i * n : (i + 1) * n], labels[i], f)
     values(states, kind.tolerance, value)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
+import numba
 import numpy as np
 
 from numeric_core import leftovers
@@ -50,6 +51,10 @@ of it, and each call of a kernel costs 2 microseconds."""
 
 LINE = 64
 """Bytes of a line of the caches: a vector that starts within one is taken from two."""
+
+
+VECTORS = {two_sided: two_sided_rows, softmax: softmax_rows}
+"""Who does rows that are at least as long as a vector."""
 
 
 class Job(NamedTuple):
@@ -136,10 +141,10 @@ def _scratch(job: Job) -> Floats:
 
 
 def _rows(job: Job) -> Any:
-    """The kernel for short rows: with vectors, where there is one and a row is as long as one."""
-    vectors = {two_sided: two_sided_rows, softmax: softmax_rows}.get(job.module)
-    narrow = job.scores.dtype == np.float32 and job.scores.shape[1] >= LANES
-    return vectors.rows if vectors and narrow else job.module.rows
+    """Of the module, or that with vectors, where there is one and a row is as long as one."""
+    vectors = VECTORS.get(job.module)
+    wide = job.scores.shape[1] >= LANES[numba.from_dtype(job.scores.dtype)]
+    return vectors.rows if vectors and wide else job.module.rows
 
 
 def _whole(job: Job) -> None:

@@ -23,7 +23,7 @@ from numba import types
 from numba.extending import overload
 
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import log1p_pair, two_sum
+from numeric_core.kernels.elementary import log1p_near, log1p_pair, two_sum
 from numeric_core.kernels.exponentials import (
     LARGEST,
     LINEAR,
@@ -57,7 +57,6 @@ from numeric_core.kernels.vectors import choose
 
 __all__ = [
     "ARRAYS",
-    "FACTORS",
     "STATE",
     "Distribution",
     "component",
@@ -65,6 +64,7 @@ __all__ = [
     "extent",
     "factors",
     "gradient_part",
+    "loss",
     "merge",
     "part",
     "part_of",
@@ -78,10 +78,6 @@ class Distribution(NamedTuple):
 
     tolerance: float
 
-
-FACTORS = 5
-"""Numbers of a row that its gradient needs: 1 / (e_k + R), what it lacks, 1 - p_k, T, and the sum
-of the labels up to 1/2."""
 
 ARRAYS = 1
 """Terms of a row: e."""
@@ -186,36 +182,73 @@ def _rest(state: Scalar) -> Scalar:
     return rest, error + state[REST + 1]
 
 
-@INLINE
-def values(states: Scalar, tolerance: Scalar, value: Scalar) -> None:
-    """L + T log1p(R / e_k) of some rows."""
-    for i in range(value.size):
-        state = states[i]
+def loss(like: Any, state: Any, tolerance: float) -> Any:
+    """L + T log1p(R / e_k) of a row; Numba takes it from `_loss`.
+
+    For float32 rows float64 alone has digits enough.
+    """
+    rest = state[REST] + (state[TIES] - 1.0) * state[LARGEST]
+    mass = state[MAIN] + state[OTHERS]
+    result = state[LINEAR] + mass * np.log1p(rest / state[LARGEST])
+    return result if abs(mass - 1.0) <= tolerance else np.nan
+
+
+@overload(loss, jit_options={"forceinline": True, "error_model": "numpy"})
+def _loss(like: Any, state: Any, tolerance: Any) -> Any:
+    def wide(like: Any, state: Any, tolerance: Any) -> Any:
+        rest = state[REST] + (state[TIES] - 1.0) * state[LARGEST]
+        ratio, mass = rest / state[LARGEST], state[MAIN] + state[OTHERS]
+        result = state[LINEAR] + mass * log1p_near(ratio)
+        # of nan, log1p_near takes the bits for a number
+        return result if (abs(mass - 1.0) <= tolerance) & (ratio < np.inf) else np.nan
+
+    def paired(like: Any, state: Any, tolerance: Any) -> Any:
         rest, low = _rest(state)
-        largest = state[LARGEST]
-        ratio = rest / largest
-        lack = (fma(-ratio, largest, rest) + low) / largest
+        ratio = rest / state[LARGEST]
+        lack = (fma(-ratio, state[LARGEST], rest) + low) / state[LARGEST]
         mass = state[MAIN] + (state[OTHERS] + state[OTHERS + 1])
         linear = state[LINEAR] + state[LINEAR + 1]
         result = linear + mass * log1p_pair(ratio, lack)
-        value[i] = result if abs(mass - 1.0) <= tolerance else np.nan
+        return result if abs(mass - 1.0) <= tolerance else np.nan
+
+    return wide if like == types.float32 else paired
 
 
-@INLINE
-def factors(states: Scalar, f: Scalar) -> None:
-    """FACTORS of some rows, in the dtype of f."""
-    for i in range(states.shape[0]):
-        state = states[i]
+def factors(like: Any, state: Any) -> Any:
+    """What the gradient of a row needs, in the dtype of `like`; Numba takes it from `_factors`.
+
+    1 / (e_k + R), what that lacks, 1 - p_k, T, and the sum of the labels up to 1/2.
+    """
+    rest = state[REST] + (state[TIES] - 1.0) * state[LARGEST]
+    share, others = 1.0 / (state[LARGEST] + rest), state[OTHERS]
+    return share, 0.0, rest * share, state[MAIN] + others, others
+
+
+@overload(factors, jit_options={"forceinline": True, "error_model": "numpy"})
+def _factors(like: Any, state: Any) -> Any:
+    def wide(like: Any, state: Any) -> Any:
+        rest = state[REST] + (state[TIES] - 1.0) * state[LARGEST]
+        share, others = 1.0 / (state[LARGEST] + rest), np.float32(state[OTHERS])
+        high = np.float32(share)
+        low, complement = np.float32(share - np.float64(high)), np.float32(rest * share)
+        return high, low, complement, np.float32(state[MAIN] + state[OTHERS]), others
+
+    def paired(like: Any, state: Any) -> Any:
         rest, low = _rest(state)
         norm, error = two_sum(state[LARGEST], rest)
         share = 1.0 / norm
         lack = (fma(-share, norm, 1.0) - share * (error + low)) / norm
         others = state[OTHERS] + state[OTHERS + 1]
-        f[i, 0] = share
-        f[i, 1] = (share - np.float64(f[i, 0])) + lack
-        f[i, 2] = (rest + low) * share
-        f[i, 3] = state[MAIN] + others
-        f[i, 4] = others
+        return share, lack, (rest + low) * share, state[MAIN] + others, others
+
+    return wide if like == types.float32 else paired
+
+
+@INLINE
+def values(states: Scalar, tolerance: Scalar, value: Scalar) -> None:
+    """The losses of some rows."""
+    for i in range(value.size):
+        value[i] = loss(value[0], states[i], tolerance)
 
 
 @INLINE
@@ -232,9 +265,8 @@ def component(e: Scalar, t: Scalar, f: Scalar) -> Scalar:
 @INLINE
 def _gradient(e: Scalar, t: Scalar, f: Scalar) -> None:
     """The gradient in the place of the terms."""
-    factors = f[0], f[1], f[2], f[3], f[4]
     for i in range(e.size):
-        e[i] = component(e[i], t[i], factors)
+        e[i] = component(e[i], t[i], f)
 
 
 @INLINE
@@ -285,7 +317,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     m = value.size
     n = scores.size // m
     step = max(1, LENGTH // n)
-    states, f = np.zeros((m, STATE)), np.empty((step, FACTORS), scores.dtype)
+    states = np.zeros((m, STATE))
     for start in range(0, m, step):
         stop = min(start + step, m)
         some, here = states[start:stop], slice(start * n, stop * n)
@@ -296,10 +328,9 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
         else:
             _short(scores[here], labels[here], e, some)
         if gradient.size:
-            factors(some, f)
             for i in range(start, stop):
                 row = slice(i * n, (i + 1) * n)
-                _gradient(gradient[row], labels[row], f[i - start])
+                _gradient(gradient[row], labels[row], factors(scores[0], states[i]))
     values(states, kind.tolerance, value)
 
 
@@ -333,6 +364,4 @@ def merge(kind: Any, parts: Any, state: Any, value: Any) -> None:
 @COMPILED
 def gradient_part(kind: Any, scores: Any, labels: Any, state: Any, gradient: Any) -> None:
     """The gradient of a part (n,) of a row whose state (1, STATE) is known, from its terms."""
-    f = np.empty((1, FACTORS), scores.dtype)
-    factors(state, f)
-    _gradient(gradient, labels, f[0])
+    _gradient(gradient, labels, factors(scores[0], state[0]))

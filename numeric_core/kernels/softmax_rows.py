@@ -1,9 +1,8 @@
-"""Softmax cross-entropy of float32 rows of 32 and more labels, with vectors (`vectors`).
+"""Softmax cross-entropy of rows as long as a vector and longer, with vectors (`vectors`).
 
 The formulas, and what is left to others, are those of `softmax`.  A row is read three times, twice
-of them from a cache: for its terms and the largest score, for the sums, in which two numbers are
-added in float32 before they go into float64, and for the gradient.  Each time something of what is
-next is asked for, so that memory is at work all the time.
+of them from a cache: for its terms and the largest score, for the sums (`vector_sums`), and for the
+gradient.  Each time something of what is next is asked for, so that memory is at work all the time.
 """
 
 from __future__ import annotations
@@ -12,22 +11,31 @@ from typing import Any
 
 import numpy as np
 from numba import types
+from numba.extending import overload
 
 from numeric_core.kernels import softmax
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.elementary import log1p_near
-from numeric_core.kernels.exponentials import EASY, easy_term
-from numeric_core.kernels.intrinsics import Scalar, higher, pattern, positive
+from numeric_core.kernels.exponentials import (
+    EASY,
+    LARGEST,
+    LINEAR,
+    MAIN,
+    OTHERS,
+    REST,
+    STATE,
+    TIES,
+    TOP,
+    easy_term,
+)
+from numeric_core.kernels.intrinsics import Scalar, constant, higher, pattern, positive
 from numeric_core.kernels.sums import LENGTH
+from numeric_core.kernels.vector_sums import added, nothing, total_of_three
 from numeric_core.kernels.vectors import (
-    LANES,
-    LINE,
+    ask,
     at,
     choose,
     count,
-    fetch,
     first,
-    halved,
     larger,
     largest,
     load,
@@ -37,9 +45,8 @@ from numeric_core.kernels.vectors import (
     smaller,
     store,
     store_some,
-    totals_of_three,
     uniformly,
-    widen,
+    width,
 )
 
 __all__ = ["rows"]
@@ -47,107 +54,91 @@ __all__ = ["rows"]
 AHEAD = LENGTH
 """How far ahead memory is asked: as many scores as are done at a time, a microsecond of work."""
 
-FAR = np.float32(EASY[types.float32])
-ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
-STATE = 6
-"""Numbers of a row: e_k, R, the labels above 1/2 and their sum with the others, those, and L."""
-LARGEST, REST, MASS, OTHERS, LINEAR, TOP = range(STATE)
+def reach(like: Any) -> Any:
+    """EASY for the dtype of a number; Numba takes it from `_reach`."""
+    return EASY[types.float32 if like.dtype == np.float32 else types.float64]
+
+
+@overload(reach, jit_options={"forceinline": True})
+def _reach(like: Any) -> Any:
+    easy = (np.float32 if like == types.float32 else np.float64)(EASY[like])
+
+    def code(like: Any) -> Any:
+        return easy
+
+    return code
 
 
 @INLINE
 def _terms(s: Scalar, e: Scalar, n: Scalar, low: Scalar) -> Scalar:
     """The terms of a row, its maximum, and the smallest score that was seen."""
-    top = uniformly(-FAR)
-    whole = n - n % LANES
-    for i in range(0, whole, LANES):
+    bottom = -reach(s[0])
+    top = uniformly(bottom)
+    lanes = width(s)
+    whole = n - n % lanes
+    for i in range(0, whole, lanes):
         x = load(s, i)
         store(e, i, easy_term(x))
         top, low = larger(top, x), smaller(low, x)
-        for k in range(0, LANES, LINE):
-            fetch(s, i + k + AHEAD, 0)
+        ask(s, i + AHEAD, 0)
     if whole < n:
         m = n - whole
         x = load_some(s, whole, m)
         store_some(e, whole, m, easy_term(x))
-        inside = first(m)
-        top, low = larger(top, choose(inside, x, -FAR)), smaller(low, x)
+        top, low = larger(top, choose(first(s, m), x, bottom)), smaller(low, x)
     return largest(top), low
 
 
 @INLINE
-def _shares(x: Scalar, y: Scalar, e: Scalar, top: Scalar, highest: Scalar) -> Scalar:
-    """What some labels add to the sums, and how many are ties with the largest."""
+def _add(sums: Scalar, x: Scalar, y: Scalar, e: Scalar, top: Scalar, highest: Scalar) -> Scalar:
+    """The sums with some labels more: of e below the largest, t up to 1/2, t (m - s), ties; and the
+    largest label."""
+    rest, others, linear, ties, label = sums
+    zero, half = constant(e, 0.0), constant(e, 0.5)
     tie = e == highest
-    rest, small = choose(tie, ZERO, e), choose(y > HALF, ZERO, y)
-    sums = widen(halved(rest)), widen(halved(small)), widen(halved(y * (top - x)))
-    return sums, count(tie)
+    rest, others = added(rest, choose(tie, zero, e)), added(others, choose(y > half, zero, y))
+    return rest, others, added(linear, y * (top - x)), ties + count(tie), higher(label, pattern(y))
 
 
 @INLINE
 def _sums(s: Scalar, t: Scalar, e: Scalar, n: Scalar, top: Scalar, highest: Scalar) -> Scalar:
-    """R without the ties, the sum of the labels up to 1/2, L, the ties, and the largest label."""
-    zero = widen(halved(uniformly(ZERO)))
-    a, b, c = zero, zero, zero
-    ties, most_of = 0, pattern(uniformly(ZERO))
+    """The sums of a row, the ties, and the bits of its largest label."""
+    zero = nothing(top)
+    sums = zero, zero, zero, 0, pattern(uniformly(constant(top, 0.0)))
     top, highest = uniformly(top), uniformly(highest)
-    whole = n - n % LANES
-    for i in range(0, whole, LANES):
-        y = load(t, i)
-        more, found = _shares(load(s, i), y, load(e, i), top, highest)
-        a, b, c, ties = a + more[0], b + more[1], c + more[2], ties + found
-        most_of = higher(most_of, pattern(y))
-        for k in range(0, LANES, LINE):
-            fetch(t, i + k + AHEAD, 0)
+    lanes = width(s)
+    whole = n - n % lanes
+    for i in range(0, whole, lanes):
+        sums = _add(sums, load(s, i), load(t, i), load(e, i), top, highest)
+        ask(t, i + AHEAD, 0)
     if whole < n:
         m = n - whole
-        y = load_some(t, whole, m)
-        more, found = _shares(load_some(s, whole, m), y, load_some(e, whole, m), top, highest)
-        a, b, c, ties = a + more[0], b + more[1], c + more[2], ties + found
-        most_of = higher(most_of, pattern(y))
-    return totals_of_three(a, b, c), ties, most(most_of)
+        x, y, rest = load_some(s, whole, m), load_some(t, whole, m), load_some(e, whole, m)
+        sums = _add(sums, x, y, rest, top, highest)
+    return total_of_three(sums[0], sums[1], sums[2]), sums[3], most(sums[4])
 
 
 @INLINE
-def _put(state: Scalar, sums: Scalar, ties: Scalar, label: Scalar) -> None:
-    rest, others, linear = sums
-    main = np.float64(label) if label > HALF else 0.0
-    state[REST] = rest + (ties - 1) * state[LARGEST]
-    state[MASS], state[OTHERS], state[LINEAR] = main + others, others, linear
-
-
-@INLINE
-def _value(state: Scalar, tolerance: Scalar) -> Scalar:
-    result = state[LINEAR] + state[MASS] * log1p_near(state[REST] / state[LARGEST])
-    return result if abs(state[MASS] - 1.0) <= tolerance else np.nan
-
-
-@INLINE
-def _factors(state: Scalar) -> Scalar:
-    share = 1.0 / (state[LARGEST] + state[REST])
-    high = np.float32(share)
-    low, complement = np.float32(share - np.float64(high)), np.float32(state[REST] * share)
-    return high, low, complement, np.float32(state[MASS]), np.float32(state[OTHERS])
+def _put(state: Scalar, highest: Scalar, sums: Scalar, ties: Scalar, label: Scalar) -> None:
+    (state[REST], state[REST + 1]), (state[OTHERS], state[OTHERS + 1]), linear = sums
+    state[LINEAR], state[LINEAR + 1] = linear
+    state[LARGEST], state[TIES] = np.float64(highest), np.float64(ties)
+    state[MAIN] = np.float64(label) if label > constant(label, 0.5) else 0.0
 
 
 @INLINE
 def _gradient(e: Scalar, t: Scalar, g: Scalar, n: Scalar, f: Scalar) -> None:
-    high, low, complement, mass, others = f
-    all_ = (
-        uniformly(high),
-        uniformly(low),
-        uniformly(complement),
-        uniformly(mass),
-        uniformly(others),
-    )
-    whole = n - n % LANES
-    for i in range(0, whole, LANES):
-        store(g, i, softmax.component(load(e, i), load(t, i), all_))
-        for k in range(0, LANES, LINE):
-            fetch(g, i + k + AHEAD, 1)
+    share, low, complement, mass, others = f
+    f = uniformly(share), uniformly(low), uniformly(complement), uniformly(mass), uniformly(others)
+    lanes = width(g)
+    whole = n - n % lanes
+    for i in range(0, whole, lanes):
+        store(g, i, softmax.component(load(e, i), load(t, i), f))
+        ask(g, i + AHEAD, 1)
     if whole < n:
         m = n - whole
-        found = softmax.component(load_some(e, whole, m), load_some(t, whole, m), all_)
+        found = softmax.component(load_some(e, whole, m), load_some(t, whole, m), f)
         store_some(g, whole, m, found)
 
 
@@ -159,29 +150,29 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     room = np.empty(step * STATE)
     s, t, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
     e, states = numbers(scratch[0]), numbers(room)
+    far, one = reach(scores[0]), constant(scores[0], 1.0)
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
-        low, high, label = uniformly(FAR), -FAR, pattern(ZERO)
+        low, high, label = uniformly(far), -far, pattern(constant(far, 0.0))
         for j in range(k):
             top, low = _terms(at(s, (i + j) * n), at(e, j * n), n, low)
             states[j * STATE + TOP] = np.float64(top)
             high = larger(high, top)
         for j in range(k):
             state = at(states, j * STATE)
-            top = np.float32(state[TOP])
+            top = constant(far, state[TOP])
             highest = easy_term(top)
             x, y = at(s, (i + j) * n), at(t, (i + j) * n)
             sums, ties, main = _sums(x, y, at(e, j * n), n, top, highest)
-            state[LARGEST] = np.float64(highest)
-            _put(state, sums, ties, positive(main))
+            _put(state, highest, sums, ties, positive(main))
             label = higher(label, main)
-        if not ((-largest(-low) >= -FAR) & (high <= FAR) & (label <= pattern(ONE))):
+        if not ((largest(-low) <= far) & (high <= far) & (label <= pattern(one))):
             here = slice(i * n, (i + k) * n)
             into = gradient[here] if gradient.size else gradient
             softmax.rows(kind, scores[here], labels[here], value[i : i + k], into, scratch)
             continue
         for j in range(k):
-            v[i + j] = _value(at(states, j * STATE), kind.tolerance)
+            v[i + j] = softmax.loss(far, at(states, j * STATE), kind.tolerance)
         for j in range(k if gradient.size else 0):
-            f = _factors(at(states, j * STATE))
+            f = softmax.factors(far, at(states, j * STATE))
             _gradient(at(e, j * n), at(t, (i + j) * n), at(g, (i + j) * n), n, f)

@@ -1,7 +1,7 @@
-"""ZLPR, hard and soft, of float32 rows of 32 and more labels, with vectors (`vectors`).
+"""ZLPR, hard and soft, of rows as long as a vector and longer, with vectors (`vectors`).
 
 The formulas, and what is left to others, are those of `two_sided`.  A row is read once: the terms
-go to where they are kept and, two of them added in float32, into sums in float64.  Meanwhile the
+go to where they are kept and into their sums (`vector_sums`).  Meanwhile the
 scores and labels of the next rows are asked for, and with the gradient of one row the place of the
 gradient after it, so that memory is at work all the time.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from numeric_core.kernels import two_sided
 from numeric_core.kernels.compiling import COMPILED, INLINE
-from numeric_core.kernels.intrinsics import Scalar, higher, magnitude, one_less, pattern
+from numeric_core.kernels.intrinsics import Scalar, constant, higher, magnitude, one_less, pattern
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.two_sided import (
     STATE,
@@ -25,14 +25,12 @@ from numeric_core.kernels.two_sided import (
     seen,
     slope,
 )
+from numeric_core.kernels.vector_sums import added, nothing, total_of_two
 from numeric_core.kernels.vectors import (
-    LANES,
-    LINE,
+    ask,
     at,
     choose,
-    fetch,
     first,
-    halved,
     least,
     load,
     load_some,
@@ -40,9 +38,8 @@ from numeric_core.kernels.vectors import (
     numbers,
     store,
     store_some,
-    totals,
     uniformly,
-    widen,
+    width,
 )
 
 __all__ = ["rows"]
@@ -52,9 +49,9 @@ AHEAD = LENGTH
 
 
 @INLINE
-def _nothing() -> Scalar:
+def _unseen(like: Scalar) -> Scalar:
     """What was seen of no label: the largest |s|, the largest and the smallest t."""
-    zero = pattern(uniformly(np.float32(0.0)))
+    zero = pattern(uniformly(constant(like, 0.0)))
     return zero, zero, one_less(zero)
 
 
@@ -66,40 +63,39 @@ def _see(kind: Scalar, x: Scalar, y: Scalar, bounds: Scalar) -> Scalar:
 
 
 @INLINE
-def _easy(kind: Scalar, bounds: Scalar) -> bool:
+def _easy(kind: Scalar, like: Scalar, bounds: Scalar) -> bool:
     far, high, low = bounds
-    return in_reach(kind, np.float32(0.0), most(far), most(high), least(low))
+    return in_reach(kind, like, most(far), most(high), least(low))
 
 
 @INLINE
 def _sums(
     kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, n: Scalar, bounds: Scalar
 ) -> Scalar:
-    """The terms of a row, U and D, and what was seen."""
-    zero = uniformly(np.float32(0.0))
-    up, down = widen(halved(zero)), widen(halved(zero))
-    whole = n - n % LANES
-    for i in range(0, whole, LANES):
+    """The terms of a row, (U, what it lacks), (D, what it lacks), and what was seen."""
+    zero = constant(s[0], 0.0)
+    up, down = nothing(zero), nothing(zero)
+    lanes = width(s)
+    whole = n - n % lanes
+    for i in range(0, whole, lanes):
         x, y = load(s, i), load(t, i)
         a, b = easy_terms(kind, x, y)
         store(u, i, a)
         store(d, i, b)
-        up, down = up + widen(halved(a)), down + widen(halved(b))
+        up, down = added(up, a), added(down, b)
         bounds = _see(kind, x, y, bounds)
-        for k in range(0, LANES, LINE):
-            fetch(s, i + k + AHEAD, 0)
-            fetch(t, i + k + AHEAD, 0)
+        ask(s, i + AHEAD, 0)
+        ask(t, i + AHEAD, 0)
     if whole < n:
         m = n - whole
         x, y = load_some(s, whole, m), load_some(t, whole, m)
         a, b = easy_terms(kind, x, y)
         store_some(u, whole, m, a)
         store_some(d, whole, m, b)
-        inside = first(m)
-        up = up + widen(halved(choose(inside, a, zero)))
-        down = down + widen(halved(choose(inside, b, zero)))
+        inside = first(s, m)
+        up, down = added(up, choose(inside, a, zero)), added(down, choose(inside, b, zero))
         bounds = _see(kind, x, y, bounds)
-    return totals(up, down), bounds
+    return total_of_two(up, down), bounds
 
 
 @INLINE
@@ -107,11 +103,11 @@ def _differences(u: Scalar, d: Scalar, g: Scalar, n: Scalar, f: Scalar) -> None:
     """The gradient of a row."""
     a, a_low, b, b_low = f
     both = uniformly(a), uniformly(a_low), uniformly(b), uniformly(b_low)
-    whole = n - n % LANES
-    for i in range(0, whole, LANES):
+    lanes = width(g)
+    whole = n - n % lanes
+    for i in range(0, whole, lanes):
         store(g, i, slope(load(u, i), load(d, i), both))
-        for k in range(0, LANES, LINE):
-            fetch(g, i + k + AHEAD, 1)
+        ask(g, i + AHEAD, 1)
     if whole < n:
         m = n - whole
         store_some(g, whole, m, slope(load_some(u, whole, m), load_some(d, whole, m), both))
@@ -119,7 +115,7 @@ def _differences(u: Scalar, d: Scalar, g: Scalar, n: Scalar, f: Scalar) -> None:
 
 @INLINE
 def _put(state: Scalar, sums: Scalar) -> None:
-    state[0], state[1], state[2], state[3] = sums[0], 0.0, sums[1], 0.0
+    (state[0], state[1]), (state[2], state[3]) = sums
 
 
 @INLINE
@@ -135,18 +131,18 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     room = np.empty(step * STATE)
     s, t, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
     u, d, states = numbers(scratch[0]), numbers(scratch[1]), numbers(room)
-    like = np.float32(0.0)
+    like = constant(scores[0], 0.0)
     # u of a row that is longer than its place in the first cache is kept in its gradient
     kept, jump = (g, 1) if gradient.size and n > LENGTH else (u, 0)
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
-        bounds = _nothing()
+        bounds = _unseen(like)
         for j in range(k):
             x, y = at(s, (i + j) * n), at(t, (i + j) * n)
             a, b = at(kept, (jump * i + j) * n), at(d, j * n)
             sums, bounds = _sums(kind, x, y, a, b, n, bounds)
             _put(at(states, j * STATE), sums)
-        if not _easy(kind, bounds):
+        if not _easy(kind, like, bounds):
             here = slice(i * n, (i + k) * n)
             into = gradient[here] if gradient.size else gradient
             two_sided.rows(kind, scores[here], labels[here], value[i : i + k], into, scratch)

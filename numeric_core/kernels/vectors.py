@@ -7,12 +7,13 @@ it is that of scalars, and sums have one order everywhere.
 
     load(x, i), store(x, i, v)              LANES numbers of an array from i on
     load_some(x, i, m), store_some(...)     the first m of them; the others are 0
-    first(v, m)                             a mask: true in the first m lanes
+    first(x, m)                             a mask: true in the first m lanes
     choose(mask, a, b)                      a where the mask is true, else b; of scalars too
     count(mask)                             how many are true
     widen(v), totals(v, w)                  in float64; the sums over the lanes of two
     most(n)                                 the highest of unsigned lanes
-    fetch(x, i, write)                      asks for a line of x, which need not be inside
+    ask(x, i, write)                        asks for LANES numbers, which need not be inside
+    width(x)                                LANES
 
 Numbers that stand beside a vector are in all its lanes.
 """
@@ -32,16 +33,16 @@ from numba.np import arrayobj
 
 __all__ = [
     "LANES",
-    "LINE",
     "Vector",
+    "ask",
     "at",
     "called",
     "choose",
     "count",
     "element",
-    "fetch",
     "first",
     "halved",
+    "lane",
     "larger",
     "largest",
     "least",
@@ -53,6 +54,7 @@ __all__ = [
     "numbers",
     "resized",
     "smaller",
+    "split",
     "store",
     "store_some",
     "totals",
@@ -60,14 +62,15 @@ __all__ = [
     "uniform",
     "uniformly",
     "widen",
+    "width",
 ]
 
-LINE = 16
-"""float32 numbers in 64 bytes: a line of the caches, and the widest register there is."""
+LINE_BYTES = 64
+"""A line of the caches, and the widest register there is."""
 
-LANES = 2 * LINE
-"""Two at a time: one register waits for its results while the other is busy (1.25 times as fast as
-one here; four want more registers than there are)."""
+LANES = {types.float32: 32, types.float64: 16}
+"""Two lines at a time: one register waits for its results while the other is busy (1.25 times as
+fast as one here; four want more registers than there are)."""
 
 _INT32 = ir.IntType(32)
 _SCALARS = {
@@ -82,9 +85,9 @@ _SCALARS = {
 class Vector(types.Type):
     """Numbers of a type, LANES unless told else; of booleans, a mask."""
 
-    def __init__(self, element: Any, lanes: int = LANES) -> None:
-        self.element, self.lanes = element, lanes
-        super().__init__(name=f"Vector({element}, {lanes})")
+    def __init__(self, element: Any, lanes: int | None = None) -> None:
+        self.element, self.lanes = element, lanes or LANES[element]
+        super().__init__(name=f"Vector({element}, {self.lanes})")
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
         """A number of the type stands for LANES of them."""
@@ -231,17 +234,21 @@ def store(typing: Any, x: Any, i: Any, v: Any) -> Any:
     return types.void(x, types.intp, v), code
 
 
-def _first(builder: Any, m: Any) -> Any:
+def _first(builder: Any, lanes: int, m: Any) -> Any:
     """A mask that is true in the first m lanes."""
-    lanes = ir.Constant(ir.VectorType(_INT32, LANES), list(range(LANES)))
-    return builder.icmp_signed("<", lanes, _spread(builder, builder.trunc(m, _INT32), LANES))
+    places = ir.Constant(ir.VectorType(_INT32, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", places, _spread(builder, builder.trunc(m, _INT32), lanes))
 
 
 @intrinsic
-def first(typing: Any, m: Any) -> Any:
-    """A mask that is true in the first m lanes."""
-    code = lambda context, builder, signature, args: _first(builder, args[0])  # noqa: E731
-    return Vector(types.boolean)(types.intp), code
+def first(typing: Any, x: Any, m: Any) -> Any:
+    """A mask for vectors of the numbers of x: true in the first m lanes."""
+    lanes = LANES[x.dtype]
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _first(builder, lanes, args[1])
+
+    return Vector(types.boolean, lanes)(x, types.intp), code
 
 
 _NAMES = {"float": "f32", "double": "f64", "i32": "i32", "i64": "i64"}
@@ -269,7 +276,11 @@ def load_some(typing: Any, x: Any, i: Any, m: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         target = llvm_type(kind)
         place = _address(builder, args[0], args[1], target)
-        given = [place, ir.Constant(_INT32, x.dtype.bitwidth // 8), _first(builder, args[2])]
+        given = [
+            place,
+            ir.Constant(_INT32, x.dtype.bitwidth // 8),
+            _first(builder, kind.lanes, args[2]),
+        ]
         return called(builder, "llvm.masked.load", target, [*given, uniform(target, 0.0)])
 
     return kind(x, types.intp, types.intp), code
@@ -283,7 +294,7 @@ def store_some(typing: Any, x: Any, i: Any, m: Any, v: Any) -> Any:
         target = llvm_type(v)
         place = _address(builder, args[0], args[1], target)
         align = ir.Constant(_INT32, x.dtype.bitwidth // 8)
-        given = [args[3], place, align, _first(builder, args[2])]
+        given = [args[3], place, align, _first(builder, v.lanes, args[2])]
         called(builder, "llvm.masked.store", target, given, ir.VoidType())
         return context.get_dummy_value()
 
@@ -306,12 +317,8 @@ def count(typing: Any, mask: Any) -> Any:
     """How many lanes are true."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        seen = builder.bitcast(args[0], ir.IntType(LANES))
-        return (
-            builder.ctpop(seen)
-            if LANES == 64
-            else builder.zext(builder.ctpop(seen), ir.IntType(64))
-        )
+        seen = builder.ctpop(builder.bitcast(args[0], ir.IntType(mask.lanes)))
+        return builder.zext(seen, ir.IntType(64))
 
     return types.int64(mask), code
 
@@ -348,6 +355,28 @@ def _paired(builder: Any, a: Any, b: Any, step: int) -> Any:
 
 def _extract(builder: Any, v: Any, n: int) -> list[Any]:
     return [builder.extract_element(v, ir.Constant(_INT32, i)) for i in range(n)]
+
+
+@intrinsic
+def split(typing: Any, v: Any) -> Any:
+    """The first half of the lanes, and the second."""
+    half = Vector(v.element, v.lanes // 2)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = list(range(v.lanes))
+        pair = [
+            _shuffled(builder, args[0], args[0], some)
+            for some in (places[: half.lanes], places[half.lanes :])
+        ]
+        return context.make_tuple(builder, signature.return_type, pair)
+
+    return types.UniTuple(half, 2)(v), code
+
+
+@intrinsic
+def lane(typing: Any, v: Any) -> Any:
+    """The first lane."""
+    return v.element(v), lambda context, builder, signature, args: _extract(builder, args[0], 1)[0]
 
 
 @intrinsic
@@ -456,22 +485,33 @@ def uniformly(typing: Any, x: Any) -> Any:
     """x in all lanes."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _spread(builder, args[0], LANES)
+        return _spread(builder, args[0], LANES[x])
 
     return Vector(x)(x), code
 
 
 @intrinsic
-def fetch(typing: Any, x: Any, i: Any, write: Any) -> Any:
-    """Asks for the line of x[i], to be written where write is 1; never fails."""
+def width(typing: Any, x: Any) -> Any:
+    """How many of the numbers of x are a vector."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(ir.IntType(64), LANES[x.dtype])
+
+    return types.intp(x), code
+
+
+@intrinsic
+def ask(typing: Any, x: Any, i: Any, write: Any) -> Any:
+    """Asks memory for the vector from x[i] on, to be written where write is 1; never fails."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         byte = ir.IntType(8)
-        place = _address(builder, args[0], args[1], byte)
         flags = [ir.Constant(_INT32, k) for k in (write.literal_value, 3, 1)]
-        kind = ir.FunctionType(ir.VoidType(), [place.type, *[_INT32] * 3])
-        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(ask, [place, *flags])
+        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), *[_INT32] * 3])
+        request = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        for k in range(0, LANES[x.dtype], LINE_BYTES * 8 // x.dtype.bitwidth):
+            place = builder.add(args[1], ir.Constant(args[1].type, k))
+            builder.call(request, [_address(builder, args[0], place, byte), *flags])
         return context.get_dummy_value()
 
     if not isinstance(write, types.IntegerLiteral):
