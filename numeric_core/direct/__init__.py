@@ -60,7 +60,7 @@ class Way(NamedTuple):
             return None
         if type(scores) is not np.ndarray or type(labels) is not np.ndarray:
             return None
-        return answer(self.few, self.hard, scores, labels, slopes)
+        return answer(self.few, self.hard, scores, labels, slopes, self.indexed)
 
 
 def takes(way: Way | None, scores: Array, labels: Array, axis: Any) -> bool:

@@ -53,29 +53,32 @@ in the room if it is still to be rounded; None: no answer."""
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def answer(few: Few, hard: bool, scores: Any, labels: Any, slopes: bool) -> Any:
+def answer(
+    few: Few, hard: bool, scores: Any, labels: Any, slopes: bool, indexed: bool = False
+) -> Any:
     """The values (*batch,) and the gradient of NumPy arrays, the label axis last; None: no answer.
 
-    hard: labels are 0 and 1.
+    hard: labels are 0 and 1.  indexed: labels may be the indices of classes.
     """
     dtype, shape = scores.dtype, scores.shape
-    if dtype is not SINGLE and dtype is not DOUBLE:
+    if (dtype is not SINGLE and dtype is not DOUBLE) or not 0 < scores.size <= MOST:
         return None
-    if labels.shape != shape or not 0 < scores.size <= MOST or not shape or shape[-1] > PIECE:
+    if not shape or shape[-1] > PIECE:
         return None
-    if labels.dtype is not dtype:
-        if labels.dtype != np.bool_:
-            return None
-    elif not _labels(labels, hard):
+    by_index = indexed and labels.dtype.kind in "iu" and labels.shape == shape[:-1]
+    if not by_index and labels.shape != shape:
         return None
-    wide, n = dtype is SINGLE, shape[-1]
+    if not _known(labels, dtype, hard, shape[-1] - 1 if by_index else 1):
+        return None
     if len(shape) != 2:
-        scores, labels = scores.reshape(-1, n), labels.reshape(-1, n)
+        scores = scores.reshape(-1, shape[-1])
     room = _room(scores.shape)
-    x, t = _wide(scores, room.scores), _wide(labels, room.labels)
+    x = _wide(scores, room.scores)
+    t = _one_hot(labels, room.labels) if by_index else _wide(labels, room.labels)
     # not >: a nan goes the same way
     if not most(np.abs(x, out=room.first)) <= REACH:
         return None
+    wide = dtype is SINGLE
     try:
         found = few(x, t, room, wide, slopes)
         return None if found is None else _as_given(found, dtype, shape)
@@ -119,19 +122,31 @@ def _room(shape: tuple[int, ...]) -> Room:
 
 
 def _wide(x: Floats, out: Floats) -> Floats:
-    """x as contiguous float64, in out unless it is that."""
+    """x as contiguous float64 (m, n), in out unless it is that."""
+    if x.ndim != 2:
+        x = x.reshape(out.shape)
     if x.dtype is DOUBLE and x.flags.c_contiguous:
         return x
     np.copyto(out, x)
     return out
 
 
-def _labels(t: Floats, hard: bool) -> bool:
-    """Whether all labels lie in [0, 1], or are 0 or 1."""
+def _one_hot(index: Floats, out: Floats) -> Floats:
+    """Rows with a single 1, (m, n)."""
+    out.fill(0.0)
+    out[np.arange(len(out)), index.reshape(-1)] = 1.0
+    return out
+
+
+def _known(t: Floats, dtype: Any, hard: bool, largest: int) -> bool:
+    """Whether labels of this dtype or bool lie in [0, 1] or are 0 or 1, integers in 0..largest."""
+    if t.dtype is not dtype:
+        kind = t.dtype.kind
+        return kind == "b" or (kind in "iu" and least(t) >= 0 and most(t) <= largest)
     if hard:
         return bool(np.count_nonzero(t) == np.count_nonzero(t == 1.0))
-    kind, one = ONE[t.dtype]
-    return most(t.view(kind)) <= one
+    bits, one = ONE[dtype]
+    return most(t.view(bits)) <= one
 
 
 def most(x: Floats) -> float:

@@ -87,6 +87,27 @@ def test_hard_labels_of_every_kind(name: str, dtype: Any, monkeypatch: pytest.Mo
         both_ways(name, (scores, ~none), monkeypatch)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.uint64])
+@pytest.mark.parametrize("shape", [(30, 7), (3, 5, 7)], ids=str)
+@ANY
+def test_indices_of_classes(
+    dtype: Any, shape: tuple[int, ...], kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, _ = batch("softmax", shape, dtype)
+    index = np.random.default_rng(1).integers(0, 7, shape[:-1]).astype(kind)
+    both_ways("softmax", (scores, index), monkeypatch)
+    loss = LOSSES["softmax"]
+    one_hot = (index[..., None] == np.arange(7)).astype(dtype)
+    rows = zip(
+        loss.value_and_grad(scores, index), loss.value_and_grad(scores, one_hot), strict=True
+    )
+    for x, y in rows:
+        np.testing.assert_array_equal(x, y, strict=True)
+    index[0] = 7
+    with pytest.raises(ValueError, match="class index"):
+        loss(scores, index)
+
+
 @pytest.mark.parametrize("spread", [30.0, 100.0, 400.0])
 @ANY
 @ALL
