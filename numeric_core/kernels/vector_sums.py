@@ -85,7 +85,7 @@ def _total(sums: Scalar) -> Scalar:
     four, four_low = _folded(eight, eight_low)
     two, two_low = _folded(four, four_low)
     one, one_low = _folded(two, two_low)
-    return lane(one), lane(one_low)
+    return two_sum(lane(one), lane(one_low))
 
 
 def total_of_two(a: Any, b: Any) -> Any:
