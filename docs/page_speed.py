@@ -64,7 +64,7 @@ def speed_page(found: Mapping[str, Any]) -> str:
     batches = [row for row in rows if row.loss and not _grows(row)]
     parts = [OPENING.format(machine=_machine(found))]
     parts += ["## Losses", *_per_loss(batches)]
-    parts += ["## Growth", GROWTH, *_growth([row for row in rows if _grows(row)])]
+    parts += _growth([row for row in rows if _grows(row)])
     parts += ["## Symbols, and what else there is", *_others([r for r in rows if not r.loss])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -104,9 +104,10 @@ def _times(cases: Sequence[Sequence[Row]]) -> str:
 
 
 def _contenders(cases: Iterable[Sequence[Row]]) -> list[str]:
-    """All but the yardsticks, in their order."""
+    """All but the yardsticks, lossproof's ways first."""
     rows = [row for case in cases for row in case if row.contender not in row.ratios]
-    return list(dict.fromkeys(row.contender for row in rows))
+    names = dict.fromkeys(row.contender for row in rows)
+    return sorted(names, key=lambda name: name not in WAYS)
 
 
 def _line(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
@@ -162,8 +163,8 @@ def _told_memory(rows: Sequence[Row]) -> bool:
 
 
 def _growth(rows: Sequence[Row]) -> list[str]:
-    """Seconds over n or k: a table for each line."""
-    parts = []
+    """Milliseconds over n or k: a table for each loss."""
+    parts = ["## Growth", GROWTH] if rows else []
     for loss in dict.fromkeys(row.loss for row in rows):
         cases = _cases(row for row in rows if row.loss == loss)
         names = _contenders(cases)

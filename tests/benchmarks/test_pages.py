@@ -83,6 +83,17 @@ def test_times_are_multiples_of_the_fastest_way() -> None:
     assert "| 8 × 4 | float32 |  | 0.0 |  |  |" in page
 
 
+def test_growth_is_shown_where_it_was_measured() -> None:
+    grown = Case("zlpr", (16, 64), "float32")
+    rows = [
+        replace(row(name, 0.003), case=grown.unit, shape=grown.shape) for name in ("x", "lossproof")
+    ]
+    assert "## Growth" not in page_of(row("lossproof", 0.01), row(BANDWIDTH, 0.002))
+    page = page_of(*rows)
+    assert "## Growth" in page and "| rows × n | dtype | lossproof | x |" in page
+    assert "| 16 × 64 | float32 | 3.00 | 3.00 |" in page
+
+
 def test_a_result_that_is_not_finite_is_off() -> None:
     page = page_of(
         row("lossproof", 0.01), row("x", 0.02, value_error=float("inf")), row(BANDWIDTH, 1)
