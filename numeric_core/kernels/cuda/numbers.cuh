@@ -95,16 +95,16 @@ __device__ inline double power_of_two(const double shifted)
 
 /* ---- e^x ---- */
 
-/* k + MAGIC, k, C and S of the text above. */
+/* k + MAGIC, k, C and S of the text above, for x - over: over is what a rounding of x added. */
 template <typename Real> struct Exponential { Real shifted, k, c, s; };
 
-__device__ inline Exponential<float> exponential(const float x)
+__device__ inline Exponential<float> exponential(const float x, const float over = 0)
 {
     Exponential<float> e;
     e.shifted = fma(x, 1.44269504f, InFloat::MAGIC);
     e.k = e.shifted - InFloat::MAGIC;
     /* log 2 in two parts, the second of which is what the first lacks */
-    const float r = fma(-e.k, -1.9046543e-9f, fma(-e.k, 0.693147182f, x)), z = r * r;
+    const float r = fma(-e.k, -1.9046543e-9f, fma(-e.k, 0.693147182f, x)) - over, z = r * r;
     const float c = fma(fma(1.38888889e-3f, z, 4.16666679e-2f), z, 0.5f);
     const float s = fma(fma(1.98412701e-4f, z, 8.33333377e-3f), z, 0.166666672f);
     e.c = c * z;
@@ -112,12 +112,13 @@ __device__ inline Exponential<float> exponential(const float x)
     return e;
 }
 
-__device__ inline Exponential<double> exponential(const double x)
+__device__ inline Exponential<double> exponential(const double x, const double over = 0)
 {
     Exponential<double> e;
     e.shifted = fma(x, 1.4426950408889634, Numbers<double>::MAGIC);
     e.k = e.shifted - Numbers<double>::MAGIC;
-    const double r = fma(-e.k, 2.3190468138462996e-17, fma(-e.k, 0.6931471805599453, x)), z = r * r;
+    const double near = fma(-e.k, 2.3190468138462996e-17, fma(-e.k, 0.6931471805599453, x));
+    const double r = near - over, z = r * r;
     double c = 1.0 / 479001600.0, s = 1.0 / 6227020800.0;
     c = fma(c, z, 1.0 / 3628800.0);
     s = fma(s, z, 1.0 / 39916800.0);
@@ -134,14 +135,14 @@ __device__ inline Exponential<double> exponential(const double x)
     return e;
 }
 
-/* (w e^x, v e^-x) for |x| <= LIMIT. */
+/* (w e^x, v e^-x) for |x| <= LIMIT, where x - over is meant: in halves over is not seen. */
 template <typename N>
 __device__ inline void both_powers(
     const typename N::Real x, const typename N::Real w, const typename N::Real v,
-    typename N::Real &up, typename N::Real &down)
+    typename N::Real &up, typename N::Real &down, const typename N::Real over = 0)
 {
     if constexpr (N::EXACT) {
-        const auto e = exponential(x);
+        const auto e = exponential(x, over);
         up = fma(w, e.s + e.c, w) * power_of_two(e.shifted);
         down = fma(v, e.c - e.s, v) * power_of_two(N::MAGIC - e.k);
     } else {

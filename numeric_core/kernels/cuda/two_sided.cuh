@@ -48,16 +48,18 @@ template <typename N, bool HARD> struct TwoSided {
         state.down.template add_all<WIDTH>(t);
     }
 
-    /* (s, t) become (u, d), nan where there is no answer here. */
-    template <int WIDTH> __device__ static void terms(Real *x, Real *t)
+    /* (s, t) become (u, d), nan where there is no answer here; s - over is meant. */
+    template <int WIDTH>
+    __device__ static void terms(Real *x, Real *t, const Real *over = nullptr)
     {
         Real u[WIDTH], d[WIDTH];
         bool good = true;
         for (int w = 0; w < WIDTH; ++w)
-            good &= HARD ? hard(x[w], t[w], u[w], d[w]) : soft(x[w], t[w], u[w], d[w]);
+            good &= HARD ? hard(x[w], t[w], u[w], d[w])
+                         : soft(x[w], t[w], u[w], d[w], over ? over[w] : 0);
         if (!good)
             for (int w = 0; w < WIDTH; ++w)
-                with_care(x[w], t[w], u[w], d[w]);
+                with_care(x[w], t[w], u[w], d[w], over ? over[w] : 0);
         for (int w = 0; w < WIDTH; ++w) {
             x[w] = u[w];
             t[w] = d[w];
@@ -65,9 +67,9 @@ template <typename N, bool HARD> struct TwoSided {
     }
 
     /* Whether u and d have all their digits for sure. */
-    __device__ static bool soft(const Real x, const Real t, Real &u, Real &d)
+    __device__ static bool soft(const Real x, const Real t, Real &u, Real &d, const Real over)
     {
-        both_powers<N>(x, 1 - t, t, u, d);
+        both_powers<N>(x, 1 - t, t, u, d, over);
         return (fabs(x) <= N::NEAR) & ((t == 0) | ((t >= N::LEAST) & (t <= 1)));
     }
 
@@ -81,10 +83,11 @@ template <typename N, bool HARD> struct TwoSided {
     }
 
     /* The same bits where these have all their digits. */
-    __device__ static void with_care(const Real x, const Real t, Real &u, Real &d)
+    __device__ static void with_care(
+        const Real x, const Real t, Real &u, Real &d, const Real over)
     {
         const Real inside = fmin(fmax(x, -N::LIMIT), N::LIMIT);
-        both_powers<N>(inside, 1 - t, t, u, d);
+        both_powers<N>(inside, 1 - t, t, u, d, over);
         const bool allowed = !HARD || t == 0 || t == 1;
         /* t in [0, 1] is part of it: beyond, u or d is negative */
         if (!(inside == x && allowed && (u >= N::TINY || t == 1) && (d >= N::TINY || t == 0))) {

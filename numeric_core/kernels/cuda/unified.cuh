@@ -5,8 +5,7 @@
  *     R   = e^{gamma m} U D,     l = log1p(R)
  *     g_i = a u_i - b d_i,       a = gamma R / ((1 + R) U),   b = gamma R / ((1 + R) D)
  *
- * Where gamma is not 1, x is rounded, and what the rounding left over is made good in the terms:
- * u (1 + rest), d (1 - rest).
+ * Where gamma is not 1, x is rounded, and its exponential taken of what is meant.
  *
  * There is no null class beside which a term may count as 0. So a sum is 0 only for a row without a
  * label of that side; a row with such labels and a sum below SMALL, and one whose R, a or b is out
@@ -62,21 +61,16 @@ template <typename N> struct Unified {
     template <int WIDTH> __device__ void take(
         State &state, Real *x, Real *t, const Reference &) const
     {
-        Real rest[WIDTH];
+        Real over[WIDTH];
         for (int w = 0; w < WIDTH; ++w) {
             state.below_one |= t[w] < 1;
             state.above_zero |= t[w] > 0;
             const Real s = x[w];
             x[w] = scale * s;
-            rest[w] = fma(scale, s, -x[w]) + scale_low * s;
+            /* nan for a mask at -inf, whose terms are 0 */
+            over[w] = fma(-scale, s, x[w]) - scale_low * s;
         }
-        Sides::template terms<WIDTH>(x, t);
-        for (int w = 0; w < WIDTH && slope.high != 1; ++w) {
-            /* beyond that, and for a mask at -inf, the terms are 0 or nan */
-            const Real left = fabs(rest[w]) < 1 ? rest[w] : 0;
-            x[w] = fma(x[w], left, x[w]);
-            t[w] = fma(t[w], -left, t[w]);
-        }
+        Sides::template terms<WIDTH>(x, t, over);
         state.sums.up.template add_all<WIDTH>(x);
         state.sums.down.template add_all<WIDTH>(t);
     }

@@ -23,8 +23,10 @@ from cuda_cases import (
     assert_same,
     back,
     batch,
+    larger_share,
     not_to_be_called,
     on_device,
+    plainly,
     truth,
     ulp,
 )
@@ -237,6 +239,19 @@ def test_rows_without_pairs(cupy: Any, name: str, monkeypatch: pytest.MonkeyPatc
     scores[1], labels[0], labels[1] = 1.0, False, True
     value, gradient = on_device(cupy, LOSSES[name], scores, labels)
     assert np.all(value[:2] == 0.0) and np.all(gradient[:2] == 0.0) and value[2] > 0.0
+
+
+@pytest.mark.parametrize("scale", [1.3, 2.0, 0.1])
+def test_scores_times_a_scale_keep_their_digits(cupy: Any, scale: float) -> None:
+    loss = nc.Unified(scale=scale, margin=0.2)
+    scores, labels = batch("unified", 1000, np.float32)
+    # |x| up to 50, of which half an ulp is 16 of e^x
+    scores *= np.float32(4.0 / scale)
+    true, gradient = plainly(loss, scores.astype(np.float64), labels.astype(np.float64))
+    value, slopes = on_device(cupy, loss, scores, labels)
+    assert_near(value, true, true, np.float32)
+    side = larger_share(loss, scores.astype(np.float64), labels.astype(np.float64))
+    assert_near(slopes, gradient, side, np.float32)
 
 
 @pytest.mark.parametrize("side", ["negatives", "positives"])
