@@ -198,7 +198,10 @@ def _separating_point(
 ) -> Counterexample | None:
     for point in sample_points((left, right), facts, points, lengths=lengths):
         for precision in precisions:
-            if _meet(left, right, point, precision, separates):
+            seen = _certain_sides(left, right, point, precision)
+            if seen and not separates(*seen):
+                if separates is not _differ and seen[0] > seen[1]:
+                    break  # true here, and more digits do not change that
                 continue
             a, b = _enclose(left, point, precision), _enclose(right, point, precision)
             if a is None and b is None:
@@ -211,13 +214,13 @@ def _separating_point(
     return None
 
 
-def _meet(left: Expr, right: Expr, point: Point, precision: int, separates: Separates) -> bool:
-    """True where both sides have a value for certain, and the balls leave the statement open."""
+def _certain_sides(left: Expr, right: Expr, point: Point, precision: int) -> tuple[arb, arb] | None:
+    """Both sides, where they have a value for certain."""
     try:
-        a, b = (enclose_pointwise(side, point, precision) for side in (left, right))
+        sides = (enclose_pointwise(side, point, precision) for side in (left, right))
+        return next(sides), next(sides)
     except Unclear:
-        return False
-    return not separates(a, b)
+        return None
 
 
 def _enclose(expression: Expr, point: Point, precision: int) -> arb | None:
