@@ -19,6 +19,7 @@ from numeric_core import leftovers
 from numeric_core.kernels import (
     Kernel,
     by_class,
+    by_class_rows,
     by_label,
     exponentials,
     focal,
@@ -53,7 +54,7 @@ LINE = 64
 """Bytes of a line of the caches: a vector that starts within one is taken from two."""
 
 
-VECTORS = {two_sided: two_sided_rows, softmax: softmax_rows}
+VECTORS = {two_sided: two_sided_rows, softmax: softmax_rows, by_class: by_class_rows}
 """Who does rows that are at least as long as a vector."""
 
 

@@ -49,7 +49,7 @@ from numeric_core.kernels.vectors import (
     width,
 )
 
-__all__ = ["rows"]
+__all__ = ["AHEAD", "reach", "rows", "terms"]
 
 AHEAD = LENGTH
 """How far ahead memory is asked: as many scores as are done at a time, a microsecond of work."""
@@ -71,7 +71,7 @@ def _reach(like: Any) -> Any:
 
 
 @INLINE
-def _terms(s: Scalar, e: Scalar, n: Scalar, low: Scalar) -> Scalar:
+def terms(s: Scalar, e: Scalar, n: Scalar, low: Scalar) -> Scalar:
     """The terms of a row, its maximum, and the smallest score that was seen."""
     bottom = -reach(s[0])
     top = uniformly(bottom)
@@ -155,7 +155,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
         k = min(step, value.size - i)
         low, high, label = uniformly(far), -far, pattern(constant(far, 0.0))
         for j in range(k):
-            top, low = _terms(at(s, (i + j) * n), at(e, j * n), n, low)
+            top, low = terms(at(s, (i + j) * n), at(e, j * n), n, low)
             states[j * STATE + TOP] = np.float64(top)
             high = larger(high, top)
         for j in range(k):

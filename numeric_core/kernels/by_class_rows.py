@@ -1,0 +1,125 @@
+"""Softmax cross-entropy of class indices, of rows as long as a vector and longer, with vectors.
+
+The formulas, and what is left to others, are those of `by_class`; how a row is read, that of
+`softmax_rows`: nothing but the scores comes from memory, and nothing but the gradient goes there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numeric_core.kernels import by_class, softmax
+from numeric_core.kernels.compiling import COMPILED, INLINE
+from numeric_core.kernels.exponentials import (
+    LARGEST,
+    LINEAR,
+    MAIN,
+    OTHERS,
+    REST,
+    STATE,
+    TIES,
+    TOP,
+    easy_term,
+)
+from numeric_core.kernels.intrinsics import Scalar, constant, fma
+from numeric_core.kernels.softmax_rows import AHEAD, reach, terms
+from numeric_core.kernels.sums import LENGTH
+from numeric_core.kernels.vector_sums import added, nothing, total_of_two
+from numeric_core.kernels.vectors import (
+    ask,
+    at,
+    choose,
+    count,
+    larger,
+    largest,
+    load,
+    load_some,
+    numbers,
+    store,
+    store_some,
+    uniformly,
+    width,
+)
+
+__all__ = ["rows"]
+
+
+@INLINE
+def _below(e: Scalar, n: Scalar, highest: Scalar) -> Scalar:
+    """The sum of the terms below the largest, as a pair, and how many are as large."""
+    zero = constant(highest, 0.0)
+    rest, none, ties, top = nothing(highest), nothing(highest), 0, uniformly(highest)
+    lanes = width(e)
+    whole = n - n % lanes
+    for i in range(0, whole, lanes):
+        x = load(e, i)
+        tie = x == top
+        rest, ties = added(rest, choose(tie, zero, x)), ties + count(tie)
+    if whole < n:
+        x = load_some(e, whole, n - whole)
+        tie = x == top
+        rest, ties = added(rest, choose(tie, zero, x)), ties + count(tie)
+    return total_of_two(rest, none)[0], ties
+
+
+@INLINE
+def _put(state: Scalar, s: Scalar, n: Scalar, y: Scalar, e: Scalar, highest: Scalar) -> None:
+    """The state of a row: of the labels there is one above 1/2."""
+    (state[REST], state[REST + 1]), ties = _below(e, n, highest)
+    state[LARGEST], state[TIES] = np.float64(highest), np.float64(ties)
+    known = (y >= 0) & (y < n)
+    state[MAIN] = 1.0 if known else np.nan
+    state[OTHERS], state[OTHERS + 1], state[LINEAR + 1] = 0.0, 0.0, 0.0
+    state[LINEAR] = np.float64(constant(highest, state[TOP]) - s[y if known else 0])
+
+
+@INLINE
+def _gradient(e: Scalar, y: Scalar, g: Scalar, n: Scalar, f: Scalar) -> None:
+    """p, and p - 1 for the class: exactly minus the rest where p is above 1/2."""
+    high, low = uniformly(f[0]), uniformly(f[1])
+    lanes = width(g)
+    whole = n - n % lanes
+    for i in range(0, whole, lanes):
+        x = load(e, i)
+        store(g, i, fma(x, high, x * low))
+        ask(g, i + AHEAD, 1)
+    if whole < n:
+        m = n - whole
+        x = load_some(e, whole, m)
+        store_some(g, whole, m, fma(x, high, x * low))
+    place = y if (y >= 0) & (y < n) else 0
+    p = fma(e[place], f[0], e[place] * f[1])
+    g[place] = -(f[2] if p > constant(p, 0.5) else constant(p, 1.0) - p)
+
+
+@COMPILED
+def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
+    """As `by_class.rows`, which does those of which one asks for care."""
+    n = scores.size // value.size
+    step = max(1, LENGTH // n)
+    room = np.empty(step * STATE)
+    s, y, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
+    e, states, far = numbers(scratch[0]), numbers(room), reach(scores[0])
+    for i in range(0, value.size, step):
+        k = min(step, value.size - i)
+        low, high = uniformly(far), -far
+        for j in range(k):
+            top, low = terms(at(s, (i + j) * n), at(e, j * n), n, low)
+            states[j * STATE + TOP] = np.float64(top)
+            high = larger(high, top)
+        if not ((largest(-low) <= far) & (high <= far)):
+            here = slice(i * n, (i + k) * n)
+            into = gradient[here] if gradient.size else gradient
+            part = labels[i : i + k], value[i : i + k]
+            by_class.rows(kind, scores[here], part[0], part[1], into, scratch)
+            continue
+        for j in range(k):
+            state = at(states, j * STATE)
+            highest = easy_term(constant(far, state[TOP]))
+            _put(state, at(s, (i + j) * n), n, y[i + j], at(e, j * n), highest)
+            v[i + j] = softmax.loss(far, state, kind.tolerance)
+        for j in range(k if gradient.size else 0):
+            f = softmax.factors(far, at(states, j * STATE))
+            _gradient(at(e, j * n), y[i + j], at(g, (i + j) * n), n, f)
