@@ -40,6 +40,9 @@ LANES = 128
 PIECE = 9000
 """Entries of a product with a vector, for BLAS to start no threads."""
 
+MANY = 1 << 9
+"""Numbers from which on NumPy takes less time to an exact sum than Python: of 1000, 6 us for 29."""
+
 SEEN = 2.0**-20
 """A difference of this share of its total has 33 of 53 digits left: enough for float32."""
 
@@ -171,8 +174,16 @@ class PlainTotal:
 
 
 def logs(excess: Floats) -> float:
-    """sum_j log(1 + excess_j)."""
-    return math.fsum(np.log1p(excess).tolist())
+    """sum_j log(1 + excess_j), excess >= 0, all but rounded once."""
+    terms = np.log1p(excess)
+    if terms.size < MANY:
+        return math.fsum(terms.tolist())
+    # as in `Total`: the first sum is exact
+    total = np.add.reduce(terms)
+    high = terms + total
+    high -= total
+    terms -= high
+    return float(np.add.reduce(high) + np.add.reduce(terms))
 
 
 def subtract(a: Any, b: Any, out: Any) -> None:

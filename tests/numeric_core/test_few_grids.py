@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import numeric_core as nc
 from numeric_core import few_grids
+from numeric_core.lanes import logs
 
 LOSSES = {name: getattr(nc, f"grid_{name}") for name in few_grids.LOSSES}
 ALL = pytest.mark.parametrize("name", LOSSES)
@@ -85,3 +87,11 @@ def test_underflow_is_nothing_to_tell(name: str, wish: Any) -> None:
         found = LOSSES[name].value_and_grad(scores, labels)
     for x, y in zip(found, true, strict=True):
         np.testing.assert_allclose(x, y, rtol=2e-7)
+
+
+@pytest.mark.parametrize("size", [3, 511, 512, 4000])
+@pytest.mark.parametrize("spread", [1.0, 20.0])
+def test_sums_of_logs_are_rounded_once(size: int, spread: float) -> None:
+    excess = np.exp(np.random.default_rng(size).normal(0, spread, size))
+    terms = np.log1p(excess).tolist()
+    assert logs(excess) == math.fsum(terms)
