@@ -257,12 +257,13 @@ def test_scores_times_a_scale_keep_their_digits(cupy: Any, scale: float) -> None
 @pytest.mark.parametrize("side", ["negatives", "positives"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_no_term_counts_as_0_where_it_is_all_there_is(cupy: Any, dtype: Any, side: str) -> None:
-    # the exponentials of one side are 0 in the dtype, but not their products with the other's
-    far, first = dtype(135.0 if dtype == np.float32 else 780.0), np.arange(1000) == 0
-    scores, sign = np.where(first, -far + dtype(40.0), -far), -1.0 if side == "negatives" else 1.0
+    # the exponentials of one side count as 0 in the dtype, but not their products with the other's
+    far, gap = (dtype(x) for x in ((135.0, 55.0) if dtype == np.float32 else (780.0, 90.0)))
+    first, sign = np.arange(1000) == 0, -1.0 if side == "negatives" else 1.0
+    scores = np.where(first, gap - far, -far)
     labels = first if side == "negatives" else ~first
     value, gradient = on_device(cupy, nc.unified, -dtype(sign) * scores, labels)
-    true = math.log1p(999.0 * math.exp(-40.0))
+    true = math.log1p(999.0 * math.exp(-float(gap)))
     assert abs(value - true) <= 4 * ulp(true, dtype)
     np.testing.assert_allclose(gradient[0], sign * true, rtol=1e-6)
 
