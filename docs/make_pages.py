@@ -2,7 +2,8 @@
 
 speed.md     what benchmarks/measured.json holds, which `lossproof bench --growth --json` wrote
 accuracy.md  with --report FILE: what `lossproof verify --json FILE` found
-README.md    the sentences between <!-- speed -->, <!-- subsets --> and <!-- end -->
+README.md    the figures between comments such as <!-- speed --> and <!-- end -->; the errors
+             from a report of all losses
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from page_accuracy import accuracy_page
+from page_accuracy import LOSSES, accuracy_page, seen
 from page_speed import speed_page, told
 
 DOCS = Path(__file__).resolve().parent
@@ -25,8 +26,10 @@ def main(report: Path | None, measured: Path = MEASURED) -> None:
     _write(DOCS / "speed.md", speed_page(found))
     _write(README, told(README.read_text(encoding="utf-8"), found))
     if report is not None:
-        page = accuracy_page(json.loads(report.read_text(encoding="utf-8")))
-        _write(DOCS / "accuracy.md", page)
+        errors = json.loads(report.read_text(encoding="utf-8"))
+        _write(DOCS / "accuracy.md", accuracy_page(errors))
+        if {comparison["loss"] for comparison in errors["accuracy"]} >= set(LOSSES):
+            _write(README, seen(README.read_text(encoding="utf-8"), errors))
 
 
 def _write(file: Path, text: str) -> None:

@@ -5,12 +5,20 @@ error(got) = |got - truth| / ulp(scale), the largest over all samples and compon
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from page_tables import digits, table
+from page_tables import digits, filled, table
 
-__all__ = ["accuracy_page"]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from derive.losses import LOSSES
+from verify.accuracy import SUBSET_LOSSES
+from verify.oracle.grid import GRIDS
+
+__all__ = ["FIGURES", "accuracy_page", "seen"]
 
 CORE, COMPILED = "core", "core, compiled"
 QUANTITIES = ("value", "gradient", "hvp")
@@ -31,7 +39,8 @@ a loss is 1e-300. The rows are chosen to break the losses: ties, masks of every 
 edge of overflow, no label at all, a million labels.
 
 The input is named as pattern / kind of labels / vector of the Hessian-vector product, and in
-brackets the component; `lossproof verify --only LOSS --json FILE` writes it in full.
+brackets the component; parameters of a loss are told where they are not the usual ones.
+`lossproof verify --only LOSS --json FILE` writes all of it in full.
 """
 PLAIN = """The numeric core without compiled kernels, in NumPy; the losses over subsets are held to
 1e-14 and 1e-6 relative to the truth (45 and 8 ulp) instead. Without a number: not asked."""
@@ -39,12 +48,17 @@ PLAIN = """The numeric core without compiled kernels, in NumPy; the losses over 
 
 def accuracy_page(report: Mapping[str, Any]) -> str:
     """The page: the compiled kernels with their worst inputs, then everything that is plain."""
-    lines = [line for comparison in report["accuracy"] for line in comparison["lines"]]
-    lines = [line for line in lines if line["worst"] is not None]
+    lines = _lines(report)
     parts = [OPENING.format(run=_run(report))]
-    parts += ["## Compiled kernels", _compiled(_of(lines, COMPILED, FAST_DTYPES))]
-    parts += ["## Plain", PLAIN, _plain(_of(lines, CORE, DTYPES))]
+    parts += ["## Compiled kernels", _compiled(_worst(lines, COMPILED, FAST_DTYPES))]
+    parts += ["## Plain", PLAIN, _plain(_worst(lines, CORE, DTYPES))]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _lines(report: Mapping[str, Any]) -> Lines:
+    """All lines of the numeric core with an error."""
+    lines = [line for comparison in report["accuracy"] for line in comparison["lines"]]
+    return [line for line in lines if line["worst"] and line["route"].startswith(CORE)]
 
 
 def _run(report: Mapping[str, Any]) -> str:
@@ -56,8 +70,16 @@ def _run(report: Mapping[str, Any]) -> str:
     return f"The run {verdict}; {numbers} numbers were compared. {versions}."
 
 
-def _of(lines: Lines, route: str, dtypes: Sequence[str]) -> Lines:
-    return [line for line in lines if line["route"] == route and line["dtype"] in dtypes]
+def _worst(lines: Lines, route: str, dtypes: Sequence[str]) -> Lines:
+    """The line of the largest error for each loss, quantity and dtype, over all parameters."""
+    found: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    for line in lines:
+        if line["dtype"] in dtypes and line["route"].startswith(COMPILED) == (route == COMPILED):
+            key = line["loss"], line["quantity"], line["dtype"]
+            old = found.get(key, line | {"count": 0})
+            worse = max(old, line, key=lambda each: float(each["max_ulp"]))
+            found[key] = worse | {"count": old["count"] + line["count"]}
+    return list(found.values())
 
 
 def _compiled(lines: Lines) -> str:
@@ -69,6 +91,7 @@ def _compiled(lines: Lines) -> str:
 def _compiled_line(line: Mapping[str, Any]) -> list[str]:
     worst = line["worst"]
     where = f"{worst['sample'].partition('/')[2]}[{worst['index']}], n = {worst['n']}"
+    where += line["route"].removeprefix(COMPILED)
     about = [f"`{line['loss']}`", line["quantity"], line["dtype"], where]
     return [*about, _ulp(line), str(line["count"])]
 
@@ -91,3 +114,38 @@ def _plain(lines: Lines) -> str:
     )
     rows = [[f"`{loss}`", q, *(known.get((loss, q, d), "") for d in DTYPES)] for loss, q in pairs]
     return table(["loss", "quantity", *DTYPES], rows, texts=2)
+
+
+def seen(readme: str, report: Mapping[str, Any]) -> str:
+    """The README with the largest errors of this report."""
+    for name, figure in FIGURES.items():
+        readme = filled(readme, name, figure(report))
+    return readme
+
+
+def _rows(report: Mapping[str, Any]) -> str:
+    return str(sum(comparison["coverage"]["samples"] for comparison in report["accuracy"]))
+
+
+def _largest(count: int, **wanted: Sequence[str]) -> Callable[[Mapping[str, Any]], str]:
+    """The largest error of the core among the lines that have one of these fields."""
+
+    def figure(report: Mapping[str, Any]) -> str:
+        lines = [x for x in _lines(report) if all(x[f] in known for f, known in wanted.items())]
+        return digits(max(float(line["max_ulp"]) for line in lines), count) if lines else "none"
+
+    return figure
+
+
+OF_ROWS = [loss for loss in LOSSES if loss not in SUBSET_LOSSES and loss not in GRIDS]
+FIGURES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "samples": _rows,
+    **{q: _largest(3, loss=OF_ROWS, quantity=[q], dtype=FAST_DTYPES) for q in QUANTITIES},
+    **{
+        f"subsets, {d}": _largest(2, loss=list(SUBSET_LOSSES), dtype=[d])
+        for d in reversed(FAST_DTYPES)
+    },
+    "grids": _largest(2, loss=list(GRIDS), dtype=FAST_DTYPES),
+    "halves": _largest(2, dtype=["float16", "bfloat16"]),
+}
+"""What the README's table of errors tells, between <!-- NAME --> and <!-- end -->."""

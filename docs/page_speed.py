@@ -5,14 +5,13 @@ One table a loss; the time of a contender as a multiple of that of lossproof's f
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from page_tables import digits, span, table
+from page_tables import digits, filled, span, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -242,13 +241,9 @@ def told(readme: str, found: Mapping[str, Any]) -> str:
     """The README with the figures of this run; a sentence whose figures it lacks stays."""
     rows = rows_of(found)
     for name, sentence in SENTENCES.items():
-        begin, end = f"<!-- {name} -->", "<!-- end -->"
         try:
             text = sentence(rows)
         except ValueError:  # no such case in this run
             continue
-        pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
-        readme, count = re.subn(pattern, f"{begin}{text}{end}", readme, flags=re.DOTALL)
-        if count != 1:
-            raise LookupError(f"the README has {count} places {begin}: expected one")
+        readme = filled(readme, name, text)
     return readme

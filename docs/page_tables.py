@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
-__all__ = ["digits", "span", "table"]
+__all__ = ["digits", "filled", "span", "table"]
+
+
+def filled(text: str, name: str, figures: str) -> str:
+    """The text with these figures between <!-- NAME --> and <!-- end -->, in its one place."""
+    begin, end = f"<!-- {name} -->", "<!-- end -->"
+    pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
+    new, count = re.subn(pattern, lambda _: f"{begin}{figures}{end}", text, flags=re.DOTALL)
+    if count != 1:
+        raise LookupError(f"there are {count} places {begin}: expected one")
+    return new
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:

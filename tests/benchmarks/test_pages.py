@@ -17,11 +17,12 @@ from derive.losses import LOSSES
 from verify.accuracy import BOUNDS
 from verify.compare import family_of
 from verify.measure import References, measure
+from verify.oracle import BallOracle
 from verify.routes import compiled_quantities, compiled_route, has_kernel
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
-from page_accuracy import accuracy_page
+from page_accuracy import FIGURES, accuracy_page, seen
 from page_speed import speed_page, told
 from page_tables import digits, span, table
 
@@ -40,7 +41,8 @@ def test_the_page_of_times_is_what_the_stored_run_gives() -> None:
 def test_the_readme_tells_the_figures_of_the_stored_run() -> None:
     readme = text_of("README.md")
     assert told(readme, STORED) == readme
-    assert readme.count("<!-- end -->") == 2
+    names = re.findall("<!-- (?!end)(.*?) -->", readme)
+    assert names == ["subsets", "speed", *FIGURES] and readme.count("<!-- end -->") == len(names)
 
 
 def test_numbers_have_their_digits() -> None:
@@ -116,23 +118,39 @@ def test_the_readme_keeps_its_words_around_the_figures() -> None:
         told("nothing", found)
 
 
-def accuracy_line(route: str, error: float) -> dict[str, Any]:
-    about = {"loss": "zlpr", "route": route, "quantity": "hvp", "dtype": "float32"}
+def accuracy_line(route: str, error: float | str, **about: str) -> dict[str, Any]:
+    known = {"loss": "zlpr", "route": route, "quantity": "hvp", "dtype": "float32"}
     worst = {"sample": "float32/ties/soft/signs", "index": 2, "n": 5}
-    return about | {"max_ulp": error, "count": 7, "worst": worst}
+    return known | about | {"max_ulp": error, "count": 7, "worst": worst}
+
+
+def report_of(*lines: dict[str, Any]) -> dict[str, Any]:
+    comparison = {"loss": "zlpr", "lines": lines, "coverage": {"samples": 70}}
+    return {"passed": True, "versions": {"numpy": "2"}, "accuracy": [comparison]}
 
 
 def test_the_page_of_errors_names_the_worst_input() -> None:
-    lines = [accuracy_line("core", 0.5), accuracy_line("core, compiled", 1.25)]
-    report = {"passed": True, "versions": {"numpy": "2"}, "accuracy": [{"lines": lines}]}
-    page = accuracy_page(report)
-    assert "| `zlpr` | hvp | float32 | ties/soft/signs[2], n = 5 | 1.25 | 7 |" in page
+    lines = [accuracy_line("core", 0.5), accuracy_line("core, batch", 0.4)]
+    lines += [accuracy_line("core, compiled", 0.8), accuracy_line("core, compiled, a=2", 1.25)]
+    page = accuracy_page(report_of(*lines, accuracy_line("emitted c", 7.0)))
+    assert "| `zlpr` | hvp | float32 | ties/soft/signs[2], n = 5, a=2 | 1.25 | 14 |" in page
     assert "| `zlpr` | hvp |  | 0.500 |  |" in page
-    assert "The run passed; 14 numbers were compared. numpy 2." in page
+    assert "The run passed; 35 numbers were compared. numpy 2." in page
+
+
+def test_the_readme_tells_the_largest_errors_of_a_whole_run() -> None:
+    lines = [accuracy_line("core", 1.25), accuracy_line("core, compiled, a=2", 2.5)]
+    lines += [accuracy_line("emitted c", 7.0), accuracy_line("core", 3.0, quantity="value")]
+    others = {"gradient": 1.5, "float16": 0.4, "order_r": 5.0, "grid_centered": 2.0}
+    fields = dict(zip(others, ("quantity", "dtype", "loss", "loss"), strict=True))
+    lines += [accuracy_line("core", x, **{fields[name]: name}) for name, x in others.items()]
+    readme = " ".join(f"<!-- {name} -->?<!-- end -->" for name in FIGURES)
+    told = re.findall("-->([^ ].*?)<!", seen(readme, report_of(*lines)))
+    assert told == ["70", "3.00", "1.50", "2.50", "none", "5.0", "2.0", "0.40"]
 
 
 LINE = re.compile(
-    r"^\| `(\w+)` \| (\w+) \| (float\d+) \| (\S+)\[\d+\], n = (\d+) \| ([\d.]+) \| (\d+) \|$",
+    r"^\| `(\w+)` \| (\w+) \| (float\d+) \| (\S+)\[\d+\], n = (\d+)(.*?) \| ([\d.]+) \| (\d+) \|$",
     re.MULTILINE,
 )
 # Rows longer than this are not measured again.
@@ -153,19 +171,21 @@ def test_the_page_of_errors_has_every_kernel(loss: str) -> None:
     taken = {sample.dtype for sample in samples if quantities and has_kernel(loss, sample)}
     asked = {(q, d) for q in quantities for d in taken & {"float32", "float64"}}
     assert {line[1:3] for line in lines} == asked and len(lines) == len(asked)
-    assert all(float(line[5]) <= BOUNDS[line[2]] and int(line[6]) > 100 for line in lines)
+    assert all(float(line[6]) <= BOUNDS[line[2]] and int(line[7]) > 100 for line in lines)
 
 
 @pytest.mark.parametrize("loss", [name for name in LOSSES if compiled_quantities(name)])
 def test_the_inputs_told_give_the_errors_told(loss: str) -> None:
     pytest.importorskip("numba")
-    family, route = family_of(loss), compiled_route(loss)
-    references, remeasured = References(family.oracle(loss)), 0
-    known = {sample.id: sample for sample in family.quick(loss)}
-    for _, quantity, dtype, name, n, error, _ in lines_told(loss):
+    remeasured = 0
+    known = {sample.id: sample for sample in family_of(loss).quick(loss)}
+    for _, quantity, dtype, name, n, others, error, _ in lines_told(loss):
         sample = known.get(f"{dtype}/{name}")
         if sample is not None and int(n) <= LONGEST:
-            (line,) = measure(loss, route, [sample], references, quantities=[quantity])
+            given = {name: float(x) for name, x in re.findall(r"(\w+)=([^,]+)", others)}
+            oracle = BallOracle(loss, **given) if given else family_of(loss).oracle(loss)
+            route = compiled_route(loss, **given)
+            (line,) = measure(loss, route, [sample], References(oracle), quantities=[quantity])
             assert line.error == pytest.approx(float(error), abs=ROOM), (quantity, dtype, name)
             remeasured += 1
     assert remeasured
