@@ -112,7 +112,7 @@ def test_the_readme_keeps_its_words_around_the_figures() -> None:
     wide = [replace(r, dtype="float64") for r in rows]
     found = {"rows": [r.as_dict() for r in rows + wide]}
     new = told(kept, found)
-    assert new.startswith("a <!-- speed -->5.0 times in float32 and 5.0 times in float64")
+    assert new.startswith("a <!-- speed -->5.0 times `a = b + c` in float32, 5.0 times in float64")
     assert "torch eager 5.0<!-- end --> b <!-- subsets -->old<!-- end --> c" in new
     with pytest.raises(LookupError, match="0 places <!-- speed -->"):
         told("nothing", found)
