@@ -82,9 +82,8 @@ def _rows() -> list[Row]:
     found = rows_of(json.loads(MEASURED.read_text(encoding="utf-8")))
     rows = [row for row in found if row.shape[:1] == (ROWS,)]
     if not rows:
-        sys.exit(
-            f"{MEASURED} holds no growth: expected what lossproof bench --growth --json writes"
-        )
+        wanted = "expected what lossproof bench --growth --json writes"
+        raise LookupError(f"{MEASURED} holds no growth: {wanted}")
     return rows
 
 
