@@ -26,22 +26,10 @@ from numeric_core.kernels.exponentials import (
 from numeric_core.kernels.intrinsics import Scalar, constant, fma
 from numeric_core.kernels.softmax_rows import AHEAD, reach, terms
 from numeric_core.kernels.sums import LENGTH
+from numeric_core.kernels.vector_lanes import largest
+from numeric_core.kernels.vector_memory import ask, at, load, load_some, numbers, store, store_some
 from numeric_core.kernels.vector_sums import added, nothing, total_of_two
-from numeric_core.kernels.vectors import (
-    ask,
-    at,
-    choose,
-    count,
-    larger,
-    largest,
-    load,
-    load_some,
-    numbers,
-    store,
-    store_some,
-    uniformly,
-    width,
-)
+from numeric_core.kernels.vectors import choose, count, larger, uniformly, width
 
 __all__ = ["rows"]
 

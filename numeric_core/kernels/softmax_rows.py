@@ -29,25 +29,19 @@ from numeric_core.kernels.exponentials import (
 )
 from numeric_core.kernels.intrinsics import Scalar, constant, higher, pattern, positive
 from numeric_core.kernels.sums import LENGTH
-from numeric_core.kernels.vector_sums import added, nothing, total_of_three
-from numeric_core.kernels.vectors import (
+from numeric_core.kernels.vector_lanes import largest, most
+from numeric_core.kernels.vector_memory import (
     ask,
     at,
-    choose,
-    count,
     first,
-    larger,
-    largest,
     load,
     load_some,
-    most,
     numbers,
-    smaller,
     store,
     store_some,
-    uniformly,
-    width,
 )
+from numeric_core.kernels.vector_sums import added, nothing, total_of_three
+from numeric_core.kernels.vectors import choose, count, larger, smaller, uniformly, width
 
 __all__ = ["AHEAD", "reach", "rows", "terms"]
 

@@ -25,22 +25,19 @@ from numeric_core.kernels.two_sided import (
     seen,
     slope,
 )
-from numeric_core.kernels.vector_sums import added, nothing, total_of_two
-from numeric_core.kernels.vectors import (
+from numeric_core.kernels.vector_lanes import least, most
+from numeric_core.kernels.vector_memory import (
     ask,
     at,
-    choose,
     first,
-    least,
     load,
     load_some,
-    most,
     numbers,
     store,
     store_some,
-    uniformly,
-    width,
 )
+from numeric_core.kernels.vector_sums import added, nothing, total_of_two
+from numeric_core.kernels.vectors import choose, uniformly, width
 
 __all__ = ["rows"]
 

@@ -20,17 +20,8 @@ from numba.extending import overload
 from numeric_core.kernels.compiling import INLINE
 from numeric_core.kernels.elementary import two_sum
 from numeric_core.kernels.intrinsics import Scalar
-from numeric_core.kernels.vectors import (
-    Vector,
-    element,
-    halved,
-    lane,
-    split,
-    totals,
-    totals_of_three,
-    uniformly,
-    widen,
-)
+from numeric_core.kernels.vector_lanes import halved, lane, split, totals, totals_of_three
+from numeric_core.kernels.vectors import Vector, element, uniformly, widen
 
 __all__ = ["added", "nothing", "total_of_three", "total_of_two"]
 

@@ -11,6 +11,8 @@ import pytest
 
 numba = pytest.importorskip("numba", reason="numba is not installed")
 
+from numeric_core.kernels import vector_lanes as lanes  # noqa: E402
+from numeric_core.kernels import vector_memory as memory  # noqa: E402
 from numeric_core.kernels import vector_sums, vectors  # noqa: E402
 from numeric_core.kernels.elementary import exponential, one_sided  # noqa: E402
 from numeric_core.kernels.intrinsics import (  # noqa: E402
@@ -45,11 +47,16 @@ def draws(dtype: Any, rows: int, scale: float = 3.0) -> Any:
 
 @compiled
 def arithmetic(x: Any, y: Any, out: Any) -> None:
-    a, b, o, n = vectors.numbers(x), vectors.numbers(y), vectors.numbers(out), x.size
-    v, w = vectors.load(a, 0), vectors.load(b, 0)
+    a, b, o, n = (
+        memory.numbers(x),
+        memory.numbers(y),
+        memory.numbers(out),
+        x.size,
+    )
+    v, w = memory.load(a, 0), memory.load(b, 0)
     found = v + w, v - w, v * w, -v, fma(v, w, v), vectors.larger(v, w), vectors.smaller(v, w)
     for k in numba.literal_unroll(range(7)):
-        vectors.store(o, k * n, found[k])
+        memory.store(o, k * n, found[k])
 
 
 @dtypes
@@ -69,13 +76,13 @@ def test_arithmetic_is_that_of_numbers(dtype: Any) -> None:
 
 @compiled
 def some_of(x: Any, out: Any, m: int) -> int:
-    p, o = vectors.numbers(x), vectors.numbers(out)
-    v = vectors.load_some(p, 1, m)
-    mask = vectors.first(p, m)
-    vectors.store_some(o, 0, m, v)
-    vectors.store(o, vectors.width(p), vectors.choose(mask, v, -v * v - x.dtype.type(1.0)))
-    vectors.ask(p, 1 << 40, 0)
-    vectors.ask(o, -(1 << 40), 1)
+    p, o = memory.numbers(x), memory.numbers(out)
+    v = memory.load_some(p, 1, m)
+    mask = memory.first(p, m)
+    memory.store_some(o, 0, m, v)
+    memory.store(o, vectors.width(p), vectors.choose(mask, v, -v * v - x.dtype.type(1.0)))
+    memory.ask(p, 1 << 40, 0)
+    memory.ask(o, -(1 << 40), 1)
     return vectors.count(mask)
 
 
@@ -94,7 +101,10 @@ def test_the_first_lanes(dtype: Any) -> None:
 
 @compiled
 def comparisons(x: Any, y: Any) -> Any:
-    v, w = vectors.load(vectors.numbers(x), 0), vectors.load(vectors.numbers(y), 0)
+    v, w = (
+        memory.load(memory.numbers(x), 0),
+        memory.load(memory.numbers(y), 0),
+    )
     zero = x.dtype.type(0.0)
     return (
         vectors.count(v < w),
@@ -118,11 +128,20 @@ def test_comparisons(dtype: Any) -> None:
 
 @compiled
 def seen(x: Any, y: Any) -> Any:
-    v, w = vectors.load(vectors.numbers(x), 0), vectors.load(vectors.numbers(y), 0)
-    far = vectors.most(higher(magnitude(v), magnitude(w)))
-    near = vectors.least(lower(pattern(v * v), pattern(w * w)))
-    top = ordered(vectors.most(order(v)))
-    return positive(far), positive(near), top, vectors.largest(v), vectors.most(one_less(order(v)))
+    v, w = (
+        memory.load(memory.numbers(x), 0),
+        memory.load(memory.numbers(y), 0),
+    )
+    far = lanes.most(higher(magnitude(v), magnitude(w)))
+    near = lanes.least(lower(pattern(v * v), pattern(w * w)))
+    top = ordered(lanes.most(order(v)))
+    return (
+        positive(far),
+        positive(near),
+        top,
+        lanes.largest(v),
+        lanes.most(one_less(order(v))),
+    )
 
 
 @dtypes
@@ -137,14 +156,14 @@ def test_extremes(dtype: Any) -> None:
 
 @compiled
 def exponentials(x: Any, one: Any, up: Any, down: Any) -> None:
-    v = vectors.load(vectors.numbers(x), 0)
+    v = memory.load(memory.numbers(x), 0)
     shifted, q = one_sided(v)
     scale = power_of_two(shifted)
-    vectors.store(vectors.numbers(one), 0, fma(scale, q, scale))
+    memory.store(memory.numbers(one), 0, fma(scale, q, scale))
     shifted, _, c, s = exponential(v)
     two, half = two_powers(shifted)
-    vectors.store(vectors.numbers(up), 0, fma(two, c + s, two))
-    vectors.store(vectors.numbers(down), 0, fma(half, c - s, half))
+    memory.store(memory.numbers(up), 0, fma(two, c + s, two))
+    memory.store(memory.numbers(down), 0, fma(half, c - s, half))
 
 
 @compiled
@@ -170,10 +189,13 @@ def test_a_lane_has_the_bits_of_a_number(dtype: Any) -> None:
 
 @compiled
 def two_sums(x: Any, y: Any) -> Any:
-    p, q, like = vectors.numbers(x), vectors.numbers(y), x.dtype.type(0.0)
+    p, q, like = memory.numbers(x), memory.numbers(y), x.dtype.type(0.0)
     a, b = vector_sums.nothing(like), vector_sums.nothing(like)
     for i in range(0, x.size, vectors.width(p)):
-        a, b = vector_sums.added(a, vectors.load(p, i)), vector_sums.added(b, vectors.load(q, i))
+        a, b = (
+            vector_sums.added(a, memory.load(p, i)),
+            vector_sums.added(b, memory.load(q, i)),
+        )
     return vector_sums.total_of_two(a, b), vector_sums.total_of_three(b, a, b)
 
 
