@@ -24,7 +24,8 @@ from numeric_core.kernels.exponentials import (
     easy_term,
 )
 from numeric_core.kernels.intrinsics import Scalar, constant, fma
-from numeric_core.kernels.softmax_rows import AHEAD, reach, terms
+from numeric_core.kernels.odd_rows import redo
+from numeric_core.kernels.softmax_rows import AHEAD, far_out, reach, terms
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.vector_lanes import largest
 from numeric_core.kernels.vector_memory import ask, at, load, load_some, numbers, store, store_some
@@ -84,10 +85,10 @@ def _gradient(e: Scalar, y: Scalar, g: Scalar, n: Scalar, f: Scalar) -> None:
 
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
-    """As `by_class.rows`, which does those of which one asks for care."""
+    """As `by_class.rows`, which does those that ask for care."""
     n = scores.size // value.size
     step = max(1, LENGTH // n)
-    room = np.empty(step * STATE)
+    room, odd = np.empty(step * STATE), np.zeros(step, np.bool_)
     s, y, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
     e, states, far = numbers(scratch[0]), numbers(room), reach(scores[0])
     for i in range(0, value.size, step):
@@ -97,17 +98,17 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
             top, low = terms(at(s, (i + j) * n), at(e, j * n), n, low)
             states[j * STATE + TOP] = np.float64(top)
             high = larger(high, top)
-        if not ((largest(-low) <= far) & (high <= far)):
-            here = slice(i * n, (i + k) * n)
-            into = gradient[here] if gradient.size else gradient
-            part = labels[i : i + k], value[i : i + k]
-            by_class.rows(kind, scores[here], part[0], part[1], into, scratch)
-            continue
+        easy = (largest(-low) <= far) & (high <= far)
+        for j in range(0 if easy else k):
+            top = constant(far, states[j * STATE + TOP])
+            odd[j] = far_out(at(s, (i + j) * n), n, top, far)
         for j in range(k):
-            state = at(states, j * STATE)
-            highest = easy_term(constant(far, state[TOP]))
-            _put(state, at(s, (i + j) * n), n, y[i + j], at(e, j * n), highest)
-            v[i + j] = softmax.loss(far, state, kind.tolerance)
-        for j in range(k if gradient.size else 0):
-            f = softmax.factors(far, at(states, j * STATE))
-            _gradient(at(e, j * n), y[i + j], at(g, (i + j) * n), n, f)
+            if easy or not odd[j]:
+                state, x = at(states, j * STATE), at(e, j * n)
+                highest = easy_term(constant(far, state[TOP]))
+                _put(state, at(s, (i + j) * n), n, y[i + j], x, highest)
+                v[i + j] = softmax.loss(far, state, kind.tolerance)
+                if gradient.size:
+                    _gradient(x, y[i + j], at(g, (i + j) * n), n, softmax.factors(far, state))
+        if not easy:
+            redo(by_class.rows, kind, (scores, labels, value, gradient, scratch), odd, i, k)

@@ -28,6 +28,7 @@ from numeric_core.kernels.exponentials import (
     easy_term,
 )
 from numeric_core.kernels.intrinsics import Scalar, constant, higher, pattern, positive
+from numeric_core.kernels.odd_rows import redo
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.vector_lanes import largest, most
 from numeric_core.kernels.vector_memory import (
@@ -43,7 +44,7 @@ from numeric_core.kernels.vector_memory import (
 from numeric_core.kernels.vector_sums import added, nothing, total_of_three
 from numeric_core.kernels.vectors import choose, count, larger, smaller, uniformly, width
 
-__all__ = ["AHEAD", "reach", "rows", "terms"]
+__all__ = ["AHEAD", "far_out", "reach", "rows", "terms"]
 
 AHEAD = LENGTH
 """How far ahead memory is asked: as many scores as are done at a time, a microsecond of work."""
@@ -136,15 +137,24 @@ def _gradient(e: Scalar, t: Scalar, g: Scalar, n: Scalar, f: Scalar) -> None:
         store_some(g, whole, m, found)
 
 
+@INLINE
+def far_out(s: Scalar, n: Scalar, top: Scalar, far: Scalar) -> bool:
+    """Whether a row by itself, of maximum `top`, has a score out of reach."""
+    low = uniformly(far)
+    for i in range(0, n, width(s)):
+        low = smaller(low, load_some(s, i, min(width(s), n - i)))
+    return (largest(-low) > far) | (top > far)
+
+
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
-    """As `softmax.rows`, which does those of which one asks for care."""
+    """As `softmax.rows`, which does those that ask for care."""
     n = scores.size // value.size
     step = max(1, LENGTH // n)
-    room = np.empty(step * STATE)
+    room, odd = np.empty(step * STATE), np.zeros(step, np.bool_)
     s, t, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
     e, states = numbers(scratch[0]), numbers(room)
-    far, one = reach(scores[0]), constant(scores[0], 1.0)
+    far, one = reach(scores[0]), pattern(constant(scores[0], 1.0))
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
         low, high, label = uniformly(far), -far, pattern(constant(far, 0.0))
@@ -159,14 +169,18 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
             x, y = at(s, (i + j) * n), at(t, (i + j) * n)
             sums, ties, main = _sums(x, y, at(e, j * n), n, top, highest)
             _put(state, highest, sums, ties, positive(main))
+            odd[j] = main > one
             label = higher(label, main)
-        if not ((largest(-low) <= far) & (high <= far) & (label <= pattern(one))):
-            here = slice(i * n, (i + k) * n)
-            into = gradient[here] if gradient.size else gradient
-            softmax.rows(kind, scores[here], labels[here], value[i : i + k], into, scratch)
-            continue
+        easy = (largest(-low) <= far) & (high <= far) & (label <= one)
+        for j in range(0 if easy else k):
+            top = constant(far, states[j * STATE + TOP])
+            odd[j] = odd[j] or far_out(at(s, (i + j) * n), n, top, far)
         for j in range(k):
-            v[i + j] = softmax.loss(far, at(states, j * STATE), kind.tolerance)
-        for j in range(k if gradient.size else 0):
-            f = softmax.factors(far, at(states, j * STATE))
-            _gradient(at(e, j * n), at(t, (i + j) * n), at(g, (i + j) * n), n, f)
+            if not odd[j]:
+                state = at(states, j * STATE)
+                v[i + j] = softmax.loss(far, state, kind.tolerance)
+                if gradient.size:
+                    f = softmax.factors(far, state)
+                    _gradient(at(e, j * n), at(t, (i + j) * n), at(g, (i + j) * n), n, f)
+        if not easy:
+            redo(softmax.rows, kind, (scores, labels, value, gradient, scratch), odd, i, k)

@@ -15,6 +15,7 @@ import numpy as np
 from numeric_core.kernels import two_sided
 from numeric_core.kernels.compiling import COMPILED, INLINE
 from numeric_core.kernels.intrinsics import Scalar, constant, higher, magnitude, one_less, pattern
+from numeric_core.kernels.odd_rows import redo
 from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.two_sided import (
     STATE,
@@ -120,12 +121,22 @@ def _state(state: Scalar) -> Scalar:
     return state[0], state[1], state[2], state[3]
 
 
+@INLINE
+def _odd(kind: Scalar, like: Scalar, s: Scalar, t: Scalar, n: Scalar) -> bool:
+    """Whether a row by itself asks for care."""
+    bounds = _unseen(like)
+    for i in range(0, n, width(s)):
+        m = min(width(s), n - i)
+        bounds = _see(kind, load_some(s, i, m), load_some(t, i, m), bounds)
+    return not _easy(kind, like, bounds)
+
+
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
-    """As `two_sided.rows`, which does those of which one asks for care."""
+    """As `two_sided.rows`, which does those that ask for care."""
     n = scores.size // value.size
     step = max(1, LENGTH // n)
-    room = np.empty(step * STATE)
+    room, odd = np.empty(step * STATE), np.zeros(step, np.bool_)
     s, t, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
     u, d, states = numbers(scratch[0]), numbers(scratch[1]), numbers(room)
     like = constant(scores[0], 0.0)
@@ -139,14 +150,16 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
             a, b = at(kept, (jump * i + j) * n), at(d, j * n)
             sums, bounds = _sums(kind, x, y, a, b, n, bounds)
             _put(at(states, j * STATE), sums)
-        if not _easy(kind, like, bounds):
-            here = slice(i * n, (i + k) * n)
-            into = gradient[here] if gradient.size else gradient
-            two_sided.rows(kind, scores[here], labels[here], value[i : i + k], into, scratch)
-            continue
+        easy = _easy(kind, like, bounds)
+        for j in range(0 if easy else k):
+            odd[j] = _odd(kind, like, at(s, (i + j) * n), at(t, (i + j) * n), n)
         for j in range(k):
-            v[i + j] = loss(kind, like, *_state(at(states, j * STATE)))
-        for j in range(k if gradient.size else 0):
-            a, b = at(kept, (jump * i + j) * n), at(d, j * n)
-            f = factors(kind, like, _state(at(states, j * STATE)))
-            _differences(a, b, at(g, (i + j) * n), n, f)
+            if easy or not odd[j]:
+                state = _state(at(states, j * STATE))
+                v[i + j] = loss(kind, like, *state)
+                if gradient.size:
+                    a, b = at(kept, (jump * i + j) * n), at(d, j * n)
+                    _differences(a, b, at(g, (i + j) * n), n, factors(kind, like, state))
+        if not easy:
+            job = scores, labels, value, gradient, scratch
+            redo(two_sided.rows, kind, job, odd, i, k)

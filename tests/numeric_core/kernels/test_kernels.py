@@ -45,12 +45,12 @@ def _kernels_used() -> Iterator[None]:
     nc.use_kernels(True)
 
 
-def batch(name: str, n: int, dtype: Any, seed: int = 1) -> tuple[Any, Any]:
-    """Rows of n labels, enough for a kernel, a tenth of them masked."""
+def batch(name: str, n: int, dtype: Any, seed: int = 1, share: float = 0.1) -> tuple[Any, Any]:
+    """Rows of n labels, enough for a kernel, a share of them masked."""
     rng = np.random.default_rng(seed)
     m = max(2, -(-kernels.LEAST // n))
     scores = rng.normal(0, 4, (m, n)).astype(dtype)
-    masked = (rng.random((m, n)) < 0.1) & (np.arange(n) > 0)
+    masked = (rng.random((m, n)) < share) & (np.arange(n) > 0)
     scores[masked] = -np.inf
     if name.startswith("zlpr"):
         return scores, (rng.random((m, n)) < 0.1) & ~masked
@@ -96,8 +96,10 @@ def assert_same(got: Any, true: Any) -> None:
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.__name__)
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("name", LOSSES)
-def test_as_the_plain_version(name: str, n: int, dtype: Any) -> None:
-    loss, (scores, labels) = LOSSES[name], batch(name, n, dtype)
+@pytest.mark.parametrize("share", [0.0, 0.1], ids=["no masks", "masks"])
+def test_as_the_plain_version(name: str, n: int, dtype: Any, share: float) -> None:
+    """A chunk of rows with a mask is done with care, one without in the fast way."""
+    loss, (scores, labels) = LOSSES[name], batch(name, n, dtype, share=share)
     value, gradient = loss.value_and_grad(scores, labels)
     true_value, true_gradient = plainly(loss, scores, labels)
     assert_near(value, true_value, true_value)
@@ -120,7 +122,7 @@ def test_the_kernel_was_used(name: str, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("n", [64, 3000, 530_001])
 @pytest.mark.parametrize("name", LOSSES)
 def test_bits_do_not_depend_on_threads(name: str, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    loss, (scores, labels) = LOSSES[name], batch(name, n, np.float32)
+    loss, (scores, labels) = LOSSES[name], batch(name, n, np.float32, share=0.001)
     results = []
     for count in ("1", "2", "7"):
         monkeypatch.setenv("LOSSPROOF_THREADS", count)
@@ -131,13 +133,17 @@ def test_bits_do_not_depend_on_threads(name: str, n: int, monkeypatch: pytest.Mo
     assert_same(results[2], results[0])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1])
 @pytest.mark.parametrize("name", LOSSES)
-def test_bits_do_not_depend_on_the_batch(name: str) -> None:
-    loss, (scores, labels) = LOSSES[name], batch(name, 96, np.float64)
+def test_bits_do_not_depend_on_the_batch(name: str, share: float, dtype: Any) -> None:
+    """Nor on whether a row near it asks for care."""
+    loss, (scores, labels) = LOSSES[name], batch(name, 96, dtype, share=share)
     value, gradient = loss.value_and_grad(scores, labels)
     some = np.arange(len(scores))[::-1].repeat(3)[: len(scores) * 2]
     part = loss.value_and_grad(scores[some], labels[some])
     assert_same(part, (value[some], gradient[some]))
+    assert_same(loss.value_and_grad(scores, labels), (value, gradient))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
