@@ -194,8 +194,9 @@ SPOILT = {
 
 @pytest.mark.parametrize("fault", SPOILT)
 @pytest.mark.parametrize("name", ["zlpr", "soft_zlpr", "softmax"])
-def test_errors_are_the_plain_versions(name: str, fault: str) -> None:
-    loss, (scores, labels) = LOSSES[name], batch(name, 100, np.float32)
+@pytest.mark.parametrize("share", [0.0, 0.1], ids=["no masks", "masks"])
+def test_errors_are_the_plain_versions(name: str, fault: str, share: float) -> None:
+    loss, (scores, labels) = LOSSES[name], batch(name, 100, np.float32, share=share)
     labels = labels.astype(np.float32)
     score, label, message = SPOILT[fault]
     scores[5, 7] = scores[5, 7] if score is None else score
@@ -207,11 +208,36 @@ def test_errors_are_the_plain_versions(name: str, fault: str) -> None:
     assert str(seen.value) == str(plain.value)
 
 
-def test_a_class_that_does_not_exist() -> None:
-    scores, index = batch("softmax, index", 100, np.float32)
-    index[5] = 100
+@pytest.mark.parametrize("share", [0.0, 0.1], ids=["no masks", "masks"])
+@pytest.mark.parametrize("place", [-1, 100])
+def test_a_class_that_does_not_exist(place: int, share: float) -> None:
+    scores, index = batch("softmax, index", 100, np.float32, share=share)
+    index[5] = place
     with pytest.raises(ValueError, match=r"class index must lie in 0\.\.99"):
         nc.softmax_cross_entropy(scores, index)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_negative_label_that_another_makes_up_for(dtype: Any) -> None:
+    scores, labels = batch("softmax", 100, dtype, share=0.0)
+    labels[5, 7], labels[5, 8] = -0.25, labels[5, 8] + labels[5, 7] + 0.25
+    with pytest.raises(ValueError, match="labels must lie in"):
+        nc.softmax_cross_entropy(scores, labels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_label_above_a_half_is_the_kernels(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, labels = batch("softmax", 100, dtype, share=0.0)
+    labels = (0.2 * labels + 0.8 * (np.arange(100) == 7)).astype(dtype)
+    true = plainly(nc.softmax_cross_entropy, scores, labels)
+
+    def plain(*given: Any, **options: Any) -> None:
+        raise AssertionError("the plain version was called")
+
+    monkeypatch.setattr(type(nc.softmax_cross_entropy), "_plain_value_and_grad", plain)
+    value, gradient = nc.softmax_cross_entropy.value_and_grad(scores, labels)
+    assert_near(value, true[0], true[0])
+    assert_near(gradient, true[1], larger_side("softmax", scores, labels).astype(dtype))
 
 
 def test_a_masked_positive_at_its_value() -> None:
