@@ -17,6 +17,7 @@ from numeric_core.kernels.exponentials import (
     LINEAR,
     MAIN,
     OTHERS,
+    REACH,
     REST,
     STATE,
     TIES,
@@ -30,7 +31,7 @@ from numeric_core.kernels.sums import LENGTH
 from numeric_core.kernels.vector_lanes import largest
 from numeric_core.kernels.vector_memory import ask, at, load, load_some, numbers, store, store_some
 from numeric_core.kernels.vector_sums import added, nothing, total_of_two
-from numeric_core.kernels.vectors import choose, count, larger, uniformly, width
+from numeric_core.kernels.vectors import choose, count, larger, smaller, uniformly, width
 
 __all__ = ["rows"]
 
@@ -59,9 +60,10 @@ def _put(state: Scalar, s: Scalar, n: Scalar, y: Scalar, e: Scalar, highest: Sca
     (state[REST], state[REST + 1]), ties = _below(e, n, highest)
     state[LARGEST], state[TIES] = np.float64(highest), np.float64(ties)
     known = (y >= 0) & (y < n)
-    state[MAIN] = 1.0 if known else np.nan
+    score = s[y if known else 0]
+    state[MAIN] = 1.0 if known & (score > -REACH) else np.nan
     state[OTHERS], state[OTHERS + 1], state[LINEAR + 1] = 0.0, 0.0, 0.0
-    state[LINEAR] = np.float64(constant(highest, state[TOP]) - s[y if known else 0])
+    state[LINEAR] = np.float64(constant(highest, state[TOP]) - score)
 
 
 @INLINE
@@ -93,22 +95,22 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     e, states, far = numbers(scratch[0]), numbers(room), reach(scores[0])
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
-        low, high = uniformly(far), -far
+        low, high, deep = uniformly(far), -far, far
         for j in range(k):
             top, low = terms(at(s, (i + j) * n), at(e, j * n), n, low)
             states[j * STATE + TOP] = np.float64(top)
-            high = larger(high, top)
-        easy = (largest(-low) <= far) & (high <= far)
-        for j in range(0 if easy else k):
-            top = constant(far, states[j * STATE + TOP])
-            odd[j] = far_out(at(s, (i + j) * n), n, top, far)
+            high, deep = larger(high, top), smaller(deep, top)
         for j in range(k):
-            if easy or not odd[j]:
-                state, x = at(states, j * STATE), at(e, j * n)
-                highest = easy_term(constant(far, state[TOP]))
-                _put(state, at(s, (i + j) * n), n, y[i + j], x, highest)
-                v[i + j] = softmax.loss(far, state, kind.tolerance)
-                if gradient.size:
-                    _gradient(x, y[i + j], at(g, (i + j) * n), n, softmax.factors(far, state))
-        if not easy:
+            state = at(states, j * STATE)
+            highest = easy_term(constant(far, state[TOP]))
+            _put(state, at(s, (i + j) * n), n, y[i + j], at(e, j * n), highest)
+        for j in range(k):
+            v[i + j] = softmax.loss(far, at(states, j * STATE), kind.tolerance)
+        for j in range(k if gradient.size else 0):
+            f = softmax.factors(far, at(states, j * STATE))
+            _gradient(at(e, j * n), y[i + j], at(g, (i + j) * n), n, f)
+        if not ((largest(-low) <= far) & (high <= far) & (deep > -far)):
+            for j in range(k):
+                top = constant(far, states[j * STATE + TOP])
+                odd[j] = far_out(at(s, (i + j) * n), n, top, far)
             redo(by_class.rows, kind, (scores, labels, value, gradient, scratch), odd, i, k)

@@ -21,6 +21,7 @@ from numeric_core.kernels.exponentials import (
     LINEAR,
     MAIN,
     OTHERS,
+    REACH,
     REST,
     STATE,
     TIES,
@@ -29,7 +30,7 @@ from numeric_core.kernels.exponentials import (
 )
 from numeric_core.kernels.intrinsics import Scalar, constant, higher, pattern, positive
 from numeric_core.kernels.odd_rows import redo
-from numeric_core.kernels.sums import LENGTH
+from numeric_core.kernels.sums import LENGTH, gone
 from numeric_core.kernels.vector_lanes import largest, most
 from numeric_core.kernels.vector_memory import (
     ask,
@@ -66,34 +67,52 @@ def _reach(like: Any) -> Any:
 
 
 @INLINE
+def _tamed(x: Scalar, far: Scalar) -> Scalar:
+    """Which classes count as absent, and the scores with 0 for theirs."""
+    absent = x < -(far + gone(far))
+    return absent, choose(absent, constant(far, 0.0), x)
+
+
+@INLINE
+def _some(x: Scalar, far: Scalar, low: Scalar) -> Scalar:
+    """The terms of some classes, and the smallest score that was seen of those not absent."""
+    absent, tame = _tamed(x, far)
+    return choose(absent, constant(far, 0.0), easy_term(tame)), smaller(low, tame)
+
+
+@INLINE
 def terms(s: Scalar, e: Scalar, n: Scalar, low: Scalar) -> Scalar:
-    """The terms of a row, its maximum, and the smallest score that was seen."""
-    bottom = -reach(s[0])
-    top = uniformly(bottom)
+    """The terms of a row, its maximum, or -EASY if that is above, and the smallest score seen."""
+    far = reach(s[0])
+    top = uniformly(-far)
     lanes = width(s)
     whole = n - n % lanes
     for i in range(0, whole, lanes):
         x = load(s, i)
-        store(e, i, easy_term(x))
-        top, low = larger(top, x), smaller(low, x)
+        found, low = _some(x, far, low)
+        store(e, i, found)
+        top = larger(top, x)
         ask(s, i + AHEAD, 0)
     if whole < n:
         m = n - whole
         x = load_some(s, whole, m)
-        store_some(e, whole, m, easy_term(x))
-        top, low = larger(top, choose(first(s, m), x, bottom)), smaller(low, x)
+        found, low = _some(x, far, low)
+        store_some(e, whole, m, found)
+        top = larger(top, choose(first(s, m), x, -far))
     return largest(top), low
 
 
 @INLINE
 def _add(sums: Scalar, x: Scalar, y: Scalar, e: Scalar, top: Scalar, highest: Scalar) -> Scalar:
     """The sums with some labels more: of e below the largest, t up to 1/2, t (m - s), ties; and the
-    largest label."""
+    largest label.  A label > 0 of a masked class makes L nan."""
     rest, others, linear, ties, label = sums
-    zero, half = constant(e, 0.0), constant(e, 0.5)
+    zero, half, nan = constant(e, 0.0), constant(e, 0.5), constant(e, np.nan)
     tie = e == highest
     rest, others = added(rest, choose(tie, zero, e)), added(others, choose(y > half, zero, y))
-    return rest, others, added(linear, y * (top - x)), ties + count(tie), higher(label, pattern(y))
+    gap = choose(x <= constant(e, -REACH), nan, y * (top - x))
+    linear = added(linear, choose(y == zero, zero, gap))
+    return rest, others, linear, ties + count(tie), higher(label, pattern(y))
 
 
 @INLINE
@@ -142,8 +161,8 @@ def far_out(s: Scalar, n: Scalar, top: Scalar, far: Scalar) -> bool:
     """Whether a row by itself, of maximum `top`, has a score out of reach."""
     low = uniformly(far)
     for i in range(0, n, width(s)):
-        low = smaller(low, load_some(s, i, min(width(s), n - i)))
-    return (largest(-low) > far) | (top > far)
+        low = smaller(low, _tamed(load_some(s, i, min(width(s), n - i)), far)[1])
+    return (largest(-low) > far) | (top > far) | (top <= -far)
 
 
 @COMPILED
@@ -157,11 +176,12 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     far, one = reach(scores[0]), pattern(constant(scores[0], 1.0))
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
-        low, high, label = uniformly(far), -far, pattern(constant(far, 0.0))
+        low, label = uniformly(far), pattern(constant(far, 0.0))
+        high, deep = -far, far
         for j in range(k):
             top, low = terms(at(s, (i + j) * n), at(e, j * n), n, low)
             states[j * STATE + TOP] = np.float64(top)
-            high = larger(high, top)
+            high, deep = larger(high, top), smaller(deep, top)
         for j in range(k):
             state = at(states, j * STATE)
             top = constant(far, state[TOP])
@@ -171,16 +191,13 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
             _put(state, highest, sums, ties, positive(main))
             odd[j] = main > one
             label = higher(label, main)
-        easy = (largest(-low) <= far) & (high <= far) & (label <= one)
-        for j in range(0 if easy else k):
-            top = constant(far, states[j * STATE + TOP])
-            odd[j] = odd[j] or far_out(at(s, (i + j) * n), n, top, far)
         for j in range(k):
-            if not odd[j]:
-                state = at(states, j * STATE)
-                v[i + j] = softmax.loss(far, state, kind.tolerance)
-                if gradient.size:
-                    f = softmax.factors(far, state)
-                    _gradient(at(e, j * n), at(t, (i + j) * n), at(g, (i + j) * n), n, f)
-        if not easy:
+            v[i + j] = softmax.loss(far, at(states, j * STATE), kind.tolerance)
+        for j in range(k if gradient.size else 0):
+            f = softmax.factors(far, at(states, j * STATE))
+            _gradient(at(e, j * n), at(t, (i + j) * n), at(g, (i + j) * n), n, f)
+        if not ((largest(-low) <= far) & (high <= far) & (deep > -far) & (label <= one)):
+            for j in range(k):
+                top = constant(far, states[j * STATE + TOP])
+                odd[j] = odd[j] or far_out(at(s, (i + j) * n), n, top, far)
             redo(softmax.rows, kind, (scores, labels, value, gradient, scratch), odd, i, k)

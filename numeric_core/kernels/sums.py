@@ -19,7 +19,7 @@ from numba.extending import overload
 from numeric_core.kernels.elementary import two_sum
 from numeric_core.kernels.intrinsics import add_any_order
 
-__all__ = ["GONE", "LENGTH", "LIMIT", "exact_sum"]
+__all__ = ["GONE", "LENGTH", "LIMIT", "exact_sum", "gone"]
 
 LIMIT = {types.float32: 87.0, types.float64: 700.0}
 """log(finfo.smallest_normal) = -87.3 and -708.4: up to here e^x and e^-x have all their digits."""
@@ -30,6 +30,21 @@ log(2) (1074 + 32) = 766.7."""
 
 LENGTH = 1024
 """Labels summed at a time: their terms take 4 or 8 KiB a side and stay in the first cache."""
+
+
+def gone(like: Any) -> Any:
+    """GONE for the dtype of a number; Numba takes it from `_gone`."""
+    return GONE[types.float32 if like.dtype == np.float32 else types.float64]
+
+
+@overload(gone, jit_options={"forceinline": True})
+def _gone(like: Any) -> Any:
+    limit = (np.float32 if like == types.float32 else np.float64)(GONE[like])
+
+    def code(like: Any) -> Any:
+        return limit
+
+    return code
 
 
 def exact_sum(x: Any) -> Any:

@@ -16,7 +16,7 @@ from numeric_core.kernels import two_sided
 from numeric_core.kernels.compiling import COMPILED, INLINE
 from numeric_core.kernels.intrinsics import Scalar, constant, higher, magnitude, one_less, pattern
 from numeric_core.kernels.odd_rows import redo
-from numeric_core.kernels.sums import LENGTH
+from numeric_core.kernels.sums import LENGTH, gone
 from numeric_core.kernels.two_sided import (
     STATE,
     easy_terms,
@@ -54,6 +54,14 @@ def _unseen(like: Scalar) -> Scalar:
 
 
 @INLINE
+def _tamed(s: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """Which labels are masked, of no term in either sum, and the scores with 0 for theirs."""
+    zero = constant(s[0], 0.0)
+    masked = (x < -gone(zero)) & (y == zero)
+    return masked, choose(masked, zero, x)
+
+
+@INLINE
 def _see(kind: Scalar, x: Scalar, y: Scalar, bounds: Scalar) -> Scalar:
     far, high, low = bounds
     high, low = seen(kind, y, high, low)
@@ -67,6 +75,14 @@ def _easy(kind: Scalar, like: Scalar, bounds: Scalar) -> bool:
 
 
 @INLINE
+def _terms(kind: Scalar, s: Scalar, x: Scalar, y: Scalar, bounds: Scalar) -> Scalar:
+    """u and d of some labels, and what was seen with them."""
+    masked, x = _tamed(s, x, y)
+    a, b = easy_terms(kind, x, y)
+    return choose(masked, constant(s[0], 0.0), a), b, _see(kind, x, y, bounds)
+
+
+@INLINE
 def _sums(
     kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, n: Scalar, bounds: Scalar
 ) -> Scalar:
@@ -76,23 +92,19 @@ def _sums(
     lanes = width(s)
     whole = n - n % lanes
     for i in range(0, whole, lanes):
-        x, y = load(s, i), load(t, i)
-        a, b = easy_terms(kind, x, y)
+        a, b, bounds = _terms(kind, s, load(s, i), load(t, i), bounds)
         store(u, i, a)
         store(d, i, b)
         up, down = added(up, a), added(down, b)
-        bounds = _see(kind, x, y, bounds)
         ask(s, i + AHEAD, 0)
         ask(t, i + AHEAD, 0)
     if whole < n:
         m = n - whole
-        x, y = load_some(s, whole, m), load_some(t, whole, m)
-        a, b = easy_terms(kind, x, y)
+        a, b, bounds = _terms(kind, s, load_some(s, whole, m), load_some(t, whole, m), bounds)
         store_some(u, whole, m, a)
         store_some(d, whole, m, b)
         inside = first(s, m)
         up, down = added(up, choose(inside, a, zero)), added(down, choose(inside, b, zero))
-        bounds = _see(kind, x, y, bounds)
     return total_of_two(up, down), bounds
 
 
@@ -127,7 +139,8 @@ def _odd(kind: Scalar, like: Scalar, s: Scalar, t: Scalar, n: Scalar) -> bool:
     bounds = _unseen(like)
     for i in range(0, n, width(s)):
         m = min(width(s), n - i)
-        bounds = _see(kind, load_some(s, i, m), load_some(t, i, m), bounds)
+        y = load_some(t, i, m)
+        bounds = _see(kind, _tamed(s, load_some(s, i, m), y)[1], y, bounds)
     return not _easy(kind, like, bounds)
 
 
@@ -150,16 +163,13 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
             a, b = at(kept, (jump * i + j) * n), at(d, j * n)
             sums, bounds = _sums(kind, x, y, a, b, n, bounds)
             _put(at(states, j * STATE), sums)
-        easy = _easy(kind, like, bounds)
-        for j in range(0 if easy else k):
-            odd[j] = _odd(kind, like, at(s, (i + j) * n), at(t, (i + j) * n), n)
         for j in range(k):
-            if easy or not odd[j]:
-                state = _state(at(states, j * STATE))
-                v[i + j] = loss(kind, like, *state)
-                if gradient.size:
-                    a, b = at(kept, (jump * i + j) * n), at(d, j * n)
-                    _differences(a, b, at(g, (i + j) * n), n, factors(kind, like, state))
-        if not easy:
-            job = scores, labels, value, gradient, scratch
-            redo(two_sided.rows, kind, job, odd, i, k)
+            v[i + j] = loss(kind, like, *_state(at(states, j * STATE)))
+        for j in range(k if gradient.size else 0):
+            f = factors(kind, like, _state(at(states, j * STATE)))
+            a, b = at(kept, (jump * i + j) * n), at(d, j * n)
+            _differences(a, b, at(g, (i + j) * n), n, f)
+        if not _easy(kind, like, bounds):
+            for j in range(k):
+                odd[j] = _odd(kind, like, at(s, (i + j) * n), at(t, (i + j) * n), n)
+            redo(two_sided.rows, kind, (scores, labels, value, gradient, scratch), odd, i, k)
