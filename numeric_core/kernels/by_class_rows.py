@@ -26,12 +26,11 @@ from numeric_core.kernels.exponentials import (
 )
 from numeric_core.kernels.intrinsics import Scalar, constant, fma
 from numeric_core.kernels.odd_rows import redo
-from numeric_core.kernels.softmax_rows import AHEAD, far_out, reach, terms
+from numeric_core.kernels.softmax_rows import AHEAD, all_terms, far_out, reach
 from numeric_core.kernels.sums import LENGTH
-from numeric_core.kernels.vector_lanes import largest
 from numeric_core.kernels.vector_memory import ask, at, load, load_some, numbers, store, store_some
 from numeric_core.kernels.vector_sums import added, nothing, total_of_two
-from numeric_core.kernels.vectors import choose, count, larger, smaller, uniformly, width
+from numeric_core.kernels.vectors import choose, count, uniformly, width
 
 __all__ = ["rows"]
 
@@ -93,13 +92,14 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     room, odd = np.empty(step * STATE), np.zeros(step, np.bool_)
     s, y, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
     e, states, far = numbers(scratch[0]), numbers(room), reach(scores[0])
+    masks = False
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
-        low, high, deep = uniformly(far), -far, far
-        for j in range(k):
-            top, low = terms(at(s, (i + j) * n), at(e, j * n), n, low)
-            states[j * STATE + TOP] = np.float64(top)
-            high, deep = larger(high, top), smaller(deep, top)
+        easy = False if masks else all_terms(None, at(s, i * n), e, states, k, n)
+        if not easy:
+            # the next rows have masks too, more often than not
+            masks = True
+            easy = all_terms(masks, at(s, i * n), e, states, k, n)
         for j in range(k):
             state = at(states, j * STATE)
             highest = easy_term(constant(far, state[TOP]))
@@ -109,7 +109,7 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
         for j in range(k if gradient.size else 0):
             f = softmax.factors(far, at(states, j * STATE))
             _gradient(at(e, j * n), y[i + j], at(g, (i + j) * n), n, f)
-        if not ((largest(-low) <= far) & (high <= far) & (deep > -far)):
+        if not easy:
             for j in range(k):
                 top = constant(far, states[j * STATE + TOP])
                 odd[j] = far_out(at(s, (i + j) * n), n, top, far)

@@ -45,7 +45,7 @@ from numeric_core.kernels.vector_memory import (
 from numeric_core.kernels.vector_sums import added, nothing, total_of_three
 from numeric_core.kernels.vectors import choose, count, larger, smaller, uniformly, width
 
-__all__ = ["AHEAD", "far_out", "reach", "rows", "terms"]
+__all__ = ["AHEAD", "all_terms", "far_out", "reach", "rows"]
 
 AHEAD = LENGTH
 """How far ahead memory is asked: as many scores as are done at a time, a microsecond of work."""
@@ -74,14 +74,19 @@ def _tamed(x: Scalar, far: Scalar) -> Scalar:
 
 
 @INLINE
-def _some(x: Scalar, far: Scalar, low: Scalar) -> Scalar:
-    """The terms of some classes, and the smallest score that was seen of those not absent."""
+def _some(masks: Scalar, x: Scalar, far: Scalar, low: Scalar) -> Scalar:
+    """The terms of some classes, and the smallest score that was seen of those not absent.
+
+    masks: None if none is looked for.
+    """
+    if masks is None:
+        return easy_term(x), smaller(low, x)
     absent, tame = _tamed(x, far)
     return choose(absent, constant(far, 0.0), easy_term(tame)), smaller(low, tame)
 
 
 @INLINE
-def terms(s: Scalar, e: Scalar, n: Scalar, low: Scalar) -> Scalar:
+def _terms(masks: Scalar, s: Scalar, e: Scalar, n: Scalar, low: Scalar) -> Scalar:
     """The terms of a row, its maximum, or -EASY if that is above, and the smallest score seen."""
     far = reach(s[0])
     top = uniformly(-far)
@@ -89,34 +94,53 @@ def terms(s: Scalar, e: Scalar, n: Scalar, low: Scalar) -> Scalar:
     whole = n - n % lanes
     for i in range(0, whole, lanes):
         x = load(s, i)
-        found, low = _some(x, far, low)
+        found, low = _some(masks, x, far, low)
         store(e, i, found)
         top = larger(top, x)
         ask(s, i + AHEAD, 0)
     if whole < n:
         m = n - whole
         x = load_some(s, whole, m)
-        found, low = _some(x, far, low)
+        found, low = _some(masks, x, far, low)
         store_some(e, whole, m, found)
         top = larger(top, choose(first(s, m), x, -far))
     return largest(top), low
 
 
 @INLINE
-def _add(sums: Scalar, x: Scalar, y: Scalar, e: Scalar, top: Scalar, highest: Scalar) -> Scalar:
+def _gap(masks: Scalar, x: Scalar, y: Scalar, top: Scalar) -> Scalar:
+    """t (m - s); nan for a label > 0 of a masked class."""
+    if masks is None:
+        return y * (top - x)
+    zero, nan = constant(y, 0.0), constant(y, np.nan)
+    gap = choose(x <= constant(y, -REACH), nan, y * (top - x))
+    return choose(y == zero, zero, gap)
+
+
+@INLINE
+def _add(
+    masks: Scalar,
+    sums: Scalar,
+    x: Scalar,
+    y: Scalar,
+    e: Scalar,
+    top: Scalar,
+    highest: Scalar,
+) -> Scalar:
     """The sums with some labels more: of e below the largest, t up to 1/2, t (m - s), ties; and the
-    largest label.  A label > 0 of a masked class makes L nan."""
+    largest label."""
     rest, others, linear, ties, label = sums
-    zero, half, nan = constant(e, 0.0), constant(e, 0.5), constant(e, np.nan)
+    zero, half = constant(e, 0.0), constant(e, 0.5)
     tie = e == highest
     rest, others = added(rest, choose(tie, zero, e)), added(others, choose(y > half, zero, y))
-    gap = choose(x <= constant(e, -REACH), nan, y * (top - x))
-    linear = added(linear, choose(y == zero, zero, gap))
+    linear = added(linear, _gap(masks, x, y, top))
     return rest, others, linear, ties + count(tie), higher(label, pattern(y))
 
 
 @INLINE
-def _sums(s: Scalar, t: Scalar, e: Scalar, n: Scalar, top: Scalar, highest: Scalar) -> Scalar:
+def _sums(
+    masks: Scalar, s: Scalar, t: Scalar, e: Scalar, n: Scalar, top: Scalar, highest: Scalar
+) -> Scalar:
     """The sums of a row, the ties, and the bits of its largest label."""
     zero = nothing(top)
     sums = zero, zero, zero, 0, pattern(uniformly(constant(top, 0.0)))
@@ -124,12 +148,12 @@ def _sums(s: Scalar, t: Scalar, e: Scalar, n: Scalar, top: Scalar, highest: Scal
     lanes = width(s)
     whole = n - n % lanes
     for i in range(0, whole, lanes):
-        sums = _add(sums, load(s, i), load(t, i), load(e, i), top, highest)
+        sums = _add(masks, sums, load(s, i), load(t, i), load(e, i), top, highest)
         ask(t, i + AHEAD, 0)
     if whole < n:
         m = n - whole
         x, y, rest = load_some(s, whole, m), load_some(t, whole, m), load_some(e, whole, m)
-        sums = _add(sums, x, y, rest, top, highest)
+        sums = _add(masks, sums, x, y, rest, top, highest)
     return total_of_three(sums[0], sums[1], sums[2]), sums[3], most(sums[4])
 
 
@@ -165,6 +189,35 @@ def far_out(s: Scalar, n: Scalar, top: Scalar, far: Scalar) -> bool:
     return (largest(-low) > far) | (top > far) | (top <= -far)
 
 
+@INLINE
+def all_terms(masks: Scalar, s: Scalar, e: Scalar, states: Scalar, k: Scalar, n: Scalar) -> bool:
+    """The terms and the maxima of k rows; whether no score of them is out of reach."""
+    far = reach(s[0])
+    low, high, deep = uniformly(far), -far, far
+    for j in range(k):
+        top, low = _terms(masks, at(s, j * n), at(e, j * n), n, low)
+        states[j * STATE + TOP] = np.float64(top)
+        high, deep = larger(high, top), smaller(deep, top)
+    return (largest(-low) <= far) & (high <= far) & (deep > -far)
+
+
+@INLINE
+def _all_sums(masks: Scalar, places: Scalar, odd: Scalar, k: Scalar, n: Scalar) -> bool:
+    """The states of k rows; whether no label is above 1 or negative, and which rows have one."""
+    s, t, e, states = places
+    one = pattern(constant(s[0], 1.0))
+    label = pattern(constant(s[0], 0.0))
+    for j in range(k):
+        state = at(states, j * STATE)
+        top = constant(s[0], state[TOP])
+        highest = easy_term(top)
+        sums, ties, main = _sums(masks, at(s, j * n), at(t, j * n), at(e, j * n), n, top, highest)
+        _put(state, highest, sums, ties, positive(main))
+        odd[j] = main > one
+        label = higher(label, main)
+    return label <= one
+
+
 @COMPILED
 def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch: Any) -> None:
     """As `softmax.rows`, which does those that ask for care."""
@@ -172,32 +225,26 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     step = max(1, LENGTH // n)
     room, odd = np.empty(step * STATE), np.zeros(step, np.bool_)
     s, t, v, g = numbers(scores), numbers(labels), numbers(value), numbers(gradient)
-    e, states = numbers(scratch[0]), numbers(room)
-    far, one = reach(scores[0]), pattern(constant(scores[0], 1.0))
+    e, states, far = numbers(scratch[0]), numbers(room), reach(scores[0])
+    masks = False
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
-        low, label = uniformly(far), pattern(constant(far, 0.0))
-        high, deep = -far, far
-        for j in range(k):
-            top, low = terms(at(s, (i + j) * n), at(e, j * n), n, low)
-            states[j * STATE + TOP] = np.float64(top)
-            high, deep = larger(high, top), smaller(deep, top)
-        for j in range(k):
-            state = at(states, j * STATE)
-            top = constant(far, state[TOP])
-            highest = easy_term(top)
-            x, y = at(s, (i + j) * n), at(t, (i + j) * n)
-            sums, ties, main = _sums(x, y, at(e, j * n), n, top, highest)
-            _put(state, highest, sums, ties, positive(main))
-            odd[j] = main > one
-            label = higher(label, main)
+        x, y = at(s, i * n), at(t, i * n)
+        easy = False if masks else all_terms(None, x, e, states, k, n)
+        if easy:
+            known = _all_sums(None, (x, y, e, states), odd, k, n)
+        else:
+            # the next rows have masks too, more often than not
+            masks = True
+            easy = all_terms(masks, x, e, states, k, n)
+            known = _all_sums(masks, (x, y, e, states), odd, k, n)
         for j in range(k):
             v[i + j] = softmax.loss(far, at(states, j * STATE), kind.tolerance)
         for j in range(k if gradient.size else 0):
             f = softmax.factors(far, at(states, j * STATE))
-            _gradient(at(e, j * n), at(t, (i + j) * n), at(g, (i + j) * n), n, f)
-        if not ((largest(-low) <= far) & (high <= far) & (deep > -far) & (label <= one)):
+            _gradient(at(e, j * n), at(y, j * n), at(g, (i + j) * n), n, f)
+        if not (easy & known):
             for j in range(k):
                 top = constant(far, states[j * STATE + TOP])
-                odd[j] = odd[j] or far_out(at(s, (i + j) * n), n, top, far)
+                odd[j] = odd[j] or far_out(at(x, j * n), n, top, far)
             redo(softmax.rows, kind, (scores, labels, value, gradient, scratch), odd, i, k)

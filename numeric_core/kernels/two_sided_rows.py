@@ -75,8 +75,11 @@ def _easy(kind: Scalar, like: Scalar, bounds: Scalar) -> bool:
 
 
 @INLINE
-def _terms(kind: Scalar, s: Scalar, x: Scalar, y: Scalar, bounds: Scalar) -> Scalar:
-    """u and d of some labels, and what was seen with them."""
+def _terms(kind: Scalar, masks: Scalar, s: Scalar, x: Scalar, y: Scalar, bounds: Scalar) -> Scalar:
+    """u and d of some labels, and what was seen with them; masks: None if none is looked for."""
+    if masks is None:
+        a, b = easy_terms(kind, x, y)
+        return a, b, _see(kind, x, y, bounds)
     masked, x = _tamed(s, x, y)
     a, b = easy_terms(kind, x, y)
     return choose(masked, constant(s[0], 0.0), a), b, _see(kind, x, y, bounds)
@@ -84,7 +87,14 @@ def _terms(kind: Scalar, s: Scalar, x: Scalar, y: Scalar, bounds: Scalar) -> Sca
 
 @INLINE
 def _sums(
-    kind: Scalar, s: Scalar, t: Scalar, u: Scalar, d: Scalar, n: Scalar, bounds: Scalar
+    kind: Scalar,
+    masks: Scalar,
+    s: Scalar,
+    t: Scalar,
+    u: Scalar,
+    d: Scalar,
+    n: Scalar,
+    bounds: Scalar,
 ) -> Scalar:
     """The terms of a row, (U, what it lacks), (D, what it lacks), and what was seen."""
     zero = constant(s[0], 0.0)
@@ -92,7 +102,7 @@ def _sums(
     lanes = width(s)
     whole = n - n % lanes
     for i in range(0, whole, lanes):
-        a, b, bounds = _terms(kind, s, load(s, i), load(t, i), bounds)
+        a, b, bounds = _terms(kind, masks, s, load(s, i), load(t, i), bounds)
         store(u, i, a)
         store(d, i, b)
         up, down = added(up, a), added(down, b)
@@ -100,7 +110,9 @@ def _sums(
         ask(t, i + AHEAD, 0)
     if whole < n:
         m = n - whole
-        a, b, bounds = _terms(kind, s, load_some(s, whole, m), load_some(t, whole, m), bounds)
+        a, b, bounds = _terms(
+            kind, masks, s, load_some(s, whole, m), load_some(t, whole, m), bounds
+        )
         store_some(u, whole, m, a)
         store_some(d, whole, m, b)
         inside = first(s, m)
@@ -134,6 +146,18 @@ def _state(state: Scalar) -> Scalar:
 
 
 @INLINE
+def _states(kind: Scalar, masks: Scalar, places: Scalar, k: Scalar, n: Scalar) -> bool:
+    """The terms and the states of k rows; whether none of them asks for care."""
+    s, t, u, d, states = places
+    bounds = _unseen(constant(s[0], 0.0))
+    for j in range(k):
+        x, y, a, b = at(s, j * n), at(t, j * n), at(u, j * n), at(d, j * n)
+        sums, bounds = _sums(kind, masks, x, y, a, b, n, bounds)
+        _put(at(states, j * STATE), sums)
+    return _easy(kind, constant(s[0], 0.0), bounds)
+
+
+@INLINE
 def _odd(kind: Scalar, like: Scalar, s: Scalar, t: Scalar, n: Scalar) -> bool:
     """Whether a row by itself asks for care."""
     bounds = _unseen(like)
@@ -155,21 +179,22 @@ def rows(kind: Any, scores: Any, labels: Any, value: Any, gradient: Any, scratch
     like = constant(scores[0], 0.0)
     # u of a row that is longer than its place in the first cache is kept in its gradient
     kept, jump = (g, 1) if gradient.size and n > LENGTH else (u, 0)
+    masks = False
     for i in range(0, value.size, step):
         k = min(step, value.size - i)
-        bounds = _unseen(like)
-        for j in range(k):
-            x, y = at(s, (i + j) * n), at(t, (i + j) * n)
-            a, b = at(kept, (jump * i + j) * n), at(d, j * n)
-            sums, bounds = _sums(kind, x, y, a, b, n, bounds)
-            _put(at(states, j * STATE), sums)
+        places = at(s, i * n), at(t, i * n), at(kept, jump * i * n), d, states
+        easy = False if masks else _states(kind, None, places, k, n)
+        if not easy:
+            # the next rows have masks too, more often than not
+            masks = True
+            easy = _states(kind, masks, places, k, n)
         for j in range(k):
             v[i + j] = loss(kind, like, *_state(at(states, j * STATE)))
         for j in range(k if gradient.size else 0):
             f = factors(kind, like, _state(at(states, j * STATE)))
             a, b = at(kept, (jump * i + j) * n), at(d, j * n)
             _differences(a, b, at(g, (i + j) * n), n, f)
-        if not _easy(kind, like, bounds):
+        if not easy:
             for j in range(k):
                 odd[j] = _odd(kind, like, at(s, (i + j) * n), at(t, (i + j) * n), n)
             redo(two_sided.rows, kind, (scores, labels, value, gradient, scratch), odd, i, k)
